@@ -1,0 +1,1 @@
+"""The web service: reads PostGIS, streams events; it never imports the pipeline or Dagster."""

@@ -1,0 +1,1 @@
+"""The Dagster side: takes trip files in, groups similar trips, aggregates weeks; see definitions.py."""

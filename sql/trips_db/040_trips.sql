@@ -1,0 +1,68 @@
+-- The trips, one partition an ISO week. Loaders attach partitions as weeks appear.
+-- A trip's id carries its week in the bits from 40 up (weeks since Monday 1970-01-05), so that an id alone
+-- leads to its partition; it stays below 2^53, exact as a JSON number.
+
+CREATE TABLE IF NOT EXISTS shifts_store.trips (
+    trip_id     bigint NOT NULL,
+    started_at  timestamp NOT NULL,          -- local wall clock
+    region_id   integer NOT NULL,
+    source_id   integer NOT NULL,
+    file_id     bigint NOT NULL,
+    origin      geometry(Point, 4326) NOT NULL,
+    destination geometry(Point, 4326) NOT NULL
+) PARTITION BY RANGE (started_at);
+
+-- Ids and files ascend with the physical order, so block ranges find them at next to no cost for the load.
+CREATE INDEX IF NOT EXISTS trips_by_file
+    ON shifts_store.trips USING brin (file_id, trip_id, region_id) WITH (pages_per_range = 32);
+
+CREATE SEQUENCE IF NOT EXISTS shifts_store.trip_numbers MAXVALUE 1099511627775;
+
+CREATE OR REPLACE FUNCTION shifts_store.week_of(moment timestamp) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT date_trunc('week', moment)::date $$;
+
+CREATE OR REPLACE FUNCTION shifts_store.week_of_id(id bigint) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT date '1970-01-05' + 7 * (id >> 40)::integer $$;
+
+CREATE OR REPLACE FUNCTION shifts_store.first_id_of_week(week date) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT ((week - date '1970-01-05') / 7)::bigint << 40 $$;
+
+-- Takes a block of `size` consecutive trip numbers and returns the first; blocks never overlap.
+CREATE OR REPLACE FUNCTION shifts_store.reserve_trip_numbers(size bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    last_number bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('shifts_store.trip_numbers'));
+    SELECT setval('shifts_store.trip_numbers', nextval('shifts_store.trip_numbers') + size - 1) INTO last_number;
+    RETURN last_number - size + 1;
+END
+$$;
+
+-- Creates the partition of a week if it is missing. ATTACH with a matching CHECK neither scans nor blocks
+-- readers and writers of other weeks (CREATE TABLE ... PARTITION OF would). Call it outside the load's
+-- own transaction, so that its lock is gone at once.
+CREATE OR REPLACE FUNCTION shifts_store.ensure_week(week date) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    partition_name text := format('trips_%s', to_char(week, 'IYYY"w"IW'));
+BEGIN
+    IF extract(isodow FROM week) <> 1 THEN
+        RAISE EXCEPTION 'a week is named by its Monday, % is none', week;
+    END IF;
+    IF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
+        RETURN partition_name;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('shifts_store.ensure_week'));
+    IF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
+        RETURN partition_name;
+    END IF;
+    EXECUTE format('CREATE TABLE shifts_store.%I (LIKE shifts_store.trips INCLUDING DEFAULTS INCLUDING STORAGE,'
+        ' CONSTRAINT in_week CHECK (started_at >= %L AND started_at < %L))',
+        partition_name, week::timestamp, (week + 7)::timestamp);
+    EXECUTE format('ALTER TABLE shifts_store.trips ATTACH PARTITION shifts_store.%I FOR VALUES FROM (%L) TO (%L)',
+        partition_name, week::timestamp, (week + 7)::timestamp);
+    EXECUTE format('ALTER TABLE shifts_store.%I DROP CONSTRAINT in_week', partition_name);
+    RETURN partition_name;
+END
+$$;

@@ -1,0 +1,94 @@
+-- What each (region, week) pair holds and what was computed from it. Loads write here in their own
+-- transaction, so a pair is stale from the very commit that changed it.
+
+CREATE SEQUENCE IF NOT EXISTS shifts_store.changes;
+
+CREATE TABLE IF NOT EXISTS shifts_store.region_weeks (
+    region_id            integer NOT NULL REFERENCES shifts_store.regions,
+    week                 date NOT NULL CHECK (extract(isodow FROM week) = 1),
+    change_id            bigint NOT NULL,       -- of the last change to the pair's trips
+    changed_at           timestamptz NOT NULL,
+    stale_since          timestamptz NOT NULL,  -- of the oldest change some layer has not seen
+    removals             bigint NOT NULL DEFAULT 0,  -- how often trips were taken away
+    aggregates_change_id bigint NOT NULL DEFAULT 0,  -- the change the aggregates were computed at
+    aggregates_at        timestamptz,
+    clusters_change_id   bigint NOT NULL DEFAULT 0,
+    clusters_at          timestamptz,
+    PRIMARY KEY (region_id, week)
+);
+
+CREATE TABLE IF NOT EXISTS shifts_store.week_files (
+    region_id  integer NOT NULL,
+    week       date NOT NULL,
+    file_id    bigint NOT NULL REFERENCES shifts_store.trip_files,
+    trips      bigint NOT NULL CHECK (trips > 0),
+    first_at   timestamp NOT NULL,
+    last_at    timestamp NOT NULL,
+    aggregated boolean NOT NULL DEFAULT false,  -- are its trips in the pair's aggregates?
+    PRIMARY KEY (region_id, week, file_id)
+);
+CREATE INDEX IF NOT EXISTS week_files_by_file ON shifts_store.week_files (file_id);
+CREATE INDEX IF NOT EXISTS week_files_pending ON shifts_store.week_files (region_id, week) WHERE NOT aggregated;
+
+-- Notes that pairs changed. Pairs are locked in one order, so that parallel loads cannot deadlock.
+CREATE OR REPLACE FUNCTION shifts_store.touch_weeks(region_ids integer[], weeks date[], removed boolean)
+RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO shifts_store.region_weeks AS w (region_id, week, change_id, changed_at, stale_since, removals)
+    SELECT region_id, week, nextval('shifts_store.changes'), clock_timestamp(), clock_timestamp(), removed::integer
+    FROM (SELECT DISTINCT region_id, week FROM unnest(region_ids, weeks) AS u (region_id, week)
+          ORDER BY region_id, week) AS pairs
+    ON CONFLICT (region_id, week) DO UPDATE
+    SET change_id = nextval('shifts_store.changes'),
+        changed_at = excluded.changed_at,
+        stale_since = CASE WHEN least(w.aggregates_change_id, w.clusters_change_id) = w.change_id
+                           THEN excluded.changed_at ELSE w.stale_since END,
+        removals = w.removals + removed::integer
+$$;
+
+-- Books a file's trips under their pairs: the last thing a load does before its commit.
+CREATE OR REPLACE FUNCTION shifts_store.book_file(
+    file_id bigint, region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[])
+RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO shifts_store.week_files (region_id, week, file_id, trips, first_at, last_at)
+    SELECT region_id, week, book_file.file_id, u.trips, u.first_at, u.last_at
+    FROM unnest(region_ids, weeks, trips, first_at, last_at) AS u (region_id, week, trips, first_at, last_at);
+    SELECT shifts_store.touch_weeks(region_ids, weeks, false)
+$$;
+
+-- Takes a file's trips and rejects away again (it is being replaced). What was computed with them no longer
+-- holds, so every other file of those pairs counts as not aggregated.
+CREATE OR REPLACE FUNCTION shifts_store.unbook_file(gone bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    region_ids integer[];
+    weeks      date[];
+    one_week   date;
+BEGIN
+    SELECT array_agg(f.region_id ORDER BY f.region_id, f.week), array_agg(f.week ORDER BY f.region_id, f.week)
+    INTO region_ids, weeks
+    FROM shifts_store.week_files f WHERE f.file_id = gone;
+    DELETE FROM shifts_store.rejected_rows r WHERE r.file_id = gone;
+    IF region_ids IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM shifts_store.touch_weeks(region_ids, weeks, true);
+    FOR one_week IN SELECT DISTINCT w FROM unnest(weeks) AS w ORDER BY w LOOP
+        DELETE FROM shifts_store.trips t
+        WHERE t.started_at >= one_week AND t.started_at < one_week + 7 AND t.file_id = gone;
+    END LOOP;
+    DELETE FROM shifts_store.week_files f WHERE f.file_id = gone;
+    UPDATE shifts_store.week_files f SET aggregated = false
+    FROM unnest(region_ids, weeks) AS u (region_id, week)
+    WHERE f.region_id = u.region_id AND f.week = u.week AND f.aggregated;
+END
+$$;
+
+-- The work that is open: pairs whose trips changed after a layer was computed.
+CREATE OR REPLACE VIEW shifts_store.stale_weeks AS
+SELECT r.name AS region, w.region_id, w.week, w.stale_since,
+       w.aggregates_change_id <> w.change_id AS aggregates_stale,
+       w.clusters_change_id <> w.change_id AS clusters_stale
+FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)
+WHERE w.aggregates_change_id <> w.change_id OR w.clusters_change_id <> w.change_id;

@@ -1,0 +1,34 @@
+-- The stable views for people with a SQL prompt, a map or a dashboard.
+
+CREATE OR REPLACE VIEW shifts.trips AS
+SELECT t.trip_id, r.name AS region, t.origin, t.destination, t.started_at, s.name AS source, t.file_id
+FROM shifts_store.trips t
+JOIN shifts_store.regions r USING (region_id)
+JOIN shifts_store.sources s USING (source_id);
+
+CREATE OR REPLACE VIEW shifts.clusters AS
+SELECT c.cluster_id, r.name AS region, c.week, c.typical_time AS time_of_day, c.trips, c.radius_m,
+       c.origin, c.destination
+FROM shifts_store.trip_clusters c JOIN shifts_store.regions r USING (region_id);
+
+CREATE OR REPLACE VIEW shifts.cluster_members AS
+SELECT m.cluster_id, m.trip_id FROM shifts_store.trip_cluster_members m;
+
+-- Always as fresh as the trips: loads book their weeks in the transaction that brings the rows.
+CREATE OR REPLACE VIEW shifts.weekly AS
+SELECT r.name AS region, f.week, sum(f.trips)::bigint AS trips
+FROM shifts_store.week_files f JOIN shifts_store.regions r USING (region_id)
+GROUP BY r.name, f.week;
+
+CREATE OR REPLACE VIEW shifts.files AS
+SELECT file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error
+FROM shifts_store.trip_files;
+
+CREATE OR REPLACE VIEW shifts.rejects AS
+SELECT file_id, line, reason, raw FROM shifts_store.rejected_rows;
+
+GRANT USAGE ON SCHEMA shifts TO shifts_reader, shifts_api;
+GRANT SELECT ON ALL TABLES IN SCHEMA shifts TO shifts_reader, shifts_api;
+GRANT USAGE ON SCHEMA shifts_store TO shifts_api;
+GRANT SELECT ON ALL TABLES IN SCHEMA shifts_store TO shifts_api;
+ALTER DEFAULT PRIVILEGES IN SCHEMA shifts_store GRANT SELECT ON TABLES TO shifts_api;
