@@ -1,0 +1,1 @@
+"""The assets: one file each, read with the pure modules they call."""

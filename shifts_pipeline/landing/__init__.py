@@ -1,0 +1,1 @@
+"""Where files are dropped: one interface, a folder and a bucket behind it."""
