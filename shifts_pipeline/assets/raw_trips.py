@@ -1,0 +1,251 @@
+"""The asset `raw_trips`: every file of the landing zone, loaded exactly once, every line accounted for."""
+
+import time
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from shifts_pipeline import ledger, pictures
+from shifts_pipeline.ingest import Ingestion, MissingFile, Outcome, ingest
+from shifts_pipeline.ledger import Entry
+from shifts_pipeline.loading.load_file import Calendar, LoadReport, Progress
+from shifts_pipeline.partitions import TRIP_FILES, calendar_end, from_key
+from shifts_pipeline.resources import Feed, Landing, LoadLimits, Publisher, TripsDatabase, WorkerLock
+from shifts_pipeline.tags import BATCH
+
+RAW_TRIPS = dg.AssetKey("raw_trips")
+ROWS_ACCOUNTED = "every_row_is_accounted_for"
+PROGRESS_EVERY_S = 1.0
+
+_COLUMNS = dg.TableSchema(
+    columns=[
+        dg.TableColumn("trip_id", "bigint", "week number and running number"),
+        dg.TableColumn("started_at", "timestamp", "local wall clock"),
+        dg.TableColumn("region_id", "integer"),
+        dg.TableColumn("source_id", "integer"),
+        dg.TableColumn("file_id", "bigint", "the ledger's entry that brought the row"),
+        dg.TableColumn("origin", "geometry(Point, 4326)"),
+        dg.TableColumn("destination", "geometry(Point, 4326)"),
+    ]
+)
+
+
+@dg.asset(
+    key=RAW_TRIPS,
+    partitions_def=TRIP_FILES,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    output_required=False,
+    check_specs=[
+        dg.AssetCheckSpec(
+            ROWS_ACCOUNTED,
+            asset=RAW_TRIPS,
+            blocking=True,
+            description="Rows of the file = rows in `trips` + rows in `rejected_rows`, counted in the database.",
+        )
+    ],
+    group_name="trips",
+    kinds={"postgres"},
+    owners=["team:platform"],
+    code_version="1",
+    pool="raw_trips",
+    description="Trips as they came: one partition a file of the landing zone, loaded whole or not at all.",
+    metadata={"dagster/table_name": "shifts_store.trips", "dagster/column_schema": _COLUMNS},
+)
+def raw_trips(
+    context: dg.AssetExecutionContext,
+    trips_database: TripsDatabase,
+    worker_lock: WorkerLock,
+    landing: Landing,
+    feed: Feed,
+    load_limits: LoadLimits,
+) -> Iterator[dg.AssetCheckResult]:
+    """Loads the files of the run's partitions one after the other; a sick one fails alone."""
+    del worker_lock  # held for the run, not used
+    failures: list[str] = []
+    unaccounted: list[str] = []
+    with trips_database.connect() as connection, feed.publisher() as publisher:
+        job = Ingestion(
+            connection=connection,
+            database_url=trips_database.url,
+            zone=landing.zone,
+            calendar=Calendar(date.fromisoformat(load_limits.first_week), calendar_end(date.today())),  # noqa: DTZ011
+            max_rejected_share=load_limits.max_rejected_share,
+            run_id=context.run_id,
+            batch=context.run_tags.get(BATCH),
+        )
+        for key in context.partition_keys:
+            name = from_key(key)
+            try:
+                outcome = ingest(name, job, _Telling(context, publisher, key))
+            except MissingFile as error:
+                failures.append(str(error))
+                continue
+            announce(publisher, connection, outcome, context.run_id)
+            if outcome.entry.status == "queued":
+                context.log.info("%s is still being written; it is taken when it has settled.", name)
+                continue
+            if outcome.error:
+                context.log.error("%s: %s", name, outcome.error)
+                failures.append(f"{name}: {outcome.error}")
+                continue
+            if not _is_accounted_for(connection, outcome.entry):
+                unaccounted.append(name)
+            context.log_event(_materialization(key, outcome, connection))
+    yield dg.AssetCheckResult(
+        check_name=ROWS_ACCOUNTED,
+        passed=not unaccounted,
+        metadata={"files": len(context.partition_keys), "unaccounted": unaccounted},
+    )
+    if failures:
+        raise dg.Failure(
+            description="\n".join(failures[:20])
+            + (f"\n… and {len(failures) - 20} more" if len(failures) > 20 else ""),
+            metadata={"failed_files": len(failures)},
+            allow_retries=False,
+        )
+
+
+def announce(publisher: Publisher, connection: psycopg.Connection, outcome: Outcome, run_id: str) -> None:
+    """Tells listeners how a file and the requests for it ended; after the commit, and once a run."""
+    for entry in (outcome.entry, *outcome.riders):
+        if entry.status in ("queued", "loading"):
+            continue
+        type_, message = _ending(entry)
+        publisher.publish(
+            type_,
+            run_id=run_id,
+            task_ids=[entry.task_id],
+            asset=RAW_TRIPS.to_user_string(),
+            partition=entry.name,
+            message=message,
+            details={
+                "file_id": entry.file_id,
+                "status": entry.status,
+                "rows_loaded": entry.rows_loaded,
+                "rows_rejected": entry.rows_rejected,
+            },
+            dedupe_key=f"{type_}:{entry.file_id}:{run_id}",
+        )
+        ledger.announced(connection, entry.file_id)
+        connection.commit()
+
+
+def _ending(entry: Entry) -> tuple[str, str]:
+    if entry.error or entry.status in ("failed", "superseded"):
+        return (
+            "file.failed",
+            f"{entry.name}: {entry.error or 'replaced by a newer version before it was loaded'}",
+        )
+    if entry.status == "duplicate":
+        return "file.loaded", f"{entry.name}: these bytes are loaded already, nothing was added"
+    rejected = f", {entry.rows_rejected:,} rejected" if entry.rows_rejected else ""
+    return "file.loaded", f"{entry.name}: {entry.rows_loaded:,} trips loaded{rejected}"
+
+
+class _Telling:
+    """Passes progress on to the feed and the run's log, at most once in `PROGRESS_EVERY_S`."""
+
+    def __init__(self, context: dg.AssetExecutionContext, publisher: Publisher, key: str) -> None:
+        self._context, self._publisher, self._key = context, publisher, key
+        self._next = 0.0
+
+    def __call__(self, entry: Entry, progress: Progress) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PROGRESS_EVERY_S
+        self._publisher.publish(
+            "file.progress",
+            run_id=self._context.run_id,
+            task_ids=[entry.task_id],
+            asset=RAW_TRIPS.to_user_string(),
+            partition=entry.name,
+            message=f"{entry.name}: {progress.rows:,} rows, {progress.share:.0%}",
+            details={"file_id": entry.file_id, "rows": progress.rows, "share": round(progress.share, 4)},
+        )
+        self._context.log.info("%s: %s rows, %.0f %%", entry.name, f"{progress.rows:,}", 100 * progress.share)
+
+
+def _is_accounted_for(connection: psycopg.Connection, entry: Entry) -> bool:
+    """Whether the database holds exactly what the ledger says the file had."""
+    row = connection.execute(
+        """
+        SELECT coalesce((SELECT sum(trips) FROM shifts_store.week_files WHERE file_id = %(id)s), 0) = rows_loaded
+           AND coalesce((SELECT sum((SELECT count(*) FROM shifts_store.trips t WHERE t.file_id = f.file_id
+                                     AND t.started_at >= f.week AND t.started_at < f.week + 7
+                                     AND t.region_id = f.region_id))
+                         FROM shifts_store.week_files f WHERE f.file_id = %(id)s), 0) = rows_loaded
+           AND (SELECT count(*) FROM shifts_store.rejected_rows WHERE file_id = %(id)s) = rows_rejected
+        FROM shifts_store.trip_files WHERE file_id = %(id)s
+        """,
+        {"id": entry.file_id},
+    ).fetchone()
+    connection.commit()
+    return row is not None and bool(row[0])
+
+
+def _materialization(key: str, outcome: Outcome, connection: psycopg.Connection) -> dg.AssetMaterialization:
+    entry, report = outcome.entry, outcome.report
+    metadata: dict[str, dg.MetadataValue | int | float | str] = {
+        "dagster/partition_row_count": entry.rows_loaded,
+        "dagster/uri": entry.uri,
+        "rows_rejected": entry.rows_rejected,
+        "status": entry.status,
+        "task_id": entry.task_id,
+        "file_id": entry.file_id,
+    }
+    if report is not None:
+        metadata |= _report_metadata(report)
+        sample = _sample(connection, entry.file_id)
+        if len(sample):
+            metadata["map"] = pictures.trips_map(
+                sample, f"{entry.name}: {len(sample):,} of {entry.rows_loaded:,} trips"
+            )
+    return dg.AssetMaterialization(
+        asset_key=RAW_TRIPS,
+        partition=key,
+        description=_ending(entry)[1],
+        metadata=metadata,
+        tags={"dagster/data_version": entry.content_hash or entry.version},
+    )
+
+
+def _report_metadata(report: LoadReport) -> dict[str, dg.MetadataValue | int | float | str]:
+    weeks = sorted({count.week for count in report.weeks})
+    by_week = [sum(c.trips for c in report.weeks if c.week == week) for week in weeks]
+    metadata: dict[str, dg.MetadataValue | int | float | str] = {
+        "rows_per_second": round((report.rows_loaded + report.rows_rejected) / max(report.seconds, 1e-3)),
+        "seconds": round(report.seconds, 2),
+        "regions": ", ".join(sorted({count.region for count in report.weeks})),
+        "weeks": f"{weeks[0]:%G-W%V} to {weeks[-1]:%G-W%V}" if weeks else "none",
+    }
+    if weeks:
+        metadata["trips_by_week"] = pictures.weekly_bars(weeks[-52:], by_week[-52:], "trips by week")
+    if report.rows_rejected:
+        metadata["rejects_by_reason"] = dg.MetadataValue.json(report.rejects_by_reason)
+        metadata["reject_examples"] = dg.MetadataValue.md(
+            "\n".join(
+                f"- line {line}: {reason}: `{raw[:200]}`" for line, reason, raw in report.reject_examples
+            )
+        )
+    return metadata
+
+
+def _sample(connection: psycopg.Connection, file_id: int, size: int = 2000) -> NDArray[np.float64]:
+    """Some of a file's trips for the picture; shape (n, 4), degrees."""
+    rows = connection.execute(
+        """
+        SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)
+        FROM (SELECT week, region_id FROM shifts_store.week_files WHERE file_id = %(id)s
+              ORDER BY trips DESC LIMIT 1) AS w,
+        LATERAL (SELECT origin, destination FROM shifts_store.trips t
+                 WHERE t.file_id = %(id)s AND t.region_id = w.region_id
+                 AND t.started_at >= w.week AND t.started_at < w.week + 7 LIMIT %(size)s) AS t
+        """,
+        {"id": file_id, "size": size},
+    ).fetchall()
+    connection.commit()
+    return np.array(rows, dtype=np.float64).reshape(-1, 4)

@@ -1,0 +1,65 @@
+"""The whole pipeline on one page: what Dagster loads."""
+
+import dagster as dg
+
+from shifts_pipeline.assets.raw_trips import raw_trips
+from shifts_pipeline.assets.trip_clusters import trip_clusters
+from shifts_pipeline.assets.weekly_aggregates import weekly_aggregates
+from shifts_pipeline.resources import (
+    Feed,
+    Landing,
+    LoadLimits,
+    SimilarityParameters,
+    TripsDatabase,
+    WorkerLock,
+)
+from shifts_pipeline.sensors.landing import landing_sensor
+from shifts_pipeline.sensors.lost_workers import lost_workers_sensor
+from shifts_pipeline.sensors.stale_weeks import stale_weeks_sensor
+from shifts_pipeline.settings import PipelineSettings, settings
+
+HAND_STARTED_JOB = "__ASSET_JOB"
+"""The job that Dagster runs when a person materializes assets in its UI."""
+
+
+def build_defs(options: PipelineSettings) -> dg.Definitions:
+    """The pipeline for some settings.
+
+    The databases' addresses hold passwords: they are read from the environment when a run needs them, so that
+    Dagster never stores or shows them.
+    """
+    weekly = [asset(options.first_week) for asset in (trip_clusters, weekly_aggregates)]
+    load_trip_files = dg.define_asset_job("load_trip_files", selection=[raw_trips])
+    refresh_weeks = dg.define_asset_job("refresh_weeks", selection=weekly)
+    trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
+    return dg.Definitions(
+        assets=[raw_trips, *weekly],
+        jobs=[load_trip_files, refresh_weeks],
+        sensors=[
+            landing_sensor(load_trip_files),
+            stale_weeks_sensor(refresh_weeks),
+            lost_workers_sensor([load_trip_files.name, refresh_weeks.name, HAND_STARTED_JOB]),
+        ],
+        executor=dg.in_process_executor,
+        resources={
+            "trips_database": TripsDatabase(url=trips_url),
+            "worker_lock": WorkerLock(url=trips_url),
+            "feed": Feed(url=dg.EnvVar("SHIFTS_DAGSTER_DATABASE_URL")),
+            "landing": Landing(url=dg.EnvVar("SHIFTS_LANDING_URL")),
+            "load_limits": LoadLimits(
+                first_week=options.first_week.isoformat(), max_rejected_share=options.max_rejected_share
+            ),
+            "similarity": SimilarityParameters(
+                time_bin_minutes=options.time_bin_minutes,
+                eps_m=options.cluster_eps_m,
+                min_trips=options.cluster_min_trips,
+                max_radius_m=options.cluster_max_radius_m,
+            ),
+        },
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What the code server loads: the pipeline for the settings in force."""
+    return build_defs(settings())

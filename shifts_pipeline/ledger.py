@@ -1,0 +1,199 @@
+"""The ledger's statements: what was dropped, what became of it, and what is still to be done."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypedDict, Unpack
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from shifts_pipeline.landing.zone import LandedFile
+
+Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file version in the ledger."""
+
+    file_id: int
+    uri: str
+    name: str
+    version: str
+    size_bytes: int | None
+    content_hash: str | None
+    status: Status
+    duplicate_of: int | None
+    rows_loaded: int
+    rows_rejected: int
+    task_id: str
+    batch: str | None
+    requested_at: datetime | None
+    attempts: int
+    run_id: str | None
+    error: str | None
+
+
+class Changes(TypedDict, total=False):
+    """Columns that a step may set."""
+
+    version: str
+    size_bytes: int
+    content_hash: str
+    status: Status
+    duplicate_of: int | None
+    rows_loaded: int
+    rows_rejected: int
+    batch: str | None
+    requested_at: datetime | None
+    attempts: int
+    run_id: str
+    error: str | None
+
+
+_ENTRY = sql.SQL(", ").join(map(sql.Identifier, Entry.__dataclass_fields__))
+_SELECT = sql.SQL("SELECT {} FROM shifts_store.trip_files f ").format(_ENTRY)
+
+
+def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> None:
+    """Queues every file version that the ledger has not seen, or that came back after a newer one."""
+    columns = [
+        [f.uri for f in files],
+        [f.name for f in files],
+        [f.version for f in files],
+        [f.size for f in files],
+    ]
+    connection.execute(
+        """
+        INSERT INTO shifts_store.trip_files (uri, name, version, size_bytes)
+        SELECT f.uri, f.name, f.version, f.size_bytes
+        FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY
+            AS f (uri, name, version, size_bytes, position)
+        WHERE NOT EXISTS (SELECT FROM shifts_store.trip_files k WHERE k.uri = f.uri AND k.version = f.version)
+        ORDER BY f.position
+        ON CONFLICT (uri, version) DO NOTHING
+        """,
+        columns,
+    )
+    connection.execute(
+        """
+        UPDATE shifts_store.trip_files f
+        SET status = 'queued', batch = NULL, requested_at = NULL, attempts = 0
+        FROM unnest(%s::text[], %s::text[]) AS present (uri, version)
+        WHERE f.uri = present.uri AND f.version = present.version AND f.status = 'superseded'
+        """,
+        [columns[0], columns[2]],
+    )
+
+
+def unfinished(connection: psycopg.Connection) -> list[Entry]:
+    """Every file that is queued or loading, oldest first."""
+    return _entries(
+        connection, sql.SQL("WHERE kind = 'file' AND status IN ('queued', 'loading') ORDER BY file_id")
+    )
+
+
+def versions_of(connection: psycopg.Connection, name: str) -> list[Entry]:
+    """Every version of the file of that name, newest first."""
+    return _entries(connection, sql.SQL("WHERE kind = 'file' AND name = %s ORDER BY file_id DESC"), [name])
+
+
+def loaded_with_size(connection: psycopg.Connection, size: int) -> bool:
+    """Whether a loaded file has that many bytes: only then can another be its copy."""
+    statement = (
+        "SELECT EXISTS (SELECT FROM shifts_store.trip_files WHERE status = 'loaded' AND size_bytes = %s)"
+    )
+    return _truth(connection, statement, [size])
+
+
+def loaded_with_hash(connection: psycopg.Connection, content_hash: str) -> Entry | None:
+    """The loaded file of exactly those bytes."""
+    found = _entries(
+        connection, sql.SQL("WHERE kind = 'file' AND status = 'loaded' AND content_hash = %s"), [content_hash]
+    )
+    return found[0] if found else None
+
+
+def unannounced(connection: psycopg.Connection) -> list[Entry]:
+    """Files that ended a while ago and whose end nobody was told: the worker died in between."""
+    return _entries(
+        connection,
+        sql.SQL(
+            "WHERE kind = 'file' AND announced_at IS NULL AND status NOT IN ('queued', 'loading')"
+            " AND finished_at < now() - interval '10 seconds' ORDER BY file_id"
+        ),
+    )
+
+
+def update(connection: psycopg.Connection, file_ids: Iterable[int], **changes: Unpack[Changes]) -> None:
+    """Sets columns of entries. An end (loaded, failed, duplicate, superseded) is dated and yet to be announced."""
+    assignments = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes]
+    if changes.get("status") == "loading":
+        assignments.append(sql.SQL("started_at = clock_timestamp(), finished_at = NULL, announced_at = NULL"))
+    elif changes.get("status") not in (None, "queued"):
+        assignments.append(sql.SQL("finished_at = clock_timestamp(), announced_at = NULL"))
+    statement = sql.SQL("UPDATE shifts_store.trip_files SET {} WHERE file_id = ANY (%(ids)s)")
+    connection.execute(statement.format(sql.SQL(", ").join(assignments)), {**changes, "ids": list(file_ids)})
+
+
+def announced(connection: psycopg.Connection, file_id: int) -> None:
+    """Notes that listeners were told how a file ended."""
+    connection.execute(
+        "UPDATE shifts_store.trip_files SET announced_at = clock_timestamp() WHERE file_id = %s", [file_id]
+    )
+
+
+def requeue_copies(connection: psycopg.Connection, file_id: int) -> None:
+    """A file's rows go away: what was not loaded because it was its copy has to be loaded now."""
+    connection.execute(
+        """
+        UPDATE shifts_store.trip_files
+        SET status = 'queued', duplicate_of = NULL, batch = NULL, requested_at = NULL, attempts = 0
+        WHERE duplicate_of = %s AND status = 'duplicate'
+        """,
+        [file_id],
+    )
+
+
+@contextmanager
+def file_lock(connection: psycopg.Connection, name: str) -> Iterator[None]:
+    """Waits until no other worker is at this file; the lock ends with the block, or with the connection."""
+    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [_file_lock(name)])
+    connection.commit()
+    try:
+        yield
+    finally:
+        # On a broken connection there is nothing left to unlock, and its own error must get through.
+        with suppress(psycopg.Error):
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_file_lock(name)])
+            connection.commit()
+
+
+def is_being_loaded(connection: psycopg.Connection, name: str) -> bool:
+    """Whether a living worker is at this file. `connection` must be in autocommit mode."""
+    return is_locked(connection, _file_lock(name))
+
+
+def is_locked(connection: psycopg.Connection, lock_name: str) -> bool:
+    """Whether anyone holds a lock of that name. `connection` must be in autocommit mode."""
+    return _truth(connection, "SELECT NOT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_name])
+
+
+def _file_lock(name: str) -> str:
+    return f"file:{name}"
+
+
+def _truth(connection: psycopg.Connection, statement: str, values: list[object]) -> bool:
+    row = connection.execute(statement, values).fetchone()  # type: ignore[call-overload]
+    return bool(row and row[0])
+
+
+def _entries(
+    connection: psycopg.Connection, condition: sql.SQL, values: Sequence[object] = ()
+) -> list[Entry]:
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        return cursor.execute(_SELECT + condition, values).fetchall()
