@@ -129,8 +129,10 @@ def unannounced(connection: psycopg.Connection) -> list[Entry]:
 
 
 def update(connection: psycopg.Connection, file_ids: Iterable[int], **changes: Unpack[Changes]) -> None:
-    """Sets columns of entries. An end (loaded, failed, duplicate, superseded) is dated and yet to be announced."""
-    assignments = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes]
+    """Sets columns of entries. An end (loaded, failed, duplicate, superseded) is dated, its news open."""
+    assignments: list[sql.Composable] = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes
+    ]
     if changes.get("status") == "loading":
         assignments.append(sql.SQL("started_at = clock_timestamp(), finished_at = NULL, announced_at = NULL"))
     elif changes.get("status") not in (None, "queued"):
@@ -188,7 +190,7 @@ def _file_lock(name: str) -> str:
 
 
 def _truth(connection: psycopg.Connection, statement: str, values: list[object]) -> bool:
-    row = connection.execute(statement, values).fetchone()  # type: ignore[call-overload]
+    row = connection.execute(statement, values).fetchone()
     return bool(row and row[0])
 
 

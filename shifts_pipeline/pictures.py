@@ -1,4 +1,4 @@
-"""Small pictures for the Dagster UI, as Markdown with the PNG inside. matplotlib is imported only when drawing."""
+"""Small pictures for the Dagster UI, as Markdown with the PNG inside; matplotlib loads only to draw."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What assets and sensors are given: the two databases, the landing zone, and the parameters of the method."""
+"""What assets and sensors are given: the two databases, the landing zone, the parameters."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +39,9 @@ class WorkerLock(dg.ConfigurableResource["WorkerLock"]):
         """Takes the lock of the run on a connection that lives as long as its worker."""
         with database.connect(self.url, autocommit=True) as connection:
             if context.run is not None:
-                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [lock_name(context.run.run_id)])
+                connection.execute(
+                    "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [lock_name(context.run.run_id)]
+                )
             yield self
 
 

@@ -44,7 +44,7 @@ _COLUMNS = dg.TableSchema(
             ROWS_ACCOUNTED,
             asset=RAW_TRIPS,
             blocking=True,
-            description="Rows of the file = rows in `trips` + rows in `rejected_rows`, counted in the database.",
+            description="Rows of the file = rows in `trips` + rows in `rejected_rows`, as counted in SQL.",
         )
     ],
     group_name="trips",
@@ -173,7 +173,8 @@ def _is_accounted_for(connection: psycopg.Connection, entry: Entry) -> bool:
     """Whether the database holds exactly what the ledger says the file had."""
     row = connection.execute(
         """
-        SELECT coalesce((SELECT sum(trips) FROM shifts_store.week_files WHERE file_id = %(id)s), 0) = rows_loaded
+        SELECT coalesce((SELECT sum(trips) FROM shifts_store.week_files WHERE file_id = %(id)s), 0)
+               = rows_loaded
            AND coalesce((SELECT sum((SELECT count(*) FROM shifts_store.trips t WHERE t.file_id = f.file_id
                                      AND t.started_at >= f.week AND t.started_at < f.week + 7
                                      AND t.region_id = f.region_id))

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZoneError, is_hidden
 
 SETTLED_AFTER_S = 3.0
-"""A file nobody wrote to for so long is complete. What is renamed into place keeps its older time and is taken at once."""
+"""A file nobody wrote to for so long is complete. What is renamed into place keeps its older time."""
 
 
 class FolderLandingZone:
@@ -49,7 +49,7 @@ class FolderLandingZone:
     def find(self, name: str) -> LandedFile | None:
         """The file of that name as it is now."""
         try:
-            stat = os.stat(self._path(name), follow_symlinks=False)
+            stat = self._path(name).stat(follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The sensor over the landing zone: what lies there complete is queued in the ledger, what is queued is run."""
+"""The sensor over the landing zone: what lies there complete is queued, what is queued gets a run."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def landing_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition) -> d
         job=job,
         minimum_interval_seconds=2,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Takes complete files from the landing zone. The ledger is the truth about what was taken.",
+        description="Takes complete files from the landing zone; the ledger knows what was taken.",
     )
     def landing_zone(
         context: dg.SensorEvaluationContext, trips_database: TripsDatabase, landing: Landing, feed: Feed

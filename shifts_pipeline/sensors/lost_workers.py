@@ -1,4 +1,4 @@
-"""The sensor over started runs: one whose worker's lock is free for two looks has lost its worker and fails."""
+"""The sensor over started runs: when a worker's lock is free at two looks, the worker is lost."""
 
 import json
 from collections.abc import Collection
