@@ -5,6 +5,7 @@ import dagster as dg
 from shifts_pipeline.assets.raw_trips import raw_trips
 from shifts_pipeline.assets.trip_clusters import trip_clusters
 from shifts_pipeline.assets.weekly_aggregates import weekly_aggregates
+from shifts_pipeline.cleanup import cleanup, nightly_cleanup
 from shifts_pipeline.resources import (
     Feed,
     Landing,
@@ -34,7 +35,8 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(
         assets=[raw_trips, *weekly],
-        jobs=[load_trip_files, refresh_weeks],
+        jobs=[load_trip_files, refresh_weeks, cleanup],
+        schedules=[nightly_cleanup],
         sensors=[
             landing_sensor(load_trip_files),
             stale_weeks_sensor(refresh_weeks),
