@@ -1,4 +1,4 @@
-"""The sensor over the landing zone: what lies there complete is queued, what is queued gets a run."""
+"""The sensor over the ledger's open files: each gets a run, and another one when its worker died."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import psycopg
 
 from shifts_pipeline import ledger
 from shifts_pipeline.assets.raw_trips import announce
 from shifts_pipeline.ingest import Outcome
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.partitions import TRIP_FILES, to_key
-from shifts_pipeline.resources import Feed, Landing, TripsDatabase
+from shifts_pipeline.resources import Feed, TripsDatabase
+from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, TASK_IDS
 
 MAX_ATTEMPTS = 5
 """After so many runs that died on a file without a word about it, the file counts as failed."""
 SUBMISSION_TAKES = timedelta(seconds=20)
 """A request may be so old before its run has to be seen."""
-ABSENT_FILES_WAIT = timedelta(minutes=10)
 BATCH_FILES = 100
 BATCH_BYTES = 256 * 1024**2
 
@@ -35,7 +36,6 @@ class Plan:
 def plan(
     open_files: Sequence[Entry],
     *,
-    present: Collection[str],
     being_loaded: Collection[str],
     runs: Mapping[str, bool],
     now: datetime,
@@ -44,7 +44,6 @@ def plan(
 
     Args:
         open_files: the ledger's queued and loading entries.
-        present: names that lie complete in the landing zone.
         being_loaded: names whose lock a living worker holds.
         runs: request → whether its run has ended, for the requests that became runs.
         now: with time zone.
@@ -63,10 +62,6 @@ def plan(
             )
             if now < entry.requested_at + wait:
                 continue
-        if entry.name not in present:
-            if now - (entry.requested_at or now) > ABSENT_FILES_WAIT:
-                give_up.append((entry, "no longer in the landing zone: drop it again"))
-            continue
         if entry.attempts >= MAX_ATTEMPTS:
             give_up.append(
                 (entry, f"{entry.attempts} runs died on it; the last one said: {entry.error or 'nothing'}")
@@ -103,64 +98,60 @@ def batches(files: Sequence[Entry], position: Mapping[str, int]) -> Iterator[lis
         yield batch
 
 
-def landing_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def queued_files_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     """The sensor, for the job that loads files."""
 
     @dg.sensor(
-        name="landing_zone",
+        name="queued_files",
         job=job,
-        minimum_interval_seconds=2,
+        minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Takes complete files from the landing zone; the ledger knows what was taken.",
+        description="Gives every file that the ledger holds open a run, and another one when its worker died.",
     )
-    def landing_zone(
-        context: dg.SensorEvaluationContext, trips_database: TripsDatabase, landing: Landing, feed: Feed
+    def queued_files(
+        context: dg.SensorEvaluationContext, trips_database: TripsDatabase, feed: Feed
     ) -> dg.SensorResult:
-        now = datetime.now(UTC)
         with trips_database.connect(autocommit=True) as connection:
-            listed = list(landing.zone.list_files())
-            ledger.register(connection, listed)
-            open_files = ledger.unfinished(connection)
-            decided = plan(
-                open_files,
-                present={file.name for file in listed},
-                being_loaded={e.name for e in open_files if ledger.is_being_loaded(connection, e.name)},
-                runs=_runs(context.instance, {e.batch for e in open_files if e.batch}),
-                now=now,
-            )
+            _announce_lost_endings(connection, feed)
+            decided = wait_for_work(connection, "shifts_files", lambda: _decide(connection, context.instance))
+            if decided is None:
+                return dg.SensorResult(skip_reason="no file is waiting for a run")
             for entry, reason in decided.give_up:
                 ledger.update(connection, [entry.file_id], status="failed", error=reason)
-            if lost := ledger.unannounced(connection):
-                with feed.publisher() as publisher:
-                    for entry in lost:
-                        announce(publisher, connection, Outcome(entry, None), entry.run_id or "")
-            if not decided.request:
-                return dg.SensorResult(skip_reason=f"{len(listed):,} files, nothing new")
             known = context.instance.get_dynamic_partitions(str(TRIP_FILES.name))
-            position = {key: place for place, key in enumerate(known)}
-            new = [key for e in decided.request if (key := to_key(e.name)) not in position]
-            position |= {key: len(known) + place for place, key in enumerate(dict.fromkeys(new))}
+            new = list(dict.fromkeys(k for e in decided.request if (k := to_key(e.name)) not in set(known)))
+            position = {key: place for place, key in enumerate([*known, *new])}
             requests = []
             for batch in batches(decided.request, position):
-                request = _request(batch)
-                for attempts in {e.attempts for e in batch}:
-                    ledger.update(
-                        connection,
-                        [e.file_id for e in batch if e.attempts == attempts],
-                        status="queued",
-                        batch=request.run_key,
-                        requested_at=now,
-                        attempts=attempts + 1,
-                    )
-                requests.append(request)
+                requests.append(request := _request(batch))
+                ledger.requested(connection, [entry.file_id for entry in batch], str(request.run_key))
         return dg.SensorResult(
             run_requests=requests,
-            dynamic_partitions_requests=[TRIP_FILES.build_add_request(list(dict.fromkeys(new)))]
-            if new
-            else None,
+            dynamic_partitions_requests=[TRIP_FILES.build_add_request(new)] if new else None,
         )
 
-    return landing_zone
+    return queued_files
+
+
+def _decide(connection: psycopg.Connection, instance: dg.DagsterInstance) -> Plan | None:
+    open_files = ledger.unfinished(connection)
+    decided = plan(
+        open_files,
+        being_loaded={
+            e.name for e in open_files if e.status == "loading" and ledger.is_being_loaded(connection, e.name)
+        },
+        runs=_runs(instance, {e.batch for e in open_files if e.batch}),
+        now=datetime.now(UTC),
+    )
+    return decided if decided.request or decided.give_up else None
+
+
+def _announce_lost_endings(connection: psycopg.Connection, feed: Feed) -> None:
+    """Tells how files ended whose worker died between its commit and its word, or that were given up here."""
+    if lost := ledger.unannounced(connection):
+        with feed.publisher() as publisher:
+            for entry in lost:
+                announce(publisher, connection, Outcome(entry, None), entry.run_id or "")
 
 
 def _request(batch: Sequence[Entry]) -> dg.RunRequest:
