@@ -14,8 +14,9 @@ from shifts_pipeline.resources import (
     TripsDatabase,
     WorkerLock,
 )
-from shifts_pipeline.sensors.landing import landing_sensor
+from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.lost_workers import lost_workers_sensor
+from shifts_pipeline.sensors.queued_files import queued_files_sensor
 from shifts_pipeline.sensors.stale_weeks import stale_weeks_sensor
 from shifts_pipeline.settings import PipelineSettings, settings
 
@@ -38,7 +39,8 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
         jobs=[load_trip_files, refresh_weeks, cleanup],
         schedules=[nightly_cleanup],
         sensors=[
-            landing_sensor(load_trip_files),
+            landing_zone,
+            queued_files_sensor(load_trip_files),
             stale_weeks_sensor(refresh_weeks),
             lost_workers_sensor([load_trip_files.name, refresh_weeks.name, HAND_STARTED_JOB]),
         ],

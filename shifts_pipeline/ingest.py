@@ -210,15 +210,7 @@ def _follow_the_file(entry: Entry, job: Ingestion) -> Outcome:
             job.connection, [entry.file_id], status="superseded", error="replaced while it was read"
         )
     else:
-        ledger.update(
-            job.connection,
-            [entry.file_id],
-            status="queued",
-            version=file.version,
-            size_bytes=file.size,
-            batch=None,
-            requested_at=None,
-        )
+        ledger.follow(job.connection, entry.file_id, file)
     return Outcome(_commit(entry, job), None)
 
 

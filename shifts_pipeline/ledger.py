@@ -47,9 +47,6 @@ class Changes(TypedDict, total=False):
     duplicate_of: int | None
     rows_loaded: int
     rows_rejected: int
-    batch: str | None
-    requested_at: datetime | None
-    attempts: int
     run_id: str
     error: str | None
 
@@ -58,15 +55,18 @@ _ENTRY = sql.SQL(", ").join(map(sql.Identifier, Entry.__dataclass_fields__))
 _SELECT = sql.SQL("SELECT {} FROM shifts_store.trip_files f ").format(_ENTRY)
 
 
-def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> None:
-    """Queues every file version that the ledger has not seen, or that came back after a newer one."""
+def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> int:
+    """Queues every file version that the ledger has not seen, or that came back after a newer one.
+
+    Returns how many were queued.
+    """
     columns = [
         [f.uri for f in files],
         [f.name for f in files],
         [f.version for f in files],
         [f.size for f in files],
     ]
-    connection.execute(
+    new = connection.execute(
         """
         INSERT INTO shifts_store.trip_files (uri, name, version, size_bytes)
         SELECT f.uri, f.name, f.version, f.size_bytes
@@ -78,7 +78,7 @@ def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> Non
         """,
         columns,
     )
-    connection.execute(
+    back = connection.execute(
         """
         UPDATE shifts_store.trip_files f
         SET status = 'queued', batch = NULL, requested_at = NULL, attempts = 0
@@ -87,6 +87,7 @@ def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> Non
         """,
         [columns[0], columns[2]],
     )
+    return new.rowcount + back.rowcount
 
 
 def unfinished(connection: psycopg.Connection) -> list[Entry]:
@@ -141,10 +142,35 @@ def update(connection: psycopg.Connection, file_ids: Iterable[int], **changes: U
     connection.execute(statement.format(sql.SQL(", ").join(assignments)), {**changes, "ids": list(file_ids)})
 
 
+def requested(connection: psycopg.Connection, file_ids: Sequence[int], batch: str) -> None:
+    """Notes that a run was asked for, once more, for these files."""
+    connection.execute(
+        """
+        UPDATE shifts_store.trip_files
+        SET status = 'queued', batch = %s, requested_at = clock_timestamp(), attempts = attempts + 1
+        WHERE file_id = ANY (%s)
+        """,
+        [batch, file_ids],
+    )
+
+
 def announced(connection: psycopg.Connection, file_id: int) -> None:
     """Notes that listeners were told how a file ended."""
     connection.execute(
         "UPDATE shifts_store.trip_files SET announced_at = clock_timestamp() WHERE file_id = %s", [file_id]
+    )
+
+
+def follow(connection: psycopg.Connection, file_id: int, file: LandedFile) -> None:
+    """An entry waits for the version that its file has now; it is tried again after a while."""
+    connection.execute(
+        """
+        UPDATE shifts_store.trip_files
+        SET status = 'queued', version = %s, size_bytes = %s,
+            batch = NULL, requested_at = clock_timestamp(), attempts = 0
+        WHERE file_id = %s
+        """,
+        [file.version, file.size, file_id],
     )
 
 

@@ -14,7 +14,7 @@ from shifts_pipeline.resources import Landing, TripsDatabase
 def landing_zone(
     context: dg.SensorEvaluationContext, trips_database: TripsDatabase, landing: Landing
 ) -> dg.SkipReason:
-    """Requests no run itself: one ledger, filled from here and by the web service, is worked off in one place."""
+    """Requests no run: the ledger, filled from here and by the web service, is worked off in one place."""
     del context
     files = list(landing.zone.list_files())
     with trips_database.connect() as connection:

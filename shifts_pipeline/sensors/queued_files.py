@@ -106,7 +106,7 @@ def queued_files_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition)
         job=job,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Gives every file that the ledger holds open a run, and another one when its worker died.",
+        description="Gives every open file of the ledger a run, and another one when its worker died.",
     )
     def queued_files(
         context: dg.SensorEvaluationContext, trips_database: TripsDatabase, feed: Feed

@@ -7,10 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
 import dagster as dg
+import psycopg
 from psycopg.rows import class_row
 
+from shifts_pipeline import ledger
 from shifts_pipeline.partitions import REGIONS, pair_of, to_key
 from shifts_pipeline.resources import TripsDatabase
+from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START
 
 UNFINISHED = [
@@ -113,21 +116,10 @@ def stale_weeks_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition) 
         description="Refreshes groups and aggregates of the weeks that loads have changed.",
     )
     def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
-        with (
-            trips_database.connect() as connection,
-            connection.cursor(row_factory=class_row(StalePair)) as cursor,
-        ):
-            pairs = cursor.execute(
-                "SELECT region, week, stale_since FROM shifts_store.stale_weeks ORDER BY region, week"
-            ).fetchall()
-            loading = connection.execute(
-                "SELECT EXISTS (SELECT FROM shifts_store.trip_files WHERE status IN ('queued', 'loading'))"
-            ).fetchone() == (True,)
-        wanted = due(pairs, loading=loading, now=datetime.now(UTC))
-        if not wanted:
-            return dg.SensorResult(
-                skip_reason=f"{len(pairs)} stale pairs wait for loads to end" if pairs else "all fresh"
-            )
+        with trips_database.connect(autocommit=True) as connection:
+            wanted = wait_for_work(connection, "shifts_weeks", lambda: _due(connection))
+        if wanted is None:
+            return dg.SensorResult(skip_reason="every pair is fresh, or waits for loads to end")
         known = context.instance.get_dynamic_partitions(str(REGIONS.name))
         new = sorted({key for pair in wanted if (key := to_key(pair.region)) not in set(known)})
         regions = [*known, *new]
@@ -144,6 +136,14 @@ def stale_weeks_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition) 
         )
 
     return stale_weeks
+
+
+def _due(connection: psycopg.Connection) -> list[StalePair] | None:
+    with connection.cursor(row_factory=class_row(StalePair)) as cursor:
+        pairs = cursor.execute(
+            "SELECT region, week, stale_since FROM shifts_store.stale_weeks ORDER BY region, week"
+        ).fetchall()
+    return due(pairs, loading=bool(ledger.unfinished(connection)), now=datetime.now(UTC)) or None
 
 
 def _request(area: Rectangle, regions: Sequence[str]) -> dg.RunRequest:

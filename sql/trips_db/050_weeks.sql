@@ -43,7 +43,8 @@ LANGUAGE sql AS $$
         changed_at = excluded.changed_at,
         stale_since = CASE WHEN least(w.aggregates_change_id, w.clusters_change_id) = w.change_id
                            THEN excluded.changed_at ELSE w.stale_since END,
-        removals = w.removals + removed::integer
+        removals = w.removals + removed::integer;
+    SELECT pg_notify('shifts_weeks', '')
 $$;
 
 -- Books a file's trips under their pairs: the last thing a load does before its commit.

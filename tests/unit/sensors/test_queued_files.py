@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.partitions import to_key
-from shifts_pipeline.sensors.landing import (
-    ABSENT_FILES_WAIT,
+from shifts_pipeline.sensors.queued_files import (
     BATCH_BYTES,
     BATCH_FILES,
     MAX_ATTEMPTS,
@@ -44,12 +43,9 @@ def queued(name: str = "a.csv", **fields: object) -> Entry:
     return replace(entry, **fields)  # type: ignore[arg-type]
 
 
-def decide(
-    entry: Entry, *, present: bool = True, being_loaded: bool = False, runs: dict[str, bool] | None = None
-) -> Plan:
+def decide(entry: Entry, *, being_loaded: bool = False, runs: dict[str, bool] | None = None) -> Plan:
     return plan(
         [entry],
-        present={entry.name} if present else set(),
         being_loaded={entry.name} if being_loaded else set(),
         runs=runs or {},
         now=NOW,
@@ -98,16 +94,6 @@ def test_a_file_on_which_run_after_run_died_fails_with_the_last_word() -> None:
     ((given_up, reason),) = decide(entry, runs={"b": True}).give_up
     assert given_up == entry
     assert "MemoryError: no" in reason
-
-
-def test_a_file_that_is_still_being_written_is_waited_for() -> None:
-    assert decide(queued(), present=False) == Plan([], [])
-
-
-def test_a_file_that_vanished_is_given_up_in_the_end() -> None:
-    entry = queued(batch="b", requested_at=NOW - ABSENT_FILES_WAIT - timedelta(seconds=1), attempts=1)
-    ((_, reason),) = decide(entry, present=False, runs={"b": True}).give_up
-    assert "drop it again" in reason
 
 
 @given(
