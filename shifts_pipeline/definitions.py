@@ -6,6 +6,7 @@ from shifts_pipeline.assets.raw_trips import raw_trips
 from shifts_pipeline.assets.trip_clusters import trip_clusters
 from shifts_pipeline.assets.weekly_aggregates import weekly_aggregates
 from shifts_pipeline.cleanup import cleanup, nightly_cleanup
+from shifts_pipeline.jobs import LOAD_TRIP_FILES, REFRESH_WEEKS
 from shifts_pipeline.resources import (
     Feed,
     Landing,
@@ -15,13 +16,10 @@ from shifts_pipeline.resources import (
     WorkerLock,
 )
 from shifts_pipeline.sensors.landing_zone import landing_zone
-from shifts_pipeline.sensors.lost_workers import lost_workers_sensor
-from shifts_pipeline.sensors.queued_files import queued_files_sensor
-from shifts_pipeline.sensors.stale_weeks import stale_weeks_sensor
+from shifts_pipeline.sensors.lost_workers import lost_workers
+from shifts_pipeline.sensors.queued_files import queued_files
+from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from shifts_pipeline.settings import PipelineSettings, settings
-
-HAND_STARTED_JOB = "__ASSET_JOB"
-"""The job that Dagster runs when a person materializes assets in its UI."""
 
 
 def build_defs(options: PipelineSettings) -> dg.Definitions:
@@ -31,8 +29,8 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
     Dagster never stores or shows them.
     """
     weekly = [asset(options.first_week) for asset in (trip_clusters, weekly_aggregates)]
-    load_trip_files = dg.define_asset_job("load_trip_files", selection=[raw_trips])
-    refresh_weeks = dg.define_asset_job("refresh_weeks", selection=weekly)
+    load_trip_files = dg.define_asset_job(LOAD_TRIP_FILES, selection=[raw_trips])
+    refresh_weeks = dg.define_asset_job(REFRESH_WEEKS, selection=weekly)
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(
         assets=[raw_trips, *weekly],
@@ -40,9 +38,9 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
         schedules=[nightly_cleanup],
         sensors=[
             landing_zone,
-            queued_files_sensor(load_trip_files),
-            stale_weeks_sensor(refresh_weeks),
-            lost_workers_sensor([load_trip_files.name, refresh_weeks.name, HAND_STARTED_JOB]),
+            queued_files,
+            stale_weeks,
+            lost_workers,
         ],
         executor=dg.in_process_executor,
         resources={

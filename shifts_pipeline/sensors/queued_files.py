@@ -11,6 +11,7 @@ import psycopg
 from shifts_pipeline import ledger
 from shifts_pipeline.assets.raw_trips import announce
 from shifts_pipeline.ingest import Outcome
+from shifts_pipeline.jobs import LOAD_TRIP_FILES
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.partitions import TRIP_FILES, to_key
 from shifts_pipeline.resources import Feed, TripsDatabase
@@ -98,39 +99,34 @@ def batches(files: Sequence[Entry], position: Mapping[str, int]) -> Iterator[lis
         yield batch
 
 
-def queued_files_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
-    """The sensor, for the job that loads files."""
-
-    @dg.sensor(
-        name="queued_files",
-        job=job,
-        minimum_interval_seconds=1,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Gives every open file of the ledger a run, and another one when its worker died.",
+@dg.sensor(
+    job_name=LOAD_TRIP_FILES,
+    minimum_interval_seconds=1,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Gives every open file of the ledger a run, and another one when its worker died.",
+)
+def queued_files(
+    context: dg.SensorEvaluationContext, trips_database: TripsDatabase, feed: Feed
+) -> dg.SensorResult:
+    """Requests runs for open files, and gives up those on which run after run died."""
+    with trips_database.connect(autocommit=True) as connection:
+        _announce_lost_endings(connection, feed)
+        decided = wait_for_work(connection, "shifts_files", lambda: _decide(connection, context.instance))
+        if decided is None:
+            return dg.SensorResult(skip_reason="no file is waiting for a run")
+        for entry, reason in decided.give_up:
+            ledger.update(connection, [entry.file_id], status="failed", error=reason)
+        known = context.instance.get_dynamic_partitions(str(TRIP_FILES.name))
+        new = list(dict.fromkeys(k for e in decided.request if (k := to_key(e.name)) not in set(known)))
+        position = {key: place for place, key in enumerate([*known, *new])}
+        requests = []
+        for batch in batches(decided.request, position):
+            requests.append(request := _request(batch))
+            ledger.requested(connection, [entry.file_id for entry in batch], str(request.run_key))
+    return dg.SensorResult(
+        run_requests=requests,
+        dynamic_partitions_requests=[TRIP_FILES.build_add_request(new)] if new else None,
     )
-    def queued_files(
-        context: dg.SensorEvaluationContext, trips_database: TripsDatabase, feed: Feed
-    ) -> dg.SensorResult:
-        with trips_database.connect(autocommit=True) as connection:
-            _announce_lost_endings(connection, feed)
-            decided = wait_for_work(connection, "shifts_files", lambda: _decide(connection, context.instance))
-            if decided is None:
-                return dg.SensorResult(skip_reason="no file is waiting for a run")
-            for entry, reason in decided.give_up:
-                ledger.update(connection, [entry.file_id], status="failed", error=reason)
-            known = context.instance.get_dynamic_partitions(str(TRIP_FILES.name))
-            new = list(dict.fromkeys(k for e in decided.request if (k := to_key(e.name)) not in set(known)))
-            position = {key: place for place, key in enumerate([*known, *new])}
-            requests = []
-            for batch in batches(decided.request, position):
-                requests.append(request := _request(batch))
-                ledger.requested(connection, [entry.file_id for entry in batch], str(request.run_key))
-        return dg.SensorResult(
-            run_requests=requests,
-            dynamic_partitions_requests=[TRIP_FILES.build_add_request(new)] if new else None,
-        )
-
-    return queued_files
 
 
 def _decide(connection: psycopg.Connection, instance: dg.DagsterInstance) -> Plan | None:

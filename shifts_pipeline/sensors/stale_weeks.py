@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from shifts_pipeline import ledger
+from shifts_pipeline.jobs import REFRESH_WEEKS
 from shifts_pipeline.partitions import REGIONS, pair_of, to_key
 from shifts_pipeline.resources import TripsDatabase
 from shifts_pipeline.sensors.waiting import wait_for_work
@@ -105,37 +106,32 @@ def _without_gaps(weeks: Sequence[date]) -> Iterator[tuple[date, date]]:
     yield first, last
 
 
-def stale_weeks_sensor(job: dg.JobDefinition | dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
-    """The sensor, for the job that refreshes weeks."""
-
-    @dg.sensor(
-        name="stale_weeks",
-        job=job,
-        minimum_interval_seconds=2,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Refreshes groups and aggregates of the weeks that loads have changed.",
+@dg.sensor(
+    job_name=REFRESH_WEEKS,
+    minimum_interval_seconds=2,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refreshes groups and aggregates of the weeks that loads have changed.",
+)
+def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
+    """Requests one run for each rectangle of stale pairs that no run is at."""
+    with trips_database.connect(autocommit=True) as connection:
+        wanted = wait_for_work(connection, "shifts_weeks", lambda: _due(connection))
+    if wanted is None:
+        return dg.SensorResult(skip_reason="every pair is fresh, or waits for loads to end")
+    known = context.instance.get_dynamic_partitions(str(REGIONS.name))
+    new = sorted({key for pair in wanted if (key := to_key(pair.region)) not in set(known)})
+    regions = [*known, *new]
+    position = {key: place for place, key in enumerate(regions)}
+    running = _running(context.instance, position)
+    open_pairs = {
+        (position[to_key(pair.region)], pair.week)
+        for pair in wanted
+        if not any(area.covers(position[to_key(pair.region)], pair.week) for area in running)
+    }
+    return dg.SensorResult(
+        run_requests=[_request(area, regions) for area in rectangles(open_pairs)],
+        dynamic_partitions_requests=[REGIONS.build_add_request(new)] if new else None,
     )
-    def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
-        with trips_database.connect(autocommit=True) as connection:
-            wanted = wait_for_work(connection, "shifts_weeks", lambda: _due(connection))
-        if wanted is None:
-            return dg.SensorResult(skip_reason="every pair is fresh, or waits for loads to end")
-        known = context.instance.get_dynamic_partitions(str(REGIONS.name))
-        new = sorted({key for pair in wanted if (key := to_key(pair.region)) not in set(known)})
-        regions = [*known, *new]
-        position = {key: place for place, key in enumerate(regions)}
-        running = _running(context.instance, job.name, position)
-        open_pairs = {
-            (position[to_key(pair.region)], pair.week)
-            for pair in wanted
-            if not any(area.covers(position[to_key(pair.region)], pair.week) for area in running)
-        }
-        return dg.SensorResult(
-            run_requests=[_request(area, regions) for area in rectangles(open_pairs)],
-            dynamic_partitions_requests=[REGIONS.build_add_request(new)] if new else None,
-        )
-
-    return stale_weeks
 
 
 def _due(connection: psycopg.Connection) -> list[StalePair] | None:
@@ -159,10 +155,10 @@ def _request(area: Rectangle, regions: Sequence[str]) -> dg.RunRequest:
     )
 
 
-def _running(instance: dg.DagsterInstance, job_name: str, position: Mapping[str, int]) -> list[Rectangle]:
+def _running(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[Rectangle]:
     """The areas that unfinished runs are at."""
     areas = []
-    for run in instance.get_runs(filters=dg.RunsFilter(job_name=job_name, statuses=UNFINISHED)):
+    for run in instance.get_runs(filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=UNFINISHED)):
         if RANGE_START in run.tags and RANGE_END in run.tags:
             first_region, first_week = pair_of(run.tags[RANGE_START])
             last_region, last_week = pair_of(run.tags[RANGE_END])
