@@ -189,6 +189,7 @@ def _commit(entry: Entry, job: Ingestion) -> Entry:
 
 
 def _failed(entry: Entry, job: Ingestion, error: str) -> Outcome:
+    error = error.removeprefix(f"{entry.name}: ")
     if entry.status == "loaded":
         # A person asked for it again and it cannot be read now: what was loaded stays.
         ledger.update(job.connection, [entry.file_id], status="loaded", error=error)

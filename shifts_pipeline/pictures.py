@@ -76,7 +76,7 @@ def frame_map(axes: "Axes", ends: NDArray[np.float64]) -> None:
     pad_x, pad_y = max(east - west, 0.01) * 0.08, max(north - south, 0.01) * 0.08
     axes.set_xlim(west - pad_x, east + pad_x)
     axes.set_ylim(south - pad_y, north + pad_y)
-    axes.set_aspect(1 / max(cos(radians((south + north) / 2)), 0.05), adjustable="datalim")
+    axes.set_aspect(1 / max(cos(radians((south + north) / 2)), 0.05), adjustable="box")
 
 
 def _new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:

@@ -20,6 +20,8 @@ from shifts_pipeline.tags import BATCH
 RAW_TRIPS = dg.AssetKey("raw_trips")
 ROWS_ACCOUNTED = "every_row_is_accounted_for"
 PROGRESS_EVERY_S = 1.0
+FILES_WITH_PICTURES = 5
+"""A run of many small files would spend most of its time on drawing."""
 
 _COLUMNS = dg.TableSchema(
     columns=[
@@ -94,7 +96,8 @@ def raw_trips(
                 continue
             if not _is_accounted_for(connection, outcome.entry):
                 unaccounted.append(name)
-            context.log_event(_materialization(key, outcome, connection))
+            drawn = len(context.partition_keys) <= FILES_WITH_PICTURES
+            context.log_event(_materialization(key, outcome, connection, drawn=drawn))
     yield dg.AssetCheckResult(
         check_name=ROWS_ACCOUNTED,
         passed=not unaccounted,
@@ -188,7 +191,9 @@ def _is_accounted_for(connection: psycopg.Connection, entry: Entry) -> bool:
     return row is not None and bool(row[0])
 
 
-def _materialization(key: str, outcome: Outcome, connection: psycopg.Connection) -> dg.AssetMaterialization:
+def _materialization(
+    key: str, outcome: Outcome, connection: psycopg.Connection, *, drawn: bool
+) -> dg.AssetMaterialization:
     entry, report = outcome.entry, outcome.report
     metadata: dict[str, dg.MetadataValue | int | float | str] = {
         "dagster/partition_row_count": entry.rows_loaded,
@@ -200,6 +205,8 @@ def _materialization(key: str, outcome: Outcome, connection: psycopg.Connection)
     }
     if report is not None:
         metadata |= _report_metadata(report)
+    if report is not None and report.rows_loaded and drawn:
+        metadata["trips_by_week"] = _weeks_picture(report)
         sample = _sample(connection, entry.file_id)
         if len(sample):
             metadata["map"] = pictures.trips_map(
@@ -216,15 +223,12 @@ def _materialization(key: str, outcome: Outcome, connection: psycopg.Connection)
 
 def _report_metadata(report: LoadReport) -> dict[str, dg.MetadataValue | int | float | str]:
     weeks = sorted({count.week for count in report.weeks})
-    by_week = [sum(c.trips for c in report.weeks if c.week == week) for week in weeks]
     metadata: dict[str, dg.MetadataValue | int | float | str] = {
         "rows_per_second": round((report.rows_loaded + report.rows_rejected) / max(report.seconds, 1e-3)),
         "seconds": round(report.seconds, 2),
         "regions": ", ".join(sorted({count.region for count in report.weeks})),
         "weeks": f"{weeks[0]:%G-W%V} to {weeks[-1]:%G-W%V}" if weeks else "none",
     }
-    if weeks:
-        metadata["trips_by_week"] = pictures.weekly_bars(weeks[-52:], by_week[-52:], "trips by week")
     if report.rows_rejected:
         metadata["rejects_by_reason"] = dg.MetadataValue.json(report.rejects_by_reason)
         metadata["reject_examples"] = dg.MetadataValue.md(
@@ -233,6 +237,14 @@ def _report_metadata(report: LoadReport) -> dict[str, dg.MetadataValue | int | f
             )
         )
     return metadata
+
+
+def _weeks_picture(report: LoadReport) -> dg.MarkdownMetadataValue:
+    trips: dict[date, int] = {}
+    for count in report.weeks:
+        trips[count.week] = trips.get(count.week, 0) + count.trips
+    weeks = sorted(trips)[-52:]
+    return pictures.weekly_bars(weeks, [trips[week] for week in weeks], "trips by week")
 
 
 def _sample(connection: psycopg.Connection, file_id: int, size: int = 2000) -> NDArray[np.float64]:
