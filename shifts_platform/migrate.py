@@ -1,0 +1,122 @@
+"""Brings both databases to this version: applies SQL files that are new or changed, and records them."""
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import make_url
+
+from shifts_platform.errors import PlatformError
+from shifts_platform.project_files import project_file
+
+OLDEST_POSTGRES = 140000
+OLDEST_POSTGIS = (3, 2)
+_LOCK = 7265398
+
+
+def migrate_trips_database(url: str) -> list[str]:
+    """Applies `sql/trips_db`; returns the names of the files applied.
+
+    Raises:
+        PlatformError: the server is too old, has no PostGIS, or refuses a file.
+    """
+    with _connect(url) as connection:
+        _check_server(connection)
+        return _apply(connection, project_file("sql/trips_db"))
+
+
+def migrate_dagster_database(url: str) -> list[str]:
+    """Applies `sql/dagster_db` beside Dagster's own tables, which Dagster has made before.
+
+    Raises:
+        PlatformError: the server refuses a file.
+    """
+    with _connect(url) as connection:
+        return _apply(connection, project_file("sql/dagster_db"))
+
+
+def ensure_database(url: str) -> None:
+    """Creates the database of a URL if the server does not have it.
+
+    Raises:
+        PlatformError: the server is not there, or the user may not create databases.
+    """
+    name = make_url(url).database
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        if error.sqlstate != "3D000" and f'database "{name}" does not exist' not in str(error):
+            raise PlatformError(f"database {name}: {_one_line(error)}") from error
+    else:
+        return
+    server = make_url(url).set(database="postgres").render_as_string(hide_password=False)
+    with _connect(server) as connection:
+        try:
+            connection.execute(
+                psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name or ""))
+            )
+        except psycopg.errors.DuplicateDatabase:
+            pass
+        except psycopg.Error as error:
+            raise PlatformError(
+                f"database {name} does not exist and cannot be created: {_one_line(error)}"
+            ) from error
+
+
+def _connect(url: str) -> psycopg.Connection:
+    try:
+        return psycopg.connect(url, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        where = make_url(url).set(password=None)
+        raise PlatformError(f"database {where}: {_one_line(error)}") from error
+
+
+def _check_server(connection: psycopg.Connection) -> None:
+    if connection.info.server_version < OLDEST_POSTGRES:
+        raise PlatformError(
+            f"PostgreSQL {connection.info.server_version // 10000} is too old: 14 or later is needed"
+        )
+    row = connection.execute(
+        "SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'"
+    ).fetchone()
+    if row is None:
+        raise PlatformError(
+            "the server has no PostGIS: install its package on the server (postgresql-NN-postgis-3)"
+        )
+    if tuple(int(part) for part in row[0].split(".")[:2]) < OLDEST_POSTGIS:
+        raise PlatformError(f"PostGIS {row[0]} is too old: 3.2 or later is needed")
+
+
+def _apply(connection: psycopg.Connection, folder: Path) -> list[str]:
+    applied: list[str] = []
+    # One session at a time in this database; a second start waits here and then finds nothing to do.
+    connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    try:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS public.shifts_migrations"
+            " (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        known = dict(connection.execute("SELECT name, checksum FROM public.shifts_migrations").fetchall())
+        for path in sorted(folder.glob("*.sql")):
+            text = path.read_text(encoding="utf-8")
+            checksum = hashlib.sha256(text.encode()).hexdigest()
+            if known.get(path.name) == checksum:
+                continue
+            try:
+                with connection.transaction():
+                    connection.execute(text)  # type: ignore[call-overload]
+                    connection.execute(
+                        "INSERT INTO public.shifts_migrations (name, checksum) VALUES (%s, %s)"
+                        " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()",
+                        [path.name, checksum],
+                    )
+            except psycopg.Error as error:
+                raise PlatformError(f"{path.name} cannot be applied: {_one_line(error)}") from error
+            applied.append(path.name)
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+    return applied
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
