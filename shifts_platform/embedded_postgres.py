@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,7 +148,9 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 cwd="/",
                 start_new_session=True,
-                **self._as_user(),
+                user=self._uid,
+                group=self._gid,
+                extra_groups=None if self._user is None else [],
             )
         while True:
             try:
@@ -197,14 +199,24 @@ class EmbeddedPostgres:
         if self._user is not None:
             os.chown(path, self._user.pw_uid, self._user.pw_gid)
 
-    def _as_user(self) -> dict[str, int | Iterable[int]]:
-        if self._user is None:
-            return {}
-        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+    @property
+    def _uid(self) -> int | None:
+        return self._user and self._user.pw_uid
+
+    @property
+    def _gid(self) -> int | None:
+        return self._user and self._user.pw_gid
 
     def _run_as_user(self, command: list[str | Path]) -> None:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd="/", **self._as_user()
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            user=self._uid,
+            group=self._gid,
+            extra_groups=None if self._user is None else [],
         )
         if done.returncode != 0:
             last = " / ".join(done.stderr.strip().splitlines()[-2:])

@@ -63,6 +63,23 @@ def ensure_database(url: str) -> None:
             ) from error
 
 
+def is_noted(url: str, what: str) -> bool:
+    """Whether `note` was called for this database."""
+    with _connect(url) as connection:
+        _ensure_table(connection)
+        statement = "SELECT FROM public.shifts_migrations WHERE name = %s"
+        return connection.execute(statement, [what]).fetchone() is not None
+
+
+def note(url: str, what: str) -> None:
+    """Records a step that was done by others, as Dagster's own migration."""
+    with _connect(url) as connection:
+        connection.execute(
+            "INSERT INTO public.shifts_migrations (name, checksum) VALUES (%s, '') ON CONFLICT DO NOTHING",
+            [what],
+        )
+
+
 def _connect(url: str) -> psycopg.Connection:
     try:
         return psycopg.connect(url, autocommit=True, connect_timeout=10)
@@ -92,11 +109,10 @@ def _apply(connection: psycopg.Connection, folder: Path) -> list[str]:
     # One session at a time in this database; a second start waits here and then finds nothing to do.
     connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
     try:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS public.shifts_migrations"
-            " (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        _ensure_table(connection)
+        known: dict[str, str] = dict(
+            connection.execute("SELECT name, checksum FROM public.shifts_migrations").fetchall()
         )
-        known = dict(connection.execute("SELECT name, checksum FROM public.shifts_migrations").fetchall())
         for path in sorted(folder.glob("*.sql")):
             text = path.read_text(encoding="utf-8")
             checksum = hashlib.sha256(text.encode()).hexdigest()
@@ -104,7 +120,7 @@ def _apply(connection: psycopg.Connection, folder: Path) -> list[str]:
                 continue
             try:
                 with connection.transaction():
-                    connection.execute(text)  # type: ignore[call-overload]
+                    connection.execute(text)
                     connection.execute(
                         "INSERT INTO public.shifts_migrations (name, checksum) VALUES (%s, %s)"
                         " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()",
@@ -116,6 +132,13 @@ def _apply(connection: psycopg.Connection, folder: Path) -> list[str]:
     finally:
         connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
     return applied
+
+
+def _ensure_table(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS public.shifts_migrations"
+        " (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,55 @@
+"""The command `shifts`: its sub-commands, one file each, imported when they are called."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from shifts_platform.errors import PlatformError
+
+_COMMANDS = {
+    "up": "Start the platform and serve until Ctrl-C.",
+    "demo": "Start the platform, drop a generated sample and show the answers.",
+    "drop": "Put files into the landing zone and follow them until they are done.",
+    "generate": "Write believable trips of several cities as CSV.",
+    "status": "Show what is running, what was taken in and what is stale.",
+    "tune": "Show how eps, min_trips and max_radius change the groups of a region.",
+    "migrate": "Bring the databases to this version.",
+    "env": "Print the settings in force as shell assignments.",
+    "psql": "Open a SQL prompt on the platform's database.",
+}
+
+
+class _Commands(click.Group):
+    """Knows its commands by name and imports one when it is wanted: `shifts --help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"shifts_platform.commands.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands)
+@click.version_option(package_name="shifts")
+def shifts() -> None:
+    """Trips in, groups and weekly statistics out: the platform on one machine."""
+
+
+def main() -> None:
+    """Runs the command; an error that a person can mend is one line and exit code 1."""
+    try:
+        shifts(prog_name="shifts")
+    except PlatformError as error:
+        click.echo(f"shifts: {error}", err=True)
+        sys.exit(1)

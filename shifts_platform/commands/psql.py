@@ -1,0 +1,28 @@
+"""`shifts psql`: a SQL prompt on the trips."""
+
+import os
+import shutil
+
+import click
+from sqlalchemy import make_url
+
+from shifts_platform.embedded_postgres import EmbeddedPostgres, find_server
+from shifts_platform.errors import PlatformError
+from shifts_platform.platform import environment_of
+from shifts_platform.settings import load_settings
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(arguments: tuple[str, ...]) -> None:
+    """Open a SQL prompt on the platform's database; ARGUMENTS go to psql."""
+    settings = load_settings()
+    server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
+    program = shutil.which("psql") or (str(find_server() / "psql") if settings.database_url is None else None)
+    if program is None:
+        raise PlatformError("psql is not on this machine: install PostgreSQL's client")
+    # The password goes by the environment, where other users' `ps` does not see it.
+    url = environment_of(settings, server)["SHIFTS_DATABASE_URL"]
+    address = make_url(url)
+    os.environ["PGPASSWORD"] = address.password or ""
+    os.execv(program, [program, address.set(password=None).render_as_string(), *arguments])  # noqa: S606

@@ -1,0 +1,39 @@
+"""`shifts up`: the platform until Ctrl-C."""
+
+import click
+from rich.console import Console
+
+from shifts_platform.platform import Platform, stopped_by_signals
+from shifts_platform.settings import load_settings
+
+
+@click.command()
+def up() -> None:
+    """Start the platform and serve until Ctrl-C."""
+    settings = load_settings()
+    console = Console(stderr=True, highlight=False)
+    platform = Platform(settings, lambda message: console.print(f"[yellow]{message}[/]"))
+    with stopped_by_signals(platform.request_stop):
+        try:
+            start(platform, console)
+            show_urls(settings.api_url, settings.dagster_url, settings.landing)
+            platform.serve()
+        finally:
+            platform.close()
+
+
+def start(platform: Platform, console: Console) -> None:
+    """Starts the platform and shows what it is at."""
+    with console.status("starting") as status:
+        for step in platform.steps():
+            status.update(step)
+            if not console.is_terminal:
+                console.print(step)
+
+
+def show_urls(api: str, dagster: str, landing: str) -> None:
+    """Prints where everything is."""
+    click.echo(f"API       {api}/docs")
+    click.echo(f"events    {api}/api/v1/events")
+    click.echo(f"Dagster   {dagster}")
+    click.echo(f"drop into {landing}")

@@ -1,0 +1,296 @@
+"""The whole platform of one machine: database, migrations, code server, webserver, daemon and web service."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO
+
+import httpx
+import psycopg
+from sqlalchemy import make_url
+
+from shifts_platform.embedded_postgres import EmbeddedPostgres
+from shifts_platform.errors import PlatformError
+from shifts_platform.migrate import (
+    ensure_database,
+    is_noted,
+    migrate_dagster_database,
+    migrate_trips_database,
+    note,
+)
+from shifts_platform.project_files import project_file
+from shifts_platform.settings import PlatformSettings
+from shifts_platform.supervisor import ChildSpec, Supervisor
+
+
+class Platform:
+    """Starts in steps that the caller can show: `steps()`, then `serve()`; `close()` ends everything."""
+
+    def __init__(self, settings: PlatformSettings, notice: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._notice = notice
+        self._folder = settings.data_folder
+        self._logs = self._folder / "logs"
+        self._server: EmbeddedPostgres | None = None
+        self._server_process: subprocess.Popen[bytes] | None = None
+        self._supervisor = Supervisor(self._logs, notice)
+        self._lock: IO[str] | None = None
+
+    def steps(self) -> Iterator[str]:
+        """Starts everything; yields the name of each step before it begins.
+
+        Raises:
+            PlatformError: something is in the way; what had started is still to be closed.
+        """
+        yield "looking at the data folder and the ports"
+        self._lock = _lock(self._folder)
+        self._logs.mkdir(exist_ok=True)
+        for port, setting in (
+            (self._settings.api_port, "SHIFTS_API_PORT"),
+            (self._settings.dagster_port, "SHIFTS_DAGSTER_PORT"),
+        ):
+            _must_be_free(self._settings.api_host if "API" in setting else "127.0.0.1", port, setting)
+        if self._settings.database_url is None:
+            yield "starting the embedded PostGIS"
+            self._server = EmbeddedPostgres(self._folder / "postgres")
+            self._server.prepare()
+            self._server_process = self._server.start(self._logs / "postgres.log")
+        environment = environment_of(self._settings, self._server)
+        yield "migrating the databases"
+        migrate_all(environment, self._folder)
+        if not self._settings.landing.startswith("gs://"):
+            Path(self._settings.landing.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
+        environment |= {
+            "SHIFTS_CODE_SERVER_HOST": "127.0.0.1",
+            "SHIFTS_CODE_SERVER_PORT": str(free_port()),
+        }
+        yield "starting the code server and the web service"
+        code_server, webserver, daemon, api = self._children(environment)
+        self._supervisor.start([code_server, api])
+        yield "starting the Dagster webserver and daemon"
+        self._supervisor.start([webserver, daemon])
+
+    def serve(self) -> None:
+        """Keeps everything running until `request_stop`.
+
+        Raises:
+            PlatformError: a part keeps dying.
+        """
+        self._supervisor.run(self._look_after_server)
+
+    def request_stop(self) -> None:
+        """Ends `serve`; safe in a signal handler."""
+        self._supervisor.request_stop()
+
+    def close(self) -> None:
+        """Ends every process, the database last."""
+        self._supervisor.stop()
+        if self._server is not None:
+            self._server.stop()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _look_after_server(self) -> None:
+        if self._server is None or self._server_process is None or self._server_process.poll() is None:
+            return
+        self._notice("the embedded PostGIS died, it is started again")
+        self._server_process = self._server.start(self._logs / "postgres.log")
+
+    def _children(self, environment: Mapping[str, str]) -> list[ChildSpec]:
+        workspace = str(project_file("workspace.yaml"))
+        code_port = int(environment["SHIFTS_CODE_SERVER_PORT"])
+        dagster = [sys.executable, "-m", "dagster"]
+        return [
+            ChildSpec(
+                "code server",
+                [
+                    *dagster,
+                    "api",
+                    "grpc",
+                    "-m",
+                    "shifts_pipeline.definitions",
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    str(code_port),
+                ],
+                environment,
+                lambda: _listens("127.0.0.1", code_port),
+            ),
+            ChildSpec(
+                "webserver",
+                [
+                    *(sys.executable, "-m", "dagster_webserver", "-w", workspace),
+                    *("-h", "127.0.0.1", "-p", str(self._settings.dagster_port)),
+                ],
+                environment,
+                lambda: _answers(f"{self._settings.dagster_url}/server_info"),
+            ),
+            ChildSpec(
+                "daemon", [*dagster[:2], "dagster._daemon", "run", "-w", workspace], environment, lambda: True
+            ),
+            ChildSpec(
+                "api",
+                [sys.executable, "-m", "shifts_api"],
+                environment,
+                lambda: _answers(f"{self._settings.api_url}/health"),
+            ),
+        ]
+
+
+def environment_of(settings: PlatformSettings, server: EmbeddedPostgres | None) -> dict[str, str]:
+    """Every setting in force, as the children get it.
+
+    Raises:
+        PlatformError: neither an embedded server nor `SHIFTS_DATABASE_URL` is there.
+    """
+    if settings.database_url is not None:
+        trips = make_url(settings.database_url.replace("postgres://", "postgresql://", 1))
+    elif server is not None:
+        trips = make_url(server.url("shifts"))
+    else:
+        raise PlatformError("no database: set SHIFTS_DATABASE_URL or start the platform with `shifts up`")
+    if settings.dagster_database_url is not None:
+        dagster = make_url(settings.dagster_database_url.replace("postgres://", "postgresql://", 1))
+    else:
+        dagster = trips.set(database=f"{trips.database}_dagster")
+    return {
+        "SHIFTS_DATABASE_URL": trips.set(drivername="postgresql").render_as_string(hide_password=False),
+        # Dagster needs its driver written out.
+        "SHIFTS_DAGSTER_DATABASE_URL": dagster.set(drivername="postgresql+psycopg2").render_as_string(
+            hide_password=False
+        ),
+        "SHIFTS_LANDING_URL": settings.landing,
+        "SHIFTS_DATA_DIR": str(settings.data_folder),
+        "SHIFTS_API_HOST": settings.api_host,
+        "SHIFTS_API_PORT": str(settings.api_port),
+        "SHIFTS_DAGSTER_PORT": str(settings.dagster_port),
+        **({"SHIFTS_API_KEY": settings.api_key} if settings.api_key else {}),
+        "DAGSTER_HOME": str(settings.data_folder / "dagster"),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def migrate_all(environment: Mapping[str, str], folder: Path) -> None:
+    """Brings both databases to this version, Dagster's own tables included.
+
+    Raises:
+        PlatformError: a server is not there, too old, or refuses.
+    """
+    trips = environment["SHIFTS_DATABASE_URL"]
+    dagster = make_url(environment["SHIFTS_DAGSTER_DATABASE_URL"]).set(drivername="postgresql")
+    dagster_url = dagster.render_as_string(hide_password=False)
+    home = folder / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(project_file("dagster.yaml"), home / "dagster.yaml")
+    ensure_database(trips)
+    ensure_database(dagster_url)
+    migrate_trips_database(trips)
+    tables = f"dagster {version('dagster')}"
+    if not is_noted(dagster_url, tables):
+        done = subprocess.run(
+            [sys.executable, "-m", "dagster", "instance", "migrate"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise PlatformError(f"Dagster's tables cannot be made: {done.stderr.strip().splitlines()[-1]}")
+        note(dagster_url, tables)
+    migrate_dagster_database(dagster_url)
+
+
+@contextmanager
+def embedded_server(settings: PlatformSettings) -> Iterator[EmbeddedPostgres | None]:
+    """The embedded server for a short task: the running one, or one of our own while in the block.
+
+    Yields None when `SHIFTS_DATABASE_URL` names another.
+    """
+    if settings.database_url is not None:
+        yield None
+        return
+    server = EmbeddedPostgres(settings.data_folder / "postgres")
+    try:
+        lock = _lock(settings.data_folder)
+    except PlatformError:
+        yield server
+        return
+    with lock:
+        (settings.data_folder / "logs").mkdir(exist_ok=True)
+        server.prepare()
+        server.start(settings.data_folder / "logs/postgres.log")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """While in the block, Ctrl-C, SIGTERM and a closed terminal call `stop`."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop()) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _lock(folder: Path) -> IO[str]:
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise PlatformError(f"a platform is already running on {folder}: see `shifts status`") from None
+    return file
+
+
+def _must_be_free(host: str, port: int, setting: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PlatformError(
+                f"port {port} of {host} is taken ({error.strerror}): set {setting} to another one"
+            ) from None
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def database_answers(url: str) -> bool:
+    """Whether the database can be reached now."""
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.Error:
+        return False
+    return True
