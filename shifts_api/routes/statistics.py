@@ -1,0 +1,194 @@
+"""Weekly statistics of a box: the original service's call and the complete one."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shifts_api.database import Snapshot
+from shifts_api.errors import ApiError, responses
+from shifts_api.weeks import Weeks, limits_of, parse_week, weeks_that_count
+
+router = APIRouter(tags=["statistics"])
+
+Match = Literal["both", "origin", "destination", "any"]
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_CORNER = re.compile(rf"\s*({_NUMBER})\s*,\s*({_NUMBER})\s*")
+_FOR_EVER = (date(1970, 1, 5), date(2999, 12, 30))
+
+
+class Mean(BaseModel):
+    """The weekly mean."""
+
+    mean: float | None = Field(examples=[1.5], description="Trips a week; null when no trip matches.")
+
+
+class Box(BaseModel):
+    """A closed box in degrees; west > east means across the antimeridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+class WeekTrips(BaseModel):
+    """One week of the series."""
+
+    week: str = Field(examples=["2018-W22"])
+    monday: date
+    trips: int
+
+
+class Filter(BaseModel):
+    """What was counted."""
+
+    region: str
+    bbox: Box
+    match: Match
+    weeks: Weeks
+    from_week: str | None
+    to_week: str | None
+
+
+class WeeklyStatistics(BaseModel):
+    """Trips a week, with what was counted."""
+
+    mean: float | None
+    num_weeks: int = Field(description="Weeks the mean divides by.")
+    total_trips: int
+    series: list[WeekTrips]
+    filter: Filter
+    as_of: datetime = Field(description="The moment whose trips were counted; later ones are not in.")
+
+
+@router.get(
+    "/trips/stats",
+    responses=responses(400),
+    summary="Weekly mean of trips whose both ends lie in a box",
+    openapi_extra={
+        "parameters": [
+            {"name": name, "in": "query", "required": True, "schema": {"type": "string"}, "example": example}
+            for name, example in (("region", "Turin"), ("nortest", "7.72,45.1"), ("southest", "7.6,45.0"))
+        ]
+    },
+)
+async def stats(request: Request, connection: Snapshot) -> Mean:
+    """The original call: `nortest` is the upper right corner, `southest` the lower left one, as x,y."""
+    given = request.query_params
+    missing = sorted(name for name in ("region", "nortest", "southest") if not given.get(name))
+    if missing:
+        raise ApiError(400, f"Missing query parameters: {', '.join(missing)}")
+    corners = {name: _CORNER.fullmatch(given[name]) for name in ("nortest", "southest")}
+    wrong = sorted(name for name, corner in corners.items() if corner is None)
+    if wrong:
+        raise ApiError(400, f"Wrong format in query parameters: {', '.join(wrong)}")
+    (east, north), (west, south) = (
+        (float(corner[1]), float(corner[2])) for corner in corners.values() if corner is not None
+    )
+    region_id = await _region_id(connection, given["region"])
+    if west > east:
+        # The original knows no antimeridian: such a box holds nothing.
+        return Mean(mean=None)
+    box = Box(west=west, south=south, east=east, north=north)
+    trips = await _count(connection, region_id, box, "both", _FOR_EVER)
+    return Mean(mean=sum(trips.values()) / len(trips) if trips else None)
+
+
+@router.get("/trips/weekly", responses=responses(400), summary="Trips a week in a box, week by week")
+async def weekly(
+    connection: Snapshot,
+    region: Annotated[str, Query(examples=["Turin"])],
+    bbox: Annotated[
+        str, Query(description="west,south,east,north in degrees", examples=["7.6,45.0,7.72,45.1"])
+    ],
+    match: Annotated[Match, Query(description="Which ends must lie in the box.")] = "both",
+    weeks: Annotated[Weeks, Query(description="Which weeks the mean divides by.")] = "active",
+    from_: Annotated[str | None, Query(alias="from", examples=["2018-W18", "2018-05-01"])] = None,
+    to: Annotated[str | None, Query(examples=["2018-W22", "2018-05-31"])] = None,
+) -> WeeklyStatistics:
+    """Borders count as inside. `from` and `to` are ISO weeks or dates, whose whole weeks count."""
+    box = _box(bbox)
+    first, last = _week("from", from_), _week("to", to)
+    region_id = await _region_id(connection, region)
+    now, first_at, last_at = await _span(connection, region_id)
+    span = (first_at, last_at) if first_at is not None and last_at is not None else None
+    limits = limits_of(weeks, span, first, last)
+    trips = await _count(connection, region_id, box, match, limits) if limits else {}
+    divisor = weeks_that_count(weeks, trips, span, first, last)
+    total = sum(trips.values())
+    return WeeklyStatistics(
+        mean=total / divisor if total else None,
+        num_weeks=divisor,
+        total_trips=total,
+        series=[WeekTrips(week=f"{w:%G-W%V}", monday=w, trips=n) for w, n in trips.items()],
+        filter=Filter(
+            region=region,
+            bbox=box,
+            match=match,
+            weeks=weeks,
+            from_week=f"{first:%G-W%V}" if first else None,
+            to_week=f"{last:%G-W%V}" if last else None,
+        ),
+        as_of=now,
+    )
+
+
+def _box(text_: str) -> Box:
+    try:
+        west, south, east, north = (float(part) for part in text_.split(","))
+    except ValueError:
+        raise ApiError(400, "bbox: four numbers west,south,east,north are needed") from None
+    if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
+        raise ApiError(
+            400, "bbox: longitudes from -180 to 180 and latitudes from -90 to 90, south below north"
+        )
+    return Box(west=west, south=south, east=east, north=north)
+
+
+def _week(name: str, text_: str | None) -> date | None:
+    if text_ is None:
+        return None
+    try:
+        return parse_week(text_)
+    except ValueError:
+        raise ApiError(
+            400, f"{name}: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"
+        ) from None
+
+
+async def _region_id(connection: AsyncConnection, name: str) -> int:
+    found = await connection.scalar(
+        text("SELECT region_id FROM shifts_store.regions WHERE name = :name"),
+        {"name": name.replace("\0", "")},
+    )
+    if found is None:
+        raise ApiError(400, f"Region {name} not found")
+    return int(found)
+
+
+async def _span(
+    connection: AsyncConnection, region_id: int
+) -> tuple[datetime, datetime | None, datetime | None]:
+    result = await connection.execute(
+        text("SELECT now(), first_at, last_at FROM shifts_store.region_span(:region)"), {"region": region_id}
+    )
+    row: Any = result.one()
+    return row[0], row[1], row[2]
+
+
+async def _count(
+    connection: AsyncConnection, region_id: int, box: Box, match: Match, weeks: tuple[date, date]
+) -> dict[date, int]:
+    result = await connection.execute(
+        text(
+            "SELECT week, trips FROM shifts_store.count_trips"
+            "(:region, :west, :south, :east, :north, :match, :first, :last)"
+        ),
+        {"region": region_id, **box.model_dump(), "match": match, "first": weeks[0], "last": weeks[1]},
+    )
+    return {row.week: row.trips for row in result}
