@@ -13,7 +13,7 @@ from psycopg import sql
 Layer = Literal["aggregates", "clusters"]
 
 _FIELDS = ("trip_id", "started_at", "x0", "y0", "x1", "y1")
-# PostgreSQL's binary COPY, big-endian: a 19 byte header, then rows of a field count and fields behind lengths.
+# PostgreSQL's binary COPY, big-endian: a 19 byte header, rows of a field count and fields behind lengths.
 _ROW = np.dtype(
     [("fields", ">i2")]
     + [
@@ -60,7 +60,8 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         pair = connection.execute(
             "SELECT w.region_id, w.change_id, w.removals, array("
-            "SELECT f.file_id FROM shifts_store.week_files f WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id)"
+            "SELECT f.file_id FROM shifts_store.week_files f"
+            " WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id)"
             " FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
             " WHERE r.name = %s AND w.week = %s",
             [region, week],

@@ -84,7 +84,7 @@ def _connect(url: str) -> psycopg.Connection:
     try:
         return psycopg.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
-        where = make_url(url).set(password=None)
+        where = make_url(url)._replace(password=None)
         raise PlatformError(f"database {where}: {_one_line(error)}") from error
 
 

@@ -25,4 +25,4 @@ def psql(arguments: tuple[str, ...]) -> None:
     url = environment_of(settings, server)["SHIFTS_DATABASE_URL"]
     address = make_url(url)
     os.environ["PGPASSWORD"] = address.password or ""
-    os.execv(program, [program, address.set(password=None).render_as_string(), *arguments])  # noqa: S606
+    os.execv(program, [program, address._replace(password=None).render_as_string(), *arguments])  # noqa: S606
