@@ -1,0 +1,80 @@
+"""`shifts drop`: files into the landing zone, followed until they are done."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from shifts_pipeline.landing.zone import LandingZone, LandingZoneError, open_landing_zone
+from shifts_platform.errors import PlatformError
+from shifts_platform.feed_client import FeedEvent, follow_feed
+from shifts_platform.settings import load_settings
+
+CHUNK = 8 * 1024**2
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def drop(files: tuple[Path, ...]) -> None:
+    """Put FILES into the landing zone and follow them until they are done."""
+    names = [file.name for file in files]
+    if len(set(names)) < len(names):
+        raise PlatformError("two of the files have the same name: the second would replace the first")
+    settings = load_settings()
+    failed = []
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, highlight=False),
+    ) as bars:
+        waiting = {name: bars.add_task(name, total=1.0, said="waiting") for name in names}
+        for event in follow_feed(settings.api_url, "file.progress,file.loaded,file.failed"):
+            if event is None:
+                _put(open_landing_zone(settings.landing), files, bars)
+                continue
+            name = event.data.get("partition", "")
+            if name not in waiting:
+                continue
+            _show(bars, waiting[name], event)
+            if event.type == "file.progress":
+                continue
+            if event.type == "file.failed":
+                failed.append(event.data["message"])
+            del waiting[name]
+            if not waiting:
+                break
+    for message in failed:
+        click.echo(f"shifts: {message}", err=True)
+    sys.exit(1 if failed else 0)
+
+
+def _put(zone: LandingZone, files: tuple[Path, ...], bars: Progress) -> None:
+    for file in files:
+        bars.console.print(f"copying {file.name} into the landing zone") if bars.console.is_terminal else None
+        try:
+            with file.open("rb") as source, zone.write(file.name) as target:
+                while chunk := source.read(CHUNK):
+                    target.write(chunk)
+        except (OSError, LandingZoneError) as error:
+            raise PlatformError(f"{file}: {error}") from error
+
+
+def _show(bars: Progress, bar: TaskID, event: FeedEvent) -> None:
+    said = f"{event.data.get('rows', 0):,} rows" if event.type == "file.progress" else _ending(event)
+    bars.update(bar, completed=event.data.get("share", 1.0), said=said)
+    if not bars.console.is_terminal:
+        bars.console.print(event.data["message"])
+
+
+def _ending(event: FeedEvent) -> str:
+    if event.type == "file.failed":
+        return "[red]failed[/]"
+    rejected = event.data.get("rows_rejected", 0)
+    return f"{event.data.get('rows_loaded', 0):,} trips" + (f", {rejected:,} rejected" if rejected else "")

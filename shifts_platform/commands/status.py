@@ -1,0 +1,57 @@
+"""`shifts status`: what is running, what was taken in, what is stale."""
+
+import click
+import httpx
+import psycopg
+
+from shifts_platform.embedded_postgres import EmbeddedPostgres
+from shifts_platform.errors import PlatformError
+from shifts_platform.platform import environment_of
+from shifts_platform.settings import load_settings
+
+
+@click.command()
+def status() -> None:
+    """Show what is running, what was taken in and what is stale."""
+    settings = load_settings()
+    click.echo(f"API        {_state(settings.api_url + '/ready')}  {settings.api_url}/docs")
+    click.echo(f"Dagster    {_state(settings.dagster_url + '/server_info')}  {settings.dagster_url}")
+    server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
+    url = environment_of(settings, server)["SHIFTS_DATABASE_URL"]
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            click.echo("database   up")
+            _ledger(connection)
+            _stale(connection)
+    except psycopg.errors.UndefinedTable:
+        raise PlatformError("the database has no tables yet: run `shifts migrate`") from None
+    except psycopg.OperationalError:
+        click.echo("database   down")
+        raise PlatformError("the platform is not running: start it with `shifts up`") from None
+
+
+def _state(url: str) -> str:
+    try:
+        return "up  " if httpx.get(url, timeout=5).is_success else "sick"
+    except httpx.HTTPError:
+        return "down"
+
+
+def _ledger(connection: psycopg.Connection) -> None:
+    rows = connection.execute(
+        "SELECT status, count(*), sum(rows_loaded)::bigint, sum(rows_rejected)::bigint"
+        " FROM shifts_store.trip_files GROUP BY status ORDER BY status"
+    ).fetchall()
+    click.echo(f"\n{'files':<12}{'':>10}{'trips':>16}{'rejected':>12}")
+    for name, files, loaded, rejected in rows:
+        click.echo(f"{name:<12}{files:>10,}{loaded:>16,}{rejected:>12,}")
+
+
+def _stale(connection: psycopg.Connection) -> None:
+    row = connection.execute(
+        "SELECT count(*) FILTER (WHERE clusters_stale), count(*) FILTER (WHERE aggregates_stale),"
+        " coalesce(extract(epoch FROM now() - min(stale_since)), 0)::bigint FROM shifts_store.stale_weeks"
+    ).fetchone()
+    clusters, aggregates, seconds = row or (0, 0, 0)
+    since = f", the oldest for {seconds:,} s" if clusters or aggregates else ""
+    click.echo(f"\nstale (region, week) pairs: {clusters} to group, {aggregates} to aggregate{since}")
