@@ -1,12 +1,19 @@
 """`python -m shifts_api`: the service on its own."""
 
+import resource
+import socket
 import sys
 
 import uvicorn
 from pydantic import ValidationError
 
 from shifts_api.app import create_app
+from shifts_api.logs import configure_logs
 from shifts_api.settings import ApiSettings
+
+GRACE_S = 4
+UNREAD_FOR_MS = 30_000
+"""A connection whose client takes nothing for so long is closed by the kernel."""
 
 
 def main() -> None:
@@ -14,15 +21,37 @@ def main() -> None:
     try:
         settings = ApiSettings()
     except ValidationError as error:
-        first = error.errors()[0]
-        sys.exit(f"shifts_api: SHIFTS_{str(first['loc'][0]).upper()}: {first['msg']}")
-    uvicorn.run(
+        problems = (
+            f"SHIFTS_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        sys.exit("; ".join(problems))
+    configure_logs()
+    _allow_many_connections()
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.api_host,
         port=settings.api_port,
-        timeout_graceful_shutdown=4,
+        timeout_graceful_shutdown=GRACE_S,
+        # Behind a proxy the client is the proxy: nobody gets local rights by a header.
+        proxy_headers=False,
+        server_header=False,
         access_log=False,
+        log_config=None,
+        ws_max_size=64 * 1024,
     )
+    listener = config.bind_socket()
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_FOR_MS)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _allow_many_connections() -> None:
+    """Every client of the feed is an open file, and the usual soft limit is 1,024 of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from starlette.middleware.cors import CORSMiddleware
 
 from shifts_api.database import create_pool
 from shifts_api.errors import install_error_handlers
-from shifts_api.feed import Feed
-from shifts_api.routes import events, files, health, statistics
+from shifts_api.feed.feed import Feed
+from shifts_api.limits import Limits
+from shifts_api.metrics import FeedCollector, Metrics
+from shifts_api.observe import Observe
+from shifts_api.routes import events, files, health, live, regions, statistics
 from shifts_api.settings import ApiSettings
 
 PREFIX = "/api/v1"
@@ -17,11 +20,13 @@ PREFIX = "/api/v1"
 
 def create_app(settings: ApiSettings) -> FastAPI:
     """The service for some settings."""
+    metrics = Metrics()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pool = create_pool(settings.database_url)
-        app.state.feed = Feed(settings.dagster_database_url)
+        app.state.pool = create_pool(settings)
+        app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
+        metrics.registry.register(FeedCollector(app.state.feed))
         await app.state.feed.start()
         yield
         await app.state.feed.stop()
@@ -33,14 +38,37 @@ def create_app(settings: ApiSettings) -> FastAPI:
         summary="Weekly statistics and groups of similar trips, and a live feed of what happens.",
         lifespan=life,
     )
+    app.state.settings = settings
+    app.state.metrics = metrics
     install_error_handlers(app)
+
     app.include_router(statistics.router, prefix=PREFIX)
+    app.include_router(regions.router, prefix=PREFIX)
     app.include_router(files.router, prefix=PREFIX)
     app.include_router(events.router, prefix=PREFIX)
+    app.include_router(live.router, prefix=PREFIX)
     app.include_router(health.router)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    # The last one added is the outermost.
+    app.add_middleware(
+        Limits,
+        max_body_bytes=settings.api_max_body_bytes,
+        upload_path=f"{PREFIX}/files",
+        max_upload_bytes=settings.api_max_upload_bytes,
+    )
+    if settings.api_cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.api_cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "X-Request-ID",
+            ],
+            expose_headers=["X-Request-ID", "Retry-After", "Link"],
+        )
+    app.add_middleware(Observe, metrics=metrics, prefix=PREFIX)
     return app

@@ -1,35 +1,49 @@
-"""The service's connections: a pool on the trips as a role that changes nothing, one listener on the feed."""
+"""The service's connections: a pool on the trips as a role that changes nothing, direct ones to the feed."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import psycopg
 from fastapi import Depends, Request
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shifts_api.settings import ApiSettings
+
 ROLE = "shifts_api"
-STATEMENT_TIMEOUT_S = 30
-POOL_SIZE = 10
-POOL_WAIT_S = 5.0
+_NOTICE_DEAD_PEERS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
-def create_pool(url: str) -> AsyncEngine:
-    """The pool on the trips database."""
+def create_pool(settings: ApiSettings) -> AsyncEngine:
+    """The pool on the trips database; a request waits a moment for a connection and is then sent away."""
     return create_async_engine(
-        _address(url).set(drivername="postgresql+psycopg"),
-        pool_size=POOL_SIZE,
+        _address(settings.database_url).set(drivername="postgresql+psycopg"),
+        pool_size=settings.api_pool_size,
         max_overflow=0,
-        pool_timeout=POOL_WAIT_S,
+        pool_timeout=settings.api_pool_wait_s,
         pool_pre_ping=True,
-        connect_args={"options": f"-c role={ROLE} -c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"},
+        connect_args={
+            "options": _options(settings.database_url, int(settings.api_statement_timeout_s * 1000)),
+            "application_name": "shifts_api",
+            **_NOTICE_DEAD_PEERS,
+        },
     )
 
 
-async def connect_to_feed(url: str) -> psycopg.AsyncConnection:
-    """One connection to Dagster's database, for LISTEN and replays."""
-    plain = _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return await psycopg.AsyncConnection.connect(plain, autocommit=True, options=f"-c role={ROLE}")
+def feed_conninfo(url: str) -> str:
+    """How Dagster's database is reached: directly, for a pooler in between would swallow notifications."""
+    return make_conninfo(
+        _conninfo(url),
+        options=_options(url, 60_000),
+        application_name="shifts_api feed",
+        **_NOTICE_DEAD_PEERS,
+    )
 
 
 async def snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
@@ -40,8 +54,19 @@ async def snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-Snapshot = Annotated[AsyncConnection, Depends(snapshot)]
+# Given back before the answer is sent: a client that reads slowly keeps no connection.
+Snapshot = Annotated[AsyncConnection, Depends(snapshot, scope="function")]
 
 
 def _address(url: str) -> URL:
     return make_url(url.replace("postgres://", "postgresql://", 1))
+
+
+def _conninfo(url: str) -> str:
+    return _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _options(url: str, statement_timeout_ms: int) -> str:
+    """The options of the URL, then ours: every connection gives up its user's rights for the role's."""
+    given = str(conninfo_to_dict(_conninfo(url)).get("options") or "")
+    return f"{given} -c role={ROLE} -c statement_timeout={statement_timeout_ms} -c timezone=UTC".strip()

@@ -1,30 +1,47 @@
 """Errors as clients see them: a status and `{"message": …}`, never a stack trace."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+
+_log = logging.getLogger(__name__)
+_MEANINGS = {
+    400: ("A parameter or the body is invalid", "Missing query parameters: nortest, region"),
+    401: ("The API key is missing or wrong", "An API key is needed: Authorization: Bearer …"),
+    403: ("Not allowed from here", "Without an API key writes are allowed from this machine only"),
+    404: ("There is no such thing", "File 7 not found"),
+    411: ("A length is needed", "Content-Length is needed"),
+    413: ("The body is too large", "The body is larger than 16777216 bytes"),
+    422: ("The idempotency key was used for another request", "Idempotency-Key: used for another request"),
+    501: ("The landing zone cannot do this", "Uploads go to the bucket directly"),
+    503: ("Busy or away, try again", "The database is busy or away, try again"),
+    507: ("The landing zone is full", "The landing zone is full"),
+}
 
 
 class Message(BaseModel):
     """Every error's body."""
 
-    message: str
+    message: str = Field(examples=["Region Paris not found"])
 
 
 class ApiError(Exception):
     """An answer that is no success."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.headers = headers
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -32,33 +49,55 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def _api_error(_: Request, error: ApiError) -> JSONResponse:
-        return _answer(error.status, error.message)
+        return answer(error.status, error.message, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _answer(400, "; ".join(_describe(e) for e in error.errors()[:5]))
+        return answer(400, describe(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"message": str(error.detail)}, error.status_code, headers=error.headers)
+        return answer(error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OperationalError)
-    async def _busy(_: Request, __: Exception) -> JSONResponse:
-        return JSONResponse(
-            {"message": "The database is busy or away, try again"}, 503, headers={"Retry-After": "2"}
-        )
+    @app.exception_handler(InterfaceError)
+    async def _busy(_: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.QueryCanceled):
+            return answer(503, "The query took too long, ask for less", {"Retry-After": "30"})
+        _log.warning("no answer from the database", extra={"error": type(error).__name__})
+        return answer(503, "The database is busy or away, try again", {"Retry-After": "2"})
+
+    @app.exception_handler(Exception)
+    async def _fault(_: Request, __: Exception) -> JSONResponse:
+        return answer(500, "Internal error")
+
+
+def answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error's response."""
+    return JSONResponse({"message": message}, status, headers=headers)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for its documentation."""
-    return {status: {"model": Message} for status in (*statuses, 503)}
+    """The errors of a route, for its documentation; being busy is always among them."""
+    return {
+        status: {
+            "model": Message,
+            "description": _MEANINGS[status][0],
+            "content": {"application/json": {"example": {"message": _MEANINGS[status][1]}}},
+        }
+        for status in (*statuses, 503)
+    }
 
 
-def _answer(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"message": message}, status)
+def describe(errors: Sequence[Any]) -> str:
+    """The first few validation errors, each with the place that is wrong."""
+    return "; ".join(_describe(error) for error in errors[:5])
 
 
 def _describe(error: Any) -> str:
     place: Sequence[Any] = error["loc"]
-    return f"{'.'.join(str(part) for part in place[1:]) or place[0]}: {error['msg']}"
+    if place and place[0] in ("query", "path", "header", "body"):
+        place = place[1:]
+    words = str(error["msg"]).removeprefix("Value error, ")
+    return f"{'.'.join(str(part) for part in place)}: {words}" if place else words

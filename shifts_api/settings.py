@@ -1,7 +1,10 @@
-"""The web service's settings, read from the environment or `.env`."""
+"""The web service's settings, read from the environment or `.env`; a bad one names itself and its reason."""
+
+from datetime import date
+from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class ApiSettings(BaseSettings):
@@ -16,6 +19,21 @@ class ApiSettings(BaseSettings):
     api_port: int = Field(8000, ge=1, le=65535)
     api_key: SecretStr | None = None
     """Unset: writes are allowed from loopback only."""
+    api_cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may use the service from a browser, comma separated; `*` for all."""
+    api_pool_size: int = Field(10, ge=1, le=200)
+    """Connections to the trips database."""
+    api_pool_wait_s: float = Field(2, gt=0)
+    """How long a request waits for one of them before it is sent away."""
+    api_statement_timeout_s: float = Field(20, gt=0)
+    api_max_body_bytes: int = Field(16 * 1024**2, ge=1024)
+    """Of a request that is no upload."""
+    api_max_upload_bytes: int = Field(20 * 1024**3, ge=1)
+    api_max_listeners: int = Field(5_000, ge=1)
+    """Clients of the feed at one time."""
+    time_bin_minutes: int = Field(60, ge=1, le=1440)
+    first_week: date = date(2000, 1, 3)
+    """Monday of the first week of the calendar; trips before it are refused."""
 
     @field_validator("database_url", "dagster_database_url")
     @classmethod
@@ -23,3 +41,28 @@ class ApiSettings(BaseSettings):
         if not value.startswith(("postgresql://", "postgresql+", "postgres://")):
             raise ValueError("must be a postgresql:// URL")
         return value
+
+    @field_validator("landing_url")
+    @classmethod
+    def _is_landing_zone(cls, value: str) -> str:
+        if not value or ("://" in value and not value.startswith(("file://", "gs://"))):
+            raise ValueError("must be a folder or gs://bucket/prefix")
+        return value
+
+    @field_validator("api_cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_set(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not (
+            value.get_secret_value().isascii() and value.get_secret_value().isprintable()
+        ):
+            raise ValueError("must be printable ASCII")
+        return value if value and value.get_secret_value() else None

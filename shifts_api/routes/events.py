@@ -3,66 +3,81 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import psycopg
 from fastapi import APIRouter, Header, Query, Request
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 
 from shifts_api.errors import ApiError, responses
-from shifts_api.feed import CutOff, Feed, Wanted
+from shifts_api.feed.event import TYPES, Wanted
+from shifts_api.feed.feed import Feed
 
 router = APIRouter(tags=["feed"])
 
-TYPES = (
-    "run.queued",
-    "run.started",
-    "run.succeeded",
-    "run.failed",
-    "run.canceled",
-    "file.progress",
-    "file.loaded",
-    "file.failed",
-    "asset.materialized",
-    "check.failed",
-)
 HEARTBEAT_S = 15
-STALLED_AFTER_S = 30
+STALLED_AFTER_S = 10
+"""A client that takes no byte for so long is cut off."""
+CLOSING_TAKES_S = 2
+
+_EXAMPLE = (
+    "id: 42\r\nevent: file.loaded\r\n"
+    'data: {"file_id": 7, "rows_loaded": 186, "run_id": "0c5e…", "task_id": "9f3a…", "asset": "raw_trips",'
+    ' "partition": "trips.csv", "time": "2026-11-23T21:00:00+00:00",'
+    ' "message": "trips.csv: 186 trips loaded"}'
+    "\r\n\r\n"
+)
 
 
 @router.get(
     "/events",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **responses(400)},
+    responses={
+        200: {
+            "description": "An endless stream of events, a comment every 15 seconds",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        },
+        **responses(400),
+    },
     summary="Everything that happens, as it happens",
 )
 async def events(
     request: Request,
-    task_id: Annotated[str | None, Query(description="Only this task's events.")] = None,
-    run_id: Annotated[str | None, Query(description="Only this run's events.")] = None,
+    task_id: Annotated[str | None, Query(description="Only events of this task.", max_length=100)] = None,
+    run_id: Annotated[str | None, Query(description="Only events of this run.", max_length=100)] = None,
     types: Annotated[
-        str | None, Query(description="Only these types, comma separated.", examples=["file.loaded"])
+        str | None,
+        Query(
+            description=f"Only these types, comma separated: {', '.join(TYPES)}.",
+            examples=["file.loaded,file.failed"],
+            pattern=r"^[a-z]+\.[a-z]+(,[a-z]+\.[a-z]+)*$",
+        ),
     ] = None,
-    last_event_id: Annotated[str | None, Header(description="Resume after this id.")] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(description="Resume behind this id; 0 replays all there is.", pattern=r"^\d{1,18}$"),
+    ] = None,
 ) -> EventSourceResponse:
-    """Server-sent events with rising ids; a client that reconnects with `Last-Event-ID` misses none."""
+    """Server-sent events with rising ids; with `Last-Event-ID` a client misses none and gets none twice."""
     feed: Feed = request.app.state.feed
     chosen = frozenset(types.split(",")) if types else None
     if chosen and (unknown := sorted(chosen - set(TYPES))):
         raise ApiError(400, f"types: unknown {', '.join(unknown)}; there are {', '.join(TYPES)}")
-    after = None
-    if last_event_id:
-        if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 18:
-            raise ApiError(400, "Last-Event-ID: the id of an event is needed")
-        after = int(last_event_id)
+    if feed.is_full:
+        raise ApiError(503, "Too many listeners, try again", {"Retry-After": "10"})
+    wanted = Wanted(task_id, run_id, chosen)
     return EventSourceResponse(
-        _stream(feed, Wanted(task_id, run_id, chosen), after),
+        _frames(feed, wanted, None if last_event_id is None else int(last_event_id)),
         ping=HEARTBEAT_S,
         send_timeout=STALLED_AFTER_S,
-        headers={"X-Accel-Buffering": "no"},
+        shutdown_event=feed.shutdown,
+        shutdown_grace_period=CLOSING_TAKES_S,
     )
 
 
-async def _stream(feed: Feed, wanted: Wanted, after: int | None) -> AsyncIterator[ServerSentEvent]:
+async def _frames(feed: Feed, wanted: Wanted, after: int | None) -> AsyncIterator[bytes]:
+    yield b": connected\r\n\r\n"
     try:
-        async for written in feed.events(wanted, after):
-            yield ServerSentEvent(written.data, event=written.event.type, id=str(written.event.event_id))
-    except CutOff:
+        async for batch in feed.follow(wanted, after):
+            yield b"".join(event.frame_for(wanted) for event in batch)
+    except psycopg.Error:
+        # The past cannot be read now: the client comes back with its last id.
         return

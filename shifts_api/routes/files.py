@@ -1,49 +1,53 @@
-"""The ledger: what was taken in and what became of it; and the regions."""
+"""The ledger: what was taken in and what became of it; and files on their way in."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
+from shifts_api.pages import MAX_ID, Cursor, Limit, link_next, read_cursor, write_cursor
 
-router = APIRouter()
+router = APIRouter(tags=["files"])
 
 Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
-Id = Annotated[int, Path(ge=1, le=2**53)]
-Limit = Annotated[int, Query(ge=1, le=1000)]
+FileId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
+_COLUMNS = (
+    "file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error"
+)
 
 
 class File(BaseModel):
     """One file version, or one posted list of trips."""
 
     file_id: int
-    name: str
+    name: str = Field(description="Path below the landing zone.", examples=["trips.csv"])
     uri: str
     status: Status
     rows_loaded: int
     rows_rejected: int
-    task_id: str
+    task_id: str = Field(description="Is in every event of the feed that concerns the file.")
     run_id: str | None
     queued_at: datetime
     finished_at: datetime | None
-    error: str | None
+    error: str | None = Field(description="Why it failed and what to mend.")
 
 
 class Files(BaseModel):
     """A page of the ledger, newest first."""
 
     files: list[File]
-    next_cursor: int | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
 
 
 class Reject(BaseModel):
     """A row of a file that is not among the trips."""
 
-    line: int
+    line: int = Field(description="Line of the file on which the row begins; the header is 1.")
     reason: str
     raw: str
 
@@ -52,93 +56,80 @@ class Rejects(BaseModel):
     """A page of a file's rejects, by line."""
 
     rejects: list[Reject]
-    next_cursor: int | None
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
 
 
-class Region(BaseModel):
-    """A region with what it holds."""
-
-    region: str
-    trips: int
-    first_at: datetime | None
-    last_at: datetime | None
-
-
-class Regions(BaseModel):
-    """All regions by name."""
-
-    regions: list[Region]
-
-
-@router.get("/regions", tags=["statistics"], responses=responses(), summary="The regions and what they hold")
-async def regions(connection: Snapshot) -> Regions:
-    """Trips, first and last trip of every region."""
-    result = await connection.execute(
-        text(
-            "SELECT r.name AS region, coalesce(sum(f.trips), 0)::bigint AS trips,"
-            " min(f.first_at) AS first_at, max(f.last_at) AS last_at"
-            " FROM shifts_store.regions r LEFT JOIN shifts_store.week_files f USING (region_id)"
-            " GROUP BY r.name ORDER BY r.name"
-        )
-    )
-    return Regions(regions=[Region(**row) for row in result.mappings()])
-
-
-@router.get("/files", tags=["files"], responses=responses(400), summary="The ledger")
+@router.get("/files", responses=responses(400), summary="The ledger")
 async def files(
     connection: Snapshot,
+    request: Request,
+    response: Response,
     status: Annotated[Status | None, Query()] = None,
+    task_id: Annotated[str | None, Query(max_length=100, description="Only the file of this task.")] = None,
     limit: Limit = 100,
-    cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    cursor: Cursor = None,
 ) -> Files:
-    """Everything that was dropped or posted, newest first."""
-    rows = await _rows(
-        connection,
-        "SELECT * FROM shifts.files WHERE (CAST(:status AS text) IS NULL OR status = :status)"
-        " AND (CAST(:cursor AS bigint) IS NULL OR file_id < :cursor) ORDER BY file_id DESC LIMIT :limit",
-        status=status,
-        cursor=cursor,
-        limit=limit,
+    """Everything that was dropped, uploaded, asked for or posted, newest first."""
+    (before,) = read_cursor(cursor, (MAX_ID,))
+    result = await connection.execute(
+        text(
+            f"""
+            SELECT {_COLUMNS} FROM shifts_store.trip_files
+            WHERE (CAST(:status AS text) IS NULL OR status = :status)
+              AND (CAST(:task_id AS text) IS NULL OR task_id = :task_id)
+              AND file_id < :before
+            ORDER BY file_id DESC LIMIT :limit
+            """  # noqa: S608
+        ),
+        {"status": status, "task_id": task_id, "before": before, "limit": limit},
     )
-    page = [File(**row) for row in rows]
-    return Files(files=page, next_cursor=page[-1].file_id if len(page) == limit else None)
+    page = [File(**row) for row in result.mappings()]
+    next_cursor = write_cursor(page[-1].file_id) if len(page) == limit else None
+    link_next(request, response, next_cursor)
+    return Files(files=page, next_cursor=next_cursor)
 
 
-@router.get("/files/{file_id}", tags=["files"], responses=responses(400, 404), summary="One file")
-async def file(connection: Snapshot, file_id: Id) -> File:
+@router.get("/files/{file_id}", responses=responses(400, 404), summary="One file")
+async def file(connection: Snapshot, file_id: FileId) -> File:
     """What became of a file."""
-    rows = await _rows(connection, "SELECT * FROM shifts.files WHERE file_id = :id", id=file_id)
-    if not rows:
-        raise ApiError(404, f"File {file_id} not found")
-    return File(**rows[0])
+    return await _find(connection, file_id)
 
 
 @router.get(
-    "/files/{file_id}/rejects",
-    tags=["files"],
-    responses=responses(400, 404),
-    summary="A file's rejected rows",
+    "/files/{file_id}/rejects", responses=responses(400, 404), summary="The rows that are not among the trips"
 )
 async def rejects(
     connection: Snapshot,
-    file_id: Id,
+    request: Request,
+    response: Response,
+    file_id: FileId,
     limit: Limit = 100,
-    cursor: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    cursor: Cursor = None,
 ) -> Rejects:
-    """Every row that is not among the trips, with its line, its text and the reason."""
-    await file(connection, file_id)
-    rows = await _rows(
-        connection,
-        "SELECT line, reason, raw FROM shifts.rejects WHERE file_id = :id AND line > :cursor"
-        " ORDER BY line LIMIT :limit",
-        id=file_id,
-        cursor=cursor,
-        limit=limit,
+    """Every rejected row with its line, its text and the reason."""
+    await _find(connection, file_id)
+    (after,) = read_cursor(cursor, (0,))
+    result = await connection.execute(
+        text(
+            """
+            SELECT line, reason, raw FROM shifts_store.rejected_rows
+            WHERE file_id = :file_id AND line > :after ORDER BY line LIMIT :limit
+            """
+        ),
+        {"file_id": file_id, "after": after, "limit": limit},
     )
-    page = [Reject(**row) for row in rows]
-    return Rejects(rejects=page, next_cursor=page[-1].line if len(page) == limit else None)
+    page = [Reject(**row) for row in result.mappings()]
+    next_cursor = write_cursor(page[-1].line) if len(page) == limit else None
+    link_next(request, response, next_cursor)
+    return Rejects(rejects=page, next_cursor=next_cursor)
 
 
-async def _rows(connection: Snapshot, statement: str, **values: Any) -> list[dict[str, Any]]:
-    result = await connection.execute(text(statement), values)
-    return [dict(row) for row in result.mappings()]
+async def _find(connection: AsyncConnection, file_id: int) -> File:
+    result = await connection.execute(
+        text(f"SELECT {_COLUMNS} FROM shifts_store.trip_files WHERE file_id = :file_id"),  # noqa: S608
+        {"file_id": file_id},
+    )
+    row = result.mappings().one_or_none()
+    if row is None:
+        raise ApiError(404, f"File {file_id} not found")
+    return File(**row)

@@ -1,13 +1,15 @@
-"""Is the service alive, and can it answer."""
+"""Is the service alive, can it answer, and its figures."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shifts_api.feed import Feed
+from shifts_api.feed.feed import Feed
+from shifts_api.metrics import Metrics, ledger_metrics, written
 
 router = APIRouter(tags=["operations"])
 
@@ -22,8 +24,8 @@ class Readiness(BaseModel):
     """What answers and what does not."""
 
     ready: bool
-    database: str
-    feed: str
+    database: str = Field(examples=["ok"])
+    feed: str = Field(examples=["ok"])
 
 
 @router.get("/health", summary="The process lives")
@@ -47,10 +49,31 @@ async def ready(request: Request) -> JSONResponse:
             await connection.execute(text("SELECT FROM shifts_store.regions LIMIT 1"))
         database = "ok"
     except SQLAlchemyError as error:
-        database = type(error).__name__
+        database = f"not reachable ({type(error).__name__})"
     state = Readiness(
         ready=database == "ok" and feed.connected,
         database=database,
         feed="ok" if feed.connected else "not connected",
     )
     return JSONResponse(state.model_dump(), 200 if state.ready else 503)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
+    summary="Figures for Prometheus",
+)
+async def metrics(request: Request) -> Response:
+    """Requests, the feed, the ledger and the open weekly work; the last two while the database answers."""
+    pool: AsyncEngine = request.app.state.pool
+    own: Metrics = request.app.state.metrics
+    page = generate_latest(own.registry)
+    try:
+        async with pool.connect() as connection:
+            asked = await ledger_metrics(connection)
+    except SQLAlchemyError:
+        asked = []
+    return Response(page + written(asked), media_type=CONTENT_TYPE_LATEST)

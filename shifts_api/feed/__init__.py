@@ -1,0 +1,1 @@
+"""The feed: what the outbox holds, heard once and told to everyone."""

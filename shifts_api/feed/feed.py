@@ -1,0 +1,205 @@
+"""The fan-out: the newest events in memory, shared by all clients; each client is a place in them."""
+
+import asyncio
+import bisect
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import anyio
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from shifts_api.database import feed_conninfo
+from shifts_api.feed.event import PAGE, Event, Wanted, read_after
+
+KEPT_EVENTS = 4_096
+"""So many events a client may be behind before it is cut off; it may resume by id."""
+KEPT_BYTES = 16 * 1024**2
+BATCH = 256
+REPLAYS_AT_ONCE = 2
+_EVERYTHING = Wanted()
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Feed:
+    """Hears of the outbox on one connection and lets any number of clients follow."""
+
+    def __init__(self, url: str, max_clients: int) -> None:
+        self._conninfo = feed_conninfo(url)
+        self._max_clients = max_clients
+        self._events: list[Event] = []
+        self._bytes = 0
+        self._floor = 0
+        """Everything behind this id, and not behind `_last_id`, is in memory."""
+        self._last_id: int | None = None
+        """None until the outbox was seen for the first time."""
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.shutdown = anyio.Event()
+        """Ends all clients' streams when set."""
+        self.connected = False
+        self.clients = 0
+        self.heard = 0
+        self.sent = 0
+        self.cut_off = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another client has to be sent away."""
+        return self.clients >= self._max_clients
+
+    async def start(self) -> None:
+        """Begins to listen; returns at once, the database may come later."""
+        self._replays = AsyncConnectionPool(
+            self._conninfo, min_size=0, max_size=REPLAYS_AT_ONCE, kwargs={"autocommit": True}, open=False
+        )
+        await self._replays.open()
+        self._tasks = [
+            asyncio.create_task(self._listen_for_ever()),
+            asyncio.create_task(self._wake_at_shutdown()),
+        ]
+
+    async def stop(self) -> None:
+        """Ends all streams and closes the connections."""
+        self.shutdown.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._replays.close(timeout=1)
+
+    async def follow(self, wanted: Wanted, after: int | None) -> AsyncIterator[Sequence[Event]]:
+        """Events as they come, several at once when a client is behind: from now on, or all behind an id.
+
+        What is no longer in memory is read from the outbox, up to an id that memory covers; ids become
+        visible in rising order, so nothing is lost or doubled at the change. A client that falls behind what
+        memory holds is cut off: its stream ends. So does every stream when the feed shuts down.
+        """
+        with self._counted():
+            while self._last_id is None:
+                if self.shutdown.is_set():
+                    return
+                await self._news.wait()
+            place = self._last_id if after is None else await self._possible(after)
+            live = False
+            while not self.shutdown.is_set():
+                news = self._news
+                if place >= self._floor:
+                    live = True
+                    events = self._behind(place)
+                    place = events[-1].event_id if events else place
+                elif live:
+                    self.cut_off += 1
+                    return
+                else:
+                    events, place = await self._replay(wanted, place)
+                fitting = [event for event in events if wanted.fits(event)]
+                if fitting:
+                    self.sent += len(fitting)
+                    yield fitting
+                elif not events and place >= self._floor:
+                    await news.wait()
+
+    def _behind(self, place: int) -> Sequence[Event]:
+        first = bisect.bisect_right(self._events, place, key=lambda event: event.event_id)
+        return self._events[first : first + BATCH]
+
+    async def _replay(self, wanted: Wanted, place: int) -> tuple[Sequence[Event], int]:
+        """A page of the past, and the place behind it."""
+        covered = self._last_id or 0
+        async with self._replays.connection() as connection:
+            events = await read_after(connection, place, wanted)
+        return events, events[-1].event_id if len(events) == PAGE else max(covered, self._floor)
+
+    async def _possible(self, after: int) -> int:
+        """The id a client resumes at; one from before the database was made anew is none."""
+        if after <= (self._last_id or 0):
+            return after
+        async with self._replays.connection() as connection:
+            return min(after, await _last_id(connection))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.clients += 1
+        try:
+            yield
+        finally:
+            self.clients -= 1
+
+    async def _listen_for_ever(self) -> None:
+        wait = _FIRST_WAIT_S
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._conninfo, autocommit=True
+                ) as connection:
+                    await connection.execute("LISTEN shifts_feed")
+                    if self._last_id is None:
+                        await self._begin(connection)
+                    self.connected = True
+                    wait = _FIRST_WAIT_S
+                    while True:
+                        await self._take_in(connection)
+                        async for _ in connection.notifies(stop_after=1):
+                            pass
+            except psycopg.Error as error:
+                self.connected = False
+                _log.warning("the feed's connection is away", extra={"error": str(error), "next_try_s": wait})
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT_S)
+
+    async def _begin(self, connection: psycopg.AsyncConnection) -> None:
+        """Fills the memory, so that clients that resume after a restart ask it and not the database."""
+        last = await _last_id(connection)
+        row = await (
+            await connection.execute(
+                "SELECT min(event_id) FROM (SELECT event_id FROM shifts_feed.events WHERE event_id <= %s"
+                " ORDER BY event_id DESC LIMIT %s) AS newest",
+                [last, KEPT_EVENTS // 2],
+            )
+        ).fetchone()
+        self._floor = int(row[0]) - 1 if row and row[0] is not None else last
+        place = self._floor
+        while place < last and (page := await read_after(connection, place, _EVERYTHING)):
+            self._keep(page)
+            place = page[-1].event_id
+        self._last_id = max(last, place)
+        self._wake()
+
+    async def _take_in(self, connection: psycopg.AsyncConnection) -> None:
+        """Reads what is new, once, and tells everyone."""
+        while page := await read_after(connection, self._last_id or 0, _EVERYTHING):
+            self._keep(page)
+            self._last_id = page[-1].event_id
+            self.heard += len(page)
+            self._wake()
+            # Clients get their turn before the next page could push them out of memory.
+            await asyncio.sleep(0)
+
+    def _keep(self, page: Sequence[Event]) -> None:
+        self._events.extend(page)
+        self._bytes += sum(len(event.frame) for event in page)
+        gone = 0
+        while self._bytes > KEPT_BYTES or len(self._events) - gone > KEPT_EVENTS:
+            self._bytes -= len(self._events[gone].frame)
+            gone += 1
+        if gone:
+            self._floor = self._events[gone - 1].event_id
+            del self._events[:gone]
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def _wake_at_shutdown(self) -> None:
+        await self.shutdown.wait()
+        self._wake()
+
+
+async def _last_id(connection: psycopg.AsyncConnection) -> int:
+    row = await (
+        await connection.execute("SELECT coalesce(max(event_id), 0) FROM shifts_feed.events")
+    ).fetchone()
+    return int(row[0]) if row else 0

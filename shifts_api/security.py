@@ -1,0 +1,59 @@
+"""Who may write: whoever knows the key; without a key, programs on this machine."""
+
+import hmac
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+
+from shifts_api.errors import ApiError
+from shifts_api.settings import ApiSettings
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def may_write(request: Request) -> None:
+    """Lets writers through.
+
+    Raises:
+        ApiError: 401 without the key, 403 from elsewhere when there is none.
+    """
+    settings: ApiSettings = request.app.state.settings
+    if settings.api_key is not None:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        expected = settings.api_key.get_secret_value().encode()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected):
+            raise ApiError(
+                401, "An API key is needed: Authorization: Bearer <key>", {"WWW-Authenticate": "Bearer"}
+            )
+        return
+    if not _is_local(request):
+        raise ApiError(403, "Without an API key writes are allowed from this machine only")
+    origin = request.headers.get("origin")
+    if origin is not None and not _may_ask(origin, request, settings):
+        # A page of another site in a browser on this machine is not this machine's own program.
+        raise ApiError(403, f"Pages of {origin[:200]} may not write")
+
+
+Writer = Annotated[None, Depends(may_write)]
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the client is on this machine, under one of its names, with no proxy speaking for another."""
+    if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        return False
+    try:
+        if request.client is None or not ip_address(request.client.host).is_loopback:
+            return False
+        return request.url.hostname in _LOCAL_NAMES
+    except ValueError:
+        return False
+
+
+def _may_ask(origin: str, request: Request, settings: ApiSettings) -> bool:
+    return (
+        origin in settings.api_cors_origins
+        or "*" in settings.api_cors_origins
+        or urlsplit(origin).netloc == request.url.netloc
+    )
