@@ -1,0 +1,54 @@
+# The commands of the project. `make` installs what it needs once, into .venv, and is quiet afterwards.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help up demo test check bench lock
+
+help:
+	@echo "make demo    start, drop a generated sample, show the answers (ARGS=--exit: stop then)"
+	@echo "make up      the platform, until Ctrl-C"
+	@echo "make test    all tests        make check   format, lint, types"
+	@echo "make bench   the performance table (ARGS=\"load --rows 5000000\")"
+	@echo "make lock    the locks in requirements/ anew from pyproject.toml"
+
+up: $(VENV)/installed-platform
+	@exec $(BIN)/shifts up $(ARGS)
+
+demo: $(VENV)/installed-platform
+	@exec $(BIN)/shifts demo $(ARGS)
+
+test: $(VENV)/installed-dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/installed-dev
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/installed-dev
+	@for set in api pipeline platform dev; do \
+	    extra=$$([ $$set = api ] || echo "--extra $$set"); \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	        --no-header --no-annotate $$extra pyproject.toml --output-file requirements/$$set.txt || exit 1; \
+	done
+	@echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --no-annotate - --output-file requirements/build.txt
+
+# The embedded server needs its packages each time, whatever was installed before.
+$(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | machine
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "installing Python packages into $(VENV) ($*)"
+	@$(PIP) install --require-hashes -r requirements/build.txt -r $<
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: machine
+machine:
+	@PYTHON=$(PYTHON) deploy/prepare-machine.sh

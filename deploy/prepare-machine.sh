@@ -1,0 +1,56 @@
+#!/bin/sh
+# Installs from Debian's packages what Python's packages cannot bring: venv support and a PostgreSQL server with
+# PostGIS. Says nothing and does nothing when all is there.
+set -eu
+
+python=${PYTHON:-python3}
+
+fail() {
+    echo "shifts: $1" >&2
+    exit 1
+}
+
+has_postgis() {
+    for folder in $(dirname "$(command -v postgres || echo /none/x)") /usr/lib/postgresql/*/bin /usr/pgsql-*/bin \
+        /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/pg_config" ] &&
+            [ -e "$("$folder/pg_config" --sharedir)/extension/postgis.control" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    fail "Python 3.11 or later is needed ($python is not): install it, or name it with PYTHON=..."
+
+missing=""
+"$python" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+if [ -z "${SHIFTS_DATABASE_URL:-}" ] && ! has_postgis; then
+    missing="$missing postgresql-postgis"
+fi
+[ -n "$missing" ] || exit 0
+
+alternatives="install$missing yourself, or run the platform in containers with: docker compose up"
+command -v apt-get >/dev/null || fail "missing here:$missing. This machine has no apt-get: $alternatives"
+if [ "$(id -u)" = 0 ]; then
+    as_root=""
+elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+    as_root="sudo"
+else
+    fail "missing here:$missing. Without root or sudo: $alternatives"
+fi
+
+echo "installing$missing from Debian's packages"
+log=$(mktemp)
+# The package would start a server of its own; ours is another one, in the data folder.
+{
+    $as_root apt-get update -qq &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common &&
+        echo "create_main_cluster = false" | $as_root tee /etc/postgresql-common/createcluster.d/shifts.conf &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+} >"$log" 2>&1 || {
+    tail -n 5 "$log" >&2
+    fail "apt-get failed (all of it: $log): $alternatives"
+}
+rm -f "$log"
