@@ -45,7 +45,7 @@ lock: $(VENV)/installed-dev
 $(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | machine
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@echo "installing Python packages into $(VENV) ($*)"
-	@$(PIP) install --require-hashes -r requirements/build.txt -r $<
+	@$(PIP) install --no-deps --require-hashes -r requirements/build.txt -r $<
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
