@@ -38,7 +38,7 @@ lock: $(VENV)/installed-dev
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-header --no-annotate $$extra pyproject.toml --output-file requirements/$$set.txt || exit 1; \
 	done
-	@echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	@printf "hatchling\neditables\n" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate - --output-file requirements/build.txt
 
 # The embedded server needs its packages each time, whatever was installed before.

@@ -14,7 +14,7 @@ def project_file(name: str) -> Path:
     Raises:
         PlatformError: the installation is incomplete.
     """
-    for place in (_INSTALLED, _CHECKOUT):
+    for place in (_CHECKOUT, _INSTALLED):
         if (place / name).exists():
             return place / name
     raise PlatformError(f"{name} is missing beside the installed package: install it again")
