@@ -9,10 +9,11 @@ from starlette.middleware.cors import CORSMiddleware
 from shifts_api.database import create_pool
 from shifts_api.errors import install_error_handlers
 from shifts_api.feed.feed import Feed
+from shifts_api.landing import open_inbox
 from shifts_api.limits import Limits
 from shifts_api.metrics import FeedCollector, Metrics
 from shifts_api.observe import Observe
-from shifts_api.routes import events, files, health, live, regions, statistics
+from shifts_api.routes import events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
 
 PREFIX = "/api/v1"
@@ -28,6 +29,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
         await app.state.feed.start()
+        app.state.inbox = open_inbox(settings.landing_url)
         yield
         await app.state.feed.stop()
         await app.state.pool.dispose()
@@ -43,6 +45,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     install_error_handlers(app)
 
     app.include_router(statistics.router, prefix=PREFIX)
+    app.include_router(trips.router, prefix=PREFIX)
     app.include_router(regions.router, prefix=PREFIX)
     app.include_router(files.router, prefix=PREFIX)
     app.include_router(events.router, prefix=PREFIX)

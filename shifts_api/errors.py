@@ -19,7 +19,6 @@ _MEANINGS = {
     401: ("The API key is missing or wrong", "An API key is needed: Authorization: Bearer …"),
     403: ("Not allowed from here", "Without an API key writes are allowed from this machine only"),
     404: ("There is no such thing", "File 7 not found"),
-    411: ("A length is needed", "Content-Length is needed"),
     413: ("The body is too large", "The body is larger than 16777216 bytes"),
     422: ("The idempotency key was used for another request", "Idempotency-Key: used for another request"),
     501: ("The landing zone cannot do this", "Uploads go to the bucket directly"),
@@ -97,7 +96,7 @@ def describe(errors: Sequence[Any]) -> str:
 
 def _describe(error: Any) -> str:
     place: Sequence[Any] = error["loc"]
-    if place and place[0] in ("query", "path", "header", "body"):
+    if len(place) > 1 and place[0] in ("query", "path", "header", "body"):
         place = place[1:]
     words = str(error["msg"]).removeprefix("Value error, ")
     return f"{'.'.join(str(part) for part in place)}: {words}" if place else words

@@ -7,7 +7,6 @@ from prometheus_client import (
     Counter,
     Histogram,
     ProcessCollector,
-    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -24,7 +23,6 @@ class Metrics:
     """Counts what passes; one an application."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "shifts_http_requests", "Requests answered", ["method", "route", "status"], registry=self.registry

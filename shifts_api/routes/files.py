@@ -6,11 +6,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
+from shifts_api.idempotency import IdempotencyKey, fingerprint
+from shifts_api.landing import MAX_NAME_BYTES, SUFFIXES, Inbox
+from shifts_api.ledger import find_by_key, queue_file
 from shifts_api.pages import MAX_ID, Cursor, Limit, link_next, read_cursor, write_cursor
+from shifts_api.security import Writer
 
 router = APIRouter(tags=["files"])
 
@@ -42,6 +46,14 @@ class Files(BaseModel):
 
     files: list[File]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+
+
+class Accepted(BaseModel):
+    """The file is in the landing zone and queued."""
+
+    file_id: int
+    task_id: str = Field(description="Is in every event of the feed that concerns the file.")
+    name: str = Field(examples=["trips.csv"])
 
 
 class Reject(BaseModel):
@@ -87,6 +99,46 @@ async def files(
     next_cursor = write_cursor(page[-1].file_id) if len(page) == limit else None
     link_next(request, response, next_cursor)
     return Files(files=page, next_cursor=next_cursor)
+
+
+@router.post(
+    "/files",
+    status_code=202,
+    responses=responses(400, 401, 403, 413, 422, 501, 507),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "The file's bytes, streamed.",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+    summary="Upload a file into the landing zone",
+)
+async def upload(
+    request: Request,
+    _: Writer,
+    name: Annotated[
+        str,
+        Query(
+            min_length=1,
+            max_length=MAX_NAME_BYTES,
+            description=f"Path below the landing zone; ends in {', '.join(SUFFIXES)}.",
+            examples=["trips.csv"],
+        ),
+    ],
+    idempotency_key: IdempotencyKey = None,
+) -> Accepted:
+    """The file is there, whole, and queued when the answer is sent; a broken upload leaves nothing behind."""
+    pool: AsyncEngine = request.app.state.pool
+    inbox: Inbox = request.app.state.inbox
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        raise ApiError(400, "The body has to be the file itself, not a form: curl --data-binary @FILE")
+    print_ = fingerprint(b"/files", name.encode())
+    if (before := await find_by_key(pool, idempotency_key, print_)) is not None:
+        return Accepted(file_id=before.file_id, task_id=before.task_id, name=name)
+    file = await inbox.receive(name, request.stream())
+    entry = await queue_file(pool, file, idempotency_key, print_)
+    return Accepted(file_id=entry.file_id, task_id=entry.task_id, name=name)
 
 
 @router.get("/files/{file_id}", responses=responses(400, 404), summary="One file")

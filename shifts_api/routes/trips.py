@@ -1,0 +1,138 @@
+"""Trips and file requests that clients post: the original service's call."""
+
+from datetime import date, timedelta
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shifts_api.errors import ApiError, responses
+from shifts_api.idempotency import IdempotencyKey, fingerprint, one_request_a_key
+from shifts_api.landing import Inbox, NamedFile
+from shifts_api.ledger import queue_file
+from shifts_api.posted import Calendar, FileRequest, PostedTrips, read_body
+from shifts_api.security import Writer
+from shifts_api.settings import ApiSettings
+
+router = APIRouter(tags=["trips"])
+
+_TRIP = {
+    "region": "Turin",
+    "origin": [7.6824, 45.0703],
+    "destination": [7.6615, 45.0316],
+    "timestamp": "2018-05-28 09:03:40",
+    "source": "funny_car",
+}
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "oneOf": [
+                    {"$ref": "#/components/schemas/PostedTrips"},
+                    {"$ref": "#/components/schemas/FileRequest"},
+                ]
+            },
+            "examples": {
+                "json": {"summary": "Trips", "value": {"data_type": "json", "data": [_TRIP]}},
+                "mocked": {
+                    "summary": "A file below the landing folder",
+                    "value": {"data_type": "mocked", "data": "trips.csv"},
+                },
+                "gcp": {
+                    "summary": "A file in the landing bucket",
+                    "value": {"data_type": "gcp", "data": "gs://bucket/landing/trips.csv"},
+                },
+            },
+        }
+    },
+}
+
+
+class Inserted(BaseModel):
+    """The trips are committed."""
+
+    message: str = Field("Points inserted", examples=["Points inserted"])
+
+
+class Accepted(BaseModel):
+    """The file is queued, durably."""
+
+    message: str = Field(examples=["Task is processing: 9f3a6c1e4b7d4f0a8c2e5d7b9a1c3e5f"])
+    metadata: str = Field("PENDING", examples=["PENDING"])
+
+
+@router.post(
+    "/trips",
+    status_code=201,
+    response_model=Inserted,
+    responses={
+        202: {"model": Accepted, "description": "The file is queued"},
+        **responses(400, 401, 403, 413, 422),
+    },
+    openapi_extra={"requestBody": _BODY},
+    summary="Trips, or the name of a file of them",
+)
+async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKey = None) -> JSONResponse:
+    """A list of trips is committed when the answer is sent, whole; with one invalid trip, nothing is."""
+    settings: ApiSettings = request.app.state.settings
+    body = await request.body()
+    posted = read_body(body, Calendar.around(date.today(), settings.first_week))  # noqa: DTZ011
+    print_ = fingerprint(b"/trips", body)
+    pool: AsyncEngine = request.app.state.pool
+    if isinstance(posted, FileRequest):
+        file = _named(request.app.state.inbox, posted)
+        entry = await queue_file(pool, file, idempotency_key, print_)
+        accepted = Accepted(message=f"Task is processing: {entry.task_id}", metadata="PENDING")
+        return JSONResponse(accepted.model_dump(), 202)
+    async with pool.connect() as connection:
+        await _insert(connection, posted, len(body), idempotency_key, print_)
+    return JSONResponse(Inserted(message="Points inserted").model_dump(), 201)
+
+
+def _named(inbox: Inbox, posted: FileRequest) -> NamedFile:
+    if posted.data_type == "gcp" and not posted.data.startswith("gs://"):
+        raise ApiError(400, "data: gs://bucket/path is needed")
+    return inbox.named(posted.data)
+
+
+async def _insert(
+    connection: AsyncConnection, posted: PostedTrips, size: int, idempotency_key: str | None, print_: str
+) -> None:
+    trips = posted.data
+    started_at = [trip.timestamp for trip in trips]
+    first_number = await connection.scalar(
+        text("SELECT shifts_store.prepare_trips(:weeks, :size)"),
+        {
+            "weeks": sorted({moment.date() - timedelta(days=moment.weekday()) for moment in started_at}),
+            "size": len(trips),
+        },
+    )
+    # Committed alone: its locks are everyone's.
+    await connection.commit()
+    with one_request_a_key():
+        await connection.execute(
+            text(
+                """
+                SELECT shifts_store.post_trips(:regions, :sources, :started_at, :origin_x, :origin_y,
+                                               :destination_x, :destination_y, :first_number, :size,
+                                               :key, :print)
+                """
+            ),
+            {
+                "regions": [trip.region for trip in trips],
+                "sources": [trip.source for trip in trips],
+                "started_at": started_at,
+                "origin_x": [trip.origin[0] for trip in trips],
+                "origin_y": [trip.origin[1] for trip in trips],
+                "destination_x": [trip.destination[0] for trip in trips],
+                "destination_y": [trip.destination[1] for trip in trips],
+                "first_number": first_number,
+                "size": size,
+                "key": idempotency_key,
+                "print": print_,
+            },
+        )
+    await connection.commit()

@@ -1,0 +1,139 @@
+-- What the web service may write: posted trips and requests for files, through these functions and in no other
+-- way. They run as the owner of the schema; the service's own role can neither insert, alter nor delete.
+
+-- Keys by which clients repeat a request without doing it twice.
+CREATE TABLE IF NOT EXISTS shifts_store.idempotency_keys (
+    key         text PRIMARY KEY,
+    fingerprint text NOT NULL,              -- of the request the key was first used for
+    file_id     bigint REFERENCES shifts_store.trip_files,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- The file of the request that a key was used for; no row for a new key.
+CREATE OR REPLACE FUNCTION shifts_store.find_request(wanted text, wanted_fingerprint text)
+RETURNS SETOF shifts_store.trip_files
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    before shifts_store.idempotency_keys;
+BEGIN
+    SELECT * INTO before FROM shifts_store.idempotency_keys k WHERE k.key = wanted;
+    IF before.fingerprint <> wanted_fingerprint THEN
+        RAISE EXCEPTION 'used for another request' USING ERRCODE = 'SH422';
+    END IF;
+    RETURN QUERY SELECT f.* FROM shifts_store.trip_files f WHERE f.file_id = before.file_id;
+END
+$$;
+
+-- Claims a key. Returns null if the request is to be carried out, else the file of the request that was; two
+-- requests with one key at the same time take turns.
+CREATE OR REPLACE FUNCTION shifts_store.claim_key(wanted text, wanted_fingerprint text) RETURNS bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF wanted IS NULL THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO shifts_store.idempotency_keys (key, fingerprint) VALUES (wanted, wanted_fingerprint)
+    ON CONFLICT (key) DO NOTHING;
+    IF FOUND THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT r.file_id FROM shifts_store.find_request(wanted, wanted_fingerprint) r);
+END
+$$;
+
+-- Makes room for posted trips: their weeks and a block of ids, whose first number it returns. In a transaction
+-- of its own, because its locks are everyone's.
+CREATE OR REPLACE FUNCTION shifts_store.prepare_trips(weeks date[], size bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF size NOT BETWEEN 1 AND 1000000 OR EXISTS (
+        SELECT FROM unnest(weeks) AS w WHERE w < date '1970-01-05' OR w > current_date + 400) THEN
+        RAISE EXCEPTION 'no such block of trips';
+    END IF;
+    PERFORM shifts_store.ensure_week(w) FROM (SELECT DISTINCT unnest(weeks) AS w ORDER BY 1) AS missing;
+    RETURN shifts_store.reserve_trip_numbers(size);
+END
+$$;
+
+-- Takes in a posted list of trips, all or none, and books them as a load does. Returns the list's ledger row.
+CREATE OR REPLACE FUNCTION shifts_store.post_trips(
+    regions text[], sources text[], started_at timestamp[],
+    origin_x double precision[], origin_y double precision[],
+    destination_x double precision[], destination_y double precision[],
+    first_number bigint, size_bytes bigint, idempotency_key text, fingerprint text)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    list_id bigint := shifts_store.claim_key(idempotency_key, post_trips.fingerprint);
+    task    text := replace(gen_random_uuid()::text, '-', '');
+    name    text := format('posted/%s', task);
+    booked  text;
+BEGIN
+    IF list_id IS NOT NULL THEN
+        RETURN list_id;
+    END IF;
+    INSERT INTO shifts_store.trip_files
+        (kind, uri, name, version, size_bytes, content_hash, status, rows_loaded, task_id,
+         started_at, finished_at, announced_at)
+    VALUES ('json', 'api:' || name, name, '1', post_trips.size_bytes, post_trips.fingerprint, 'loaded',
+            cardinality(regions), task, clock_timestamp(), clock_timestamp(), clock_timestamp())
+    RETURNING file_id INTO list_id;
+
+    WITH given AS MATERIALIZED (
+        SELECT r.region_id, s.source_id, u.started_at, shifts_store.week_of(u.started_at) AS week, u.number,
+               ST_SetSRID(ST_MakePoint(u.ox, u.oy), 4326) AS origin,
+               ST_SetSRID(ST_MakePoint(u.dx, u.dy), 4326) AS destination
+        FROM unnest(post_trips.regions, post_trips.sources, post_trips.started_at, origin_x, origin_y,
+                    destination_x, destination_y)
+             WITH ORDINALITY AS u (region, source, started_at, ox, oy, dx, dy, number)
+        JOIN shifts_store.region_ids(ARRAY(SELECT DISTINCT unnest(post_trips.regions))) AS r ON r.name = u.region
+        JOIN shifts_store.source_ids(ARRAY(SELECT DISTINCT unnest(post_trips.sources))) AS s ON s.name = u.source
+    ), stored AS (
+        INSERT INTO shifts_store.trips
+            (trip_id, started_at, region_id, source_id, file_id, origin, destination)
+        SELECT shifts_store.first_id_of_week(g.week) + first_number + g.number - 1,
+               g.started_at, g.region_id, g.source_id, list_id, g.origin, g.destination
+        FROM given g
+        ORDER BY g.week, g.number
+    ), pairs AS (
+        SELECT g.region_id, g.week, count(*) AS trips, min(g.started_at) AS first_at, max(g.started_at) AS last_at
+        FROM given g GROUP BY g.region_id, g.week
+    )
+    SELECT shifts_store.book_file(list_id, array_agg(p.region_id), array_agg(p.week), array_agg(p.trips),
+                                  array_agg(p.first_at), array_agg(p.last_at))
+    FROM pairs p INTO booked;
+
+    UPDATE shifts_store.idempotency_keys k SET file_id = list_id WHERE k.key = idempotency_key;
+    RETURN list_id;
+END
+$$;
+
+-- Queues a file of the landing zone durably; whoever runs the pipeline hears of it at the commit. Without a
+-- version the request stands for whatever the file is when it is loaded. Returns its ledger row.
+CREATE OR REPLACE FUNCTION shifts_store.request_file(
+    uri text, name text, version text, size_bytes bigint, idempotency_key text, fingerprint text)
+RETURNS shifts_store.trip_files
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    before    bigint := shifts_store.claim_key(idempotency_key, request_file.fingerprint);
+    requested shifts_store.trip_files;
+BEGIN
+    IF before IS NOT NULL THEN
+        SELECT * INTO requested FROM shifts_store.trip_files f WHERE f.file_id = before;
+        RETURN requested;
+    END IF;
+    INSERT INTO shifts_store.trip_files AS f (uri, name, version, size_bytes)
+    VALUES (request_file.uri, request_file.name,
+            coalesce(request_file.version, 'request-' || gen_random_uuid()), request_file.size_bytes)
+    ON CONFLICT ON CONSTRAINT trip_files_uri_version_key DO UPDATE SET size_bytes = excluded.size_bytes
+    RETURNING f.* INTO requested;
+    UPDATE shifts_store.idempotency_keys k SET file_id = requested.file_id WHERE k.key = idempotency_key;
+    RETURN requested;
+END
+$$;
+
+REVOKE ALL ON FUNCTION shifts_store.claim_key, shifts_store.prepare_trips, shifts_store.post_trips,
+    shifts_store.request_file FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION shifts_store.prepare_trips, shifts_store.post_trips, shifts_store.request_file
+    TO shifts_api;
+GRANT SELECT ON ALL TABLES IN SCHEMA shifts_store TO shifts_api;
