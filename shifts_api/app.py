@@ -7,13 +7,14 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from shifts_api.database import create_pool
+from shifts_api.documents import install_documents
 from shifts_api.errors import install_error_handlers
 from shifts_api.feed.feed import Feed
 from shifts_api.landing import open_inbox
 from shifts_api.limits import Limits
 from shifts_api.metrics import FeedCollector, Metrics
 from shifts_api.observe import Observe
-from shifts_api.routes import events, files, health, live, regions, statistics, trips
+from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
 
 PREFIX = "/api/v1"
@@ -39,6 +40,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version="1",
         summary="Weekly statistics and groups of similar trips, and a live feed of what happens.",
         lifespan=life,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.metrics = metrics
@@ -46,11 +49,14 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     app.include_router(statistics.router, prefix=PREFIX)
     app.include_router(trips.router, prefix=PREFIX)
+    app.include_router(clusters.router, prefix=PREFIX)
     app.include_router(regions.router, prefix=PREFIX)
     app.include_router(files.router, prefix=PREFIX)
     app.include_router(events.router, prefix=PREFIX)
     app.include_router(live.router, prefix=PREFIX)
     app.include_router(health.router)
+
+    install_documents(app, settings)
 
     # The last one added is the outermost.
     app.add_middleware(

@@ -3,11 +3,13 @@
 import base64
 import binascii
 import re
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Query, Request, Response
 
 from shifts_api.errors import ApiError
+
+Entry = TypeVar("Entry")
 
 MAX_ID = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
@@ -45,6 +47,12 @@ def read_cursor(cursor: str | None, start: tuple[int, ...]) -> tuple[int, ...]:
     if len(place) != len(start):
         raise ApiError(400, "cursor: give the next_cursor of the page before")
     return place
+
+
+def cut(entries: list[Entry], limit: int) -> tuple[list[Entry], Entry | None]:
+    """A page of entries of which one more than `limit` was read, and its last one if there is another page."""
+    page = entries[:limit]
+    return page, page[-1] if len(entries) > limit else None
 
 
 def link_next(request: Request, response: Response, cursor: str | None) -> None:

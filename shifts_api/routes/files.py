@@ -13,7 +13,7 @@ from shifts_api.errors import ApiError, responses
 from shifts_api.idempotency import IdempotencyKey, fingerprint
 from shifts_api.landing import MAX_NAME_BYTES, SUFFIXES, Inbox
 from shifts_api.ledger import find_by_key, queue_file
-from shifts_api.pages import MAX_ID, Cursor, Limit, link_next, read_cursor, write_cursor
+from shifts_api.pages import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
 from shifts_api.security import Writer
 
 router = APIRouter(tags=["files"])
@@ -48,7 +48,7 @@ class Files(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
 
 
-class Accepted(BaseModel):
+class Queued(BaseModel):
     """The file is in the landing zone and queued."""
 
     file_id: int
@@ -90,13 +90,13 @@ async def files(
             WHERE (CAST(:status AS text) IS NULL OR status = :status)
               AND (CAST(:task_id AS text) IS NULL OR task_id = :task_id)
               AND file_id < :before
-            ORDER BY file_id DESC LIMIT :limit
+            ORDER BY file_id DESC LIMIT :limit + 1
             """  # noqa: S608
         ),
         {"status": status, "task_id": task_id, "before": before, "limit": limit},
     )
-    page = [File(**row) for row in result.mappings()]
-    next_cursor = write_cursor(page[-1].file_id) if len(page) == limit else None
+    page, last = cut([File(**row) for row in result.mappings()], limit)
+    next_cursor = write_cursor(last.file_id) if last else None
     link_next(request, response, next_cursor)
     return Files(files=page, next_cursor=next_cursor)
 
@@ -127,7 +127,7 @@ async def upload(
         ),
     ],
     idempotency_key: IdempotencyKey = None,
-) -> Accepted:
+) -> Queued:
     """The file is there, whole, and queued when the answer is sent; a broken upload leaves nothing behind."""
     pool: AsyncEngine = request.app.state.pool
     inbox: Inbox = request.app.state.inbox
@@ -135,10 +135,10 @@ async def upload(
         raise ApiError(400, "The body has to be the file itself, not a form: curl --data-binary @FILE")
     print_ = fingerprint(b"/files", name.encode())
     if (before := await find_by_key(pool, idempotency_key, print_)) is not None:
-        return Accepted(file_id=before.file_id, task_id=before.task_id, name=name)
+        return Queued(file_id=before.file_id, task_id=before.task_id, name=name)
     file = await inbox.receive(name, request.stream())
     entry = await queue_file(pool, file, idempotency_key, print_)
-    return Accepted(file_id=entry.file_id, task_id=entry.task_id, name=name)
+    return Queued(file_id=entry.file_id, task_id=entry.task_id, name=name)
 
 
 @router.get("/files/{file_id}", responses=responses(400, 404), summary="One file")
@@ -165,13 +165,13 @@ async def rejects(
         text(
             """
             SELECT line, reason, raw FROM shifts_store.rejected_rows
-            WHERE file_id = :file_id AND line > :after ORDER BY line LIMIT :limit
+            WHERE file_id = :file_id AND line > :after ORDER BY line LIMIT :limit + 1
             """
         ),
         {"file_id": file_id, "after": after, "limit": limit},
     )
-    page = [Reject(**row) for row in result.mappings()]
-    next_cursor = write_cursor(page[-1].line) if len(page) == limit else None
+    page, last = cut([Reject(**row) for row in result.mappings()], limit)
+    next_cursor = write_cursor(last.line) if last else None
     link_next(request, response, next_cursor)
     return Rejects(rejects=page, next_cursor=next_cursor)
 

@@ -1,0 +1,88 @@
+"""Parameters that several calls share, from their text to values."""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Annotated
+
+from fastapi import Query
+
+from shifts_api.errors import ApiError
+
+_ISO_WEEK = re.compile(r"(\d{4})-W(\d\d)", re.ASCII)
+
+WeekText = Annotated[
+    str,
+    Query(
+        description="An ISO week, or the date of its Monday.",
+        pattern=r"^\d{4}-(W\d\d|\d\d-\d\d)$",
+        examples=["2018-W22", "2018-05-28"],
+    ),
+]
+TimeText = Annotated[
+    str | None,
+    Query(
+        description="Only groups whose typical time lies in the time bin of this one (an hour unless set).",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        examples=["08:00"],
+    ),
+]
+BoxText = Annotated[
+    str | None,
+    Query(
+        description="west,south,east,north in degrees: only groups with both centroids in it, borders"
+        " included; west > east means across the antimeridian.",
+        examples=["7.6,45.0,7.72,45.1"],
+        max_length=200,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A closed box in degrees; west > east means across the antimeridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+def read_week(text: str) -> date:
+    """The Monday of a week.
+
+    Raises:
+        ApiError: 400, there is no such week.
+    """
+    try:
+        if match := _ISO_WEEK.fullmatch(text):
+            return date.fromisocalendar(int(match[1]), int(match[2]), 1)
+        monday = date.fromisoformat(text)
+    except ValueError:
+        raise ApiError(400, "week: an ISO week like 2018-W22 or its Monday is needed") from None
+    if monday.isoweekday() != 1:
+        raise ApiError(400, f"week: {text} is no Monday")
+    return monday
+
+
+def read_time(text: str) -> time:
+    """A time of day like 08:00."""
+    return time.fromisoformat(text)
+
+
+def read_box(text: str) -> Box:
+    """A box.
+
+    Raises:
+        ApiError: 400, it is none.
+    """
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ApiError(400, "bbox: four numbers west,south,east,north are needed") from None
+    if not all(map(math.isfinite, (west, south, east, north))):
+        raise ApiError(400, "bbox: finite numbers are needed")
+    if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
+        raise ApiError(400, "bbox: longitudes within ±180 and latitudes within ±90, south below north")
+    return Box(west, south, east, north)
