@@ -50,7 +50,7 @@ def read_cursor(cursor: str | None, start: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def cut(entries: list[Entry], limit: int) -> tuple[list[Entry], Entry | None]:
-    """A page of entries of which one more than `limit` was read, and its last one if there is another page."""
+    """A page of entries, one more than `limit` of which was read; and its last one if another follows."""
     page = entries[:limit]
     return page, page[-1] if len(entries) > limit else None
 

@@ -1,5 +1,6 @@
 -- Dagster's own events that listeners are told of. The trigger sees every insert, batches too, and passes on the
--- few types that matter; all others cost one comparison. Whatever goes wrong here, Dagster's insert succeeds.
+-- few types that matter; all others cost one comparison, no lock and no parsing. Whatever goes wrong here,
+-- Dagster's insert succeeds.
 
 CREATE OR REPLACE FUNCTION shifts_feed.run_event_type(dagster_type text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
@@ -14,38 +15,51 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 
+-- Null for what is no JSON, or holds a character that PostgreSQL's text cannot.
+CREATE OR REPLACE FUNCTION shifts_feed.parsed(document text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN document::jsonb;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$$;
+
 -- "trip_clusters" from Dagster's '["trip_clusters"]'.
 CREATE OR REPLACE FUNCTION shifts_feed.asset_name(asset_key text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT string_agg(part, '/') FROM jsonb_array_elements_text(asset_key::jsonb) AS part
+    SELECT string_agg(part, '/') FROM jsonb_array_elements_text(shifts_feed.parsed(asset_key)) AS part
 $$;
 
+-- Puts one of Dagster's events into the outbox, once. What its JSON does not tell is left out: type, run, asset
+-- and partition stand in columns of their own.
 CREATE OR REPLACE FUNCTION shifts_feed.publish_run_event(
     log_id bigint, run_id text, dagster_type text, event jsonb, asset_key text, partition text)
 RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    evaluation jsonb := event #> '{dagster_event,event_specific_data}';
-    tasks      text[];
+    particulars jsonb := event #> '{dagster_event,event_specific_data}';
+    is_check    boolean := dagster_type = 'ASSET_CHECK_EVALUATION';
+    tasks       text[];
 BEGIN
-    IF dagster_type = 'ASSET_CHECK_EVALUATION' AND coalesce((evaluation ->> 'success')::boolean, true) THEN
+    IF is_check AND particulars ->> 'success' IS DISTINCT FROM 'false' THEN
         RETURN;
     END IF;
     SELECT string_to_array(t.value, ',') INTO tasks
-    FROM run_tags t WHERE t.run_id = publish_run_event.run_id AND t.key = 'shifts/task_ids';
+    FROM run_tags t WHERE t.run_id = publish_run_event.run_id AND t.key = 'shifts/task_ids' LIMIT 1;
     PERFORM shifts_feed.publish(
-        shifts_feed.run_event_type(dagster_type), publish_run_event.run_id, tasks,
-        coalesce(shifts_feed.asset_name(publish_run_event.asset_key), evaluation #>> '{asset_key,path,0}'),
+        shifts_feed.run_event_type(dagster_type),
+        publish_run_event.run_id,
+        tasks,
+        coalesce(shifts_feed.asset_name(publish_run_event.asset_key),
+                 shifts_feed.asset_name(particulars #>> '{asset_key,path}')),
         publish_run_event.partition,
-        CASE dagster_type
-            WHEN 'ASSET_MATERIALIZATION' THEN coalesce(evaluation #>> '{materialization,description}',
-                                                       event #>> '{dagster_event,message}')
-            WHEN 'ASSET_CHECK_EVALUATION' THEN format('check %s failed', evaluation ->> 'check_name')
-            ELSE coalesce(nullif(event #>> '{dagster_event,message}', ''), event ->> 'user_message')
+        CASE WHEN is_check THEN format('check %s failed', particulars ->> 'check_name')
+             ELSE coalesce(nullif(particulars #>> '{materialization,description}', ''),
+                           nullif(event #>> '{dagster_event,message}', ''), nullif(event ->> 'user_message', ''))
         END,
-        CASE dagster_type
-            WHEN 'ASSET_CHECK_EVALUATION' THEN jsonb_build_object('check', evaluation ->> 'check_name')
-            ELSE jsonb_build_object('job', event ->> 'pipeline_name')
+        CASE WHEN is_check THEN jsonb_build_object('check', particulars ->> 'check_name')
+             ELSE jsonb_strip_nulls(jsonb_build_object('job', event ->> 'pipeline_name'))
         END,
         'event_logs:' || log_id);
 END
@@ -64,7 +78,8 @@ BEGIN
     LOOP
         BEGIN
             PERFORM shifts_feed.publish_run_event(
-                one.id, one.run_id, one.dagster_event_type, one.event::jsonb, one.asset_key, one.partition);
+                one.id, one.run_id, one.dagster_event_type, shifts_feed.parsed(one.event), one.asset_key,
+                one.partition);
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING 'shifts_feed: event % is not passed on: %', one.id, SQLERRM;
         END;
@@ -77,11 +92,22 @@ CREATE OR REPLACE TRIGGER shifts_feed AFTER INSERT ON event_logs
     REFERENCING NEW TABLE AS new_events
     FOR EACH STATEMENT EXECUTE FUNCTION shifts_feed.on_event_logs();
 
+-- The web service reads the outbox; on a server of its own this database has the role from here.
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'shifts_api') THEN
-        GRANT USAGE ON SCHEMA shifts_feed TO shifts_api;
-        GRANT SELECT ON shifts_feed.events TO shifts_api;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'shifts_api') THEN
+        BEGIN
+            CREATE ROLE shifts_api NOLOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+    END IF;
+    IF NOT pg_has_role(current_user, 'shifts_api', 'MEMBER') THEN
+        GRANT shifts_api TO CURRENT_USER;
     END IF;
 END
 $$;
+GRANT USAGE ON SCHEMA shifts_feed TO shifts_api;
+GRANT SELECT ON shifts_feed.events TO shifts_api;
+-- What was granted to everyone by default would let the service's role make up events.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA shifts_feed FROM PUBLIC;

@@ -1,0 +1,49 @@
+"""A running service for each module of tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.integration.api.running import Service, running
+
+
+@pytest.fixture(scope="module")
+def service(
+    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The service, without an API key."""
+    folder = tmp_path_factory.mktemp("service")
+    landing = folder / "landing"
+    landing.mkdir()
+    with running(Service(database_url, dagster_database_url, landing, folder / "api.log")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[httpx.Client]:
+    """A client whose addresses begin behind /api/v1."""
+    with httpx.Client(base_url=service.api, timeout=20) as found:
+        yield found
+
+
+@pytest.fixture
+def trips_db(database_url: str) -> Iterator[psycopg.Connection]:
+    """The trips database as its owner."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def outbox(dagster_database_url: str) -> Iterator[psycopg.Connection]:
+    """Dagster's database as its owner."""
+    with psycopg.connect(dagster_database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def landing_folder(service: Service) -> Path:
+    """The service's landing folder."""
+    return service.landing
