@@ -45,7 +45,7 @@ class Service:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "shifts_api"], env=environment, stderr=log)
-        wait_until(lambda: self._is_ready(), 30)
+        wait_until(self._is_ready, 30)
         return self
 
     def _is_ready(self) -> bool:

@@ -1,0 +1,155 @@
+"""What Dagster writes into its event log becomes events of the feed, and Dagster never notices."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.events.log import EventLogEntry
+
+Row = tuple[str, str | None, list[str], str | None, str | None, str | None]
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("has_rows", asset="measured")])
+def measured() -> Iterator[Any]:
+    yield dg.MaterializeResult(
+        check_results=[dg.AssetCheckResult(check_name="has_rows", passed=False, metadata={"rows": 0})]
+    )
+
+
+@dg.asset(key_prefix=["deep"])
+def good() -> None:
+    """Fine."""
+
+
+@dg.asset
+def broken() -> None:
+    raise ValueError('it "broke"\n\u2028 \\u0000')
+
+
+def _told(outbox: psycopg.Connection, run_id: str) -> list[Row]:
+    return outbox.execute(
+        "SELECT type, run_id, task_ids, asset, partition, message FROM shifts_feed.events"
+        " WHERE run_id = %s ORDER BY event_id",
+        [run_id],
+    ).fetchall()
+
+
+def test_a_run_is_told_from_start_to_success_with_its_tasks(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    result = dg.materialize([good, measured], instance=instance, tags={"shifts/task_ids": "one,two"})
+    told = _told(outbox, result.run_id)
+    assert [row[0] for row in told][:1] == ["run.started"]
+    assert [row[0] for row in told][-1:] == ["run.succeeded"]
+    assert {(row[0], row[3]) for row in told[1:-1]} == {
+        ("asset.materialized", "deep/good"),
+        ("asset.materialized", "measured"),
+        ("check.failed", "measured"),
+    }
+    assert all(row[2] == ["one", "two"] for row in told)
+    assert [row[5] for row in told if row[0] == "check.failed"] == ["check has_rows failed"]
+
+
+def test_a_failed_run_is_told_with_a_message(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    result = dg.materialize([broken], instance=instance, raise_on_error=False)
+    told = _told(outbox, result.run_id)
+    assert [row[0] for row in told] == ["run.started", "run.failed"]
+    assert told[-1][5]
+
+
+def test_events_that_dagster_writes_in_one_batch_are_all_told(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    entries = [
+        EventLogEntry(  # type: ignore[no-untyped-call]
+            error_info=None,
+            user_message="",
+            level="debug",
+            run_id="batch",
+            timestamp=0.0,
+            dagster_event=DagsterEvent(
+                event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
+                job_name="job",
+                event_specific_data=dg._core.events.StepMaterializationData(
+                    dg.AssetMaterialization("many", partition=str(number))
+                ),
+            ),
+        )
+        for number in range(40)
+    ]
+    instance.event_log_storage.store_event_batch(entries)
+    assert [row[4] for row in _told(outbox, "batch")] == [str(number) for number in range(40)]
+
+
+def _insert(outbox: psycopg.Connection, run_id: str, type_: str | None, event: str, **columns: str) -> int:
+    row = outbox.execute(
+        "INSERT INTO event_logs (run_id, event, dagster_event_type, timestamp, asset_key, partition)"
+        " VALUES (%s, %s, %s, now(), %s, %s) RETURNING id",
+        [run_id, event, type_, columns.get("asset_key"), columns.get("partition")],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize("event", ["", "{", "null", "[]", "7", '"\\u0000"', '{"dagster_event": 3}'])
+def test_what_cannot_be_read_never_stops_dagster_and_loses_only_its_message(
+    outbox: psycopg.Connection, event: str, request: pytest.FixtureRequest
+) -> None:
+    run_id = f"odd {request.node.name}"
+    _insert(outbox, run_id, "PIPELINE_SUCCESS", event)
+    _insert(
+        outbox, run_id, "ASSET_MATERIALIZATION", event, asset_key='["a", "b"]', partition="Turin|2018-05-28"
+    )
+    _insert(outbox, run_id, "ASSET_MATERIALIZATION", event, asset_key="no json")
+    _insert(outbox, run_id, "ASSET_CHECK_EVALUATION", event)
+    assert _told(outbox, run_id) == [
+        ("run.succeeded", run_id, [], None, None, None),
+        ("asset.materialized", run_id, [], "a/b", "Turin|2018-05-28", None),
+        ("asset.materialized", run_id, [], None, None, None),
+    ]
+
+
+def test_dagster_writes_on_when_the_outbox_cannot_be_written(outbox: psycopg.Connection) -> None:
+    outbox.execute("ALTER TABLE shifts_feed.events RENAME TO gone")
+    try:
+        assert _insert(outbox, "no outbox", "PIPELINE_START", "{}") > 0
+    finally:
+        outbox.execute("ALTER TABLE shifts_feed.gone RENAME TO events")
+
+
+def test_all_other_events_take_no_lock_and_are_not_parsed(
+    outbox: psycopg.Connection, dagster_database_url: str
+) -> None:
+    with psycopg.connect(dagster_database_url) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(hashtext('shifts_feed.events'))")
+        outbox.execute("SET lock_timeout = '2s'")
+        for type_ in (None, "STEP_START", "LOGS_CAPTURED", "PIPELINE_STARTING", "HANDLED_OUTPUT"):
+            _insert(outbox, "quiet", type_, "no json at all")
+    assert _told(outbox, "quiet") == []
+
+
+def test_an_event_is_told_once_however_often_it_is_published(outbox: psycopg.Connection) -> None:
+    log_id = _insert(outbox, "twice", "PIPELINE_START", json.dumps({"pipeline_name": "job"}))
+    outbox.execute(
+        "SELECT shifts_feed.publish_run_event(%s, 'twice', 'PIPELINE_START', '{}', NULL, NULL)", [log_id]
+    )
+    assert [row[0] for row in _told(outbox, "twice")] == ["run.started"]
+
+
+def test_ids_become_visible_in_rising_order_whoever_commits_first(
+    outbox: psycopg.Connection, dagster_database_url: str
+) -> None:
+    with psycopg.connect(dagster_database_url) as slow:
+        slow.execute("SELECT shifts_feed.publish('file.progress', 'order', '{}', NULL, NULL, 'first')")
+        outbox.execute("SET lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            outbox.execute("SELECT shifts_feed.publish('file.progress', 'order', '{}', NULL, NULL, 'second')")
+        slow.commit()
+    outbox.execute("SELECT shifts_feed.publish('file.progress', 'order', '{}', NULL, NULL, 'second')")
+    assert [row[5] for row in _told(outbox, "order")] == ["first", "second"]
