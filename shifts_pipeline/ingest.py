@@ -10,7 +10,8 @@ import psycopg
 from shifts_pipeline import ledger
 from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZone, LandingZoneError
 from shifts_pipeline.ledger import Entry
-from shifts_pipeline.loading.load_file import Calendar, LoadReport, Progress, UnreadableFile, load_file
+from shifts_pipeline.loading.load_file import load_file
+from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,17 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import make_url
 
 from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.migrate import migrate_trips_database
+from shifts_platform.migrate import migrate_dagster_database, migrate_trips_database
 
 _numbers = itertools.count(1)
 # Nothing of a test outlives it: its server need not survive a crash of the machine.
@@ -40,13 +43,52 @@ def _template(postgres_server: EmbeddedPostgres) -> str:
 @pytest.fixture(scope="module")
 def database_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
     """A fresh, migrated trips database for a module."""
-    name = f"trips_{next(_numbers)}"
+    with _database(postgres_server, _template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _dagster_template(postgres_server: EmbeddedPostgres, _template: str) -> str:
+    name = "dagster_template"
     with _admin(postgres_server) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    with dagster_instance(postgres_server.url(name)):
+        pass
+    migrate_dagster_database(postgres_server.url(name))
+    return name
+
+
+@pytest.fixture(scope="module")
+def dagster_database_url(postgres_server: EmbeddedPostgres, _dagster_template: str) -> Iterator[str]:
+    """A fresh database for Dagster with its tables and the feed, for a module."""
+    with _database(postgres_server, _dagster_template) as url:
+        yield url
+
+
+@pytest.fixture
+def instance(dagster_database_url: str) -> Iterator[dg.DagsterInstance]:
+    """A real Dagster instance on the module's database."""
+    with dagster_instance(dagster_database_url) as found:
+        yield found
+
+
+@contextmanager
+def dagster_instance(url: str) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance whose storage is a PostgreSQL database."""
+    address = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    with dg.instance_for_test(overrides={"storage": {"postgres": {"postgres_url": address}}}) as found:
+        yield found
+
+
+@contextmanager
+def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"db_{next(_numbers)}"
+    with _admin(server) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_template))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
-    yield postgres_server.url(name)
-    with _admin(postgres_server) as connection:
+    yield server.url(name)
+    with _admin(server) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

@@ -24,6 +24,8 @@ TYPES = (
     "check.failed",
 )
 PAGE = 500
+MAX_MESSAGE = 4_000
+"""Characters of a message; whoever wants a whole stack trace finds it in the run."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Event:
             "asset": self.asset,
             "partition": self.partition,
             "time": self.occurred_at.astimezone(UTC).isoformat(),
-            "message": self.message,
+            "message": self.message and self.message[:MAX_MESSAGE],
         }
         data = json.dumps({name: value for name, value in fields.items() if value is not None})
         return ServerSentEvent(data, event=self.type, id=str(self.event_id)).encode()

@@ -16,7 +16,7 @@ from shifts_api.feed.event import PAGE, Event, Wanted, read_after
 KEPT_EVENTS = 4_096
 """So many events a client may be behind before it is cut off; it may resume by id."""
 KEPT_BYTES = 16 * 1024**2
-BATCH = 256
+BATCH = 2 * PAGE
 REPLAYS_AT_ONCE = 2
 _EVERYTHING = Wanted()
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0

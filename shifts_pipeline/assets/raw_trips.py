@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shifts_pipeline import ledger, pictures
 from shifts_pipeline.ingest import Ingestion, MissingFile, Outcome, ingest
 from shifts_pipeline.ledger import Entry
-from shifts_pipeline.loading.load_file import Calendar, LoadReport, Progress
+from shifts_pipeline.loading.report import Calendar, LoadReport, Progress
 from shifts_pipeline.partitions import TRIP_FILES, calendar_end, from_key
 from shifts_pipeline.resources import Feed, Landing, LoadLimits, Publisher, TripsDatabase, WorkerLock
 from shifts_pipeline.tags import BATCH

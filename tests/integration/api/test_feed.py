@@ -1,0 +1,257 @@
+"""The feed: who listens hears everything once, in order, whatever happens to others or to the service."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.integration.api.running import Service, Told, listening, publish, running, wait_until
+
+CROWD = Path(__file__).with_name("crowd.py")
+
+
+def _last_id(outbox: psycopg.Connection) -> int:
+    row = outbox.execute("SELECT coalesce(max(event_id), 0) FROM shifts_feed.events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _messages(events: Iterator[Told], count: int) -> list[str]:
+    return [event.data["message"] for event in islice(events, count)]
+
+
+def _publish_many(outbox: psycopg.Connection, first: int, last: int) -> None:
+    for number in range(first, last):
+        publish(outbox, "file.progress", task_ids=("many",), message=str(number))
+
+
+def test_an_event_says_all_that_applies_and_nothing_else(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    with listening(service) as events:
+        publish(
+            outbox,
+            "file.loaded",
+            task_ids=("t1",),
+            run_id="r1",
+            message='two\nlines, "quoted" — ünïcode',
+            details={"rows_loaded": 186, "run_id": "no detail hides a field"},
+        )
+        outbox.execute("SELECT shifts_feed.publish('run.queued', 'r2', '{t1,t2}', NULL, NULL, NULL)")
+        first, second = islice(events, 2)
+    assert first.data.pop("time").endswith("+00:00")
+    assert first.data == {
+        "run_id": "r1",
+        "task_id": "t1",
+        "task_ids": ["t1"],
+        "asset": "raw_trips",
+        "partition": "a.csv",
+        "message": 'two\nlines, "quoted" — ünïcode',
+        "rows_loaded": 186,
+    }
+    assert (second.type, sorted(second.data)) == ("run.queued", ["run_id", "task_ids", "time"])
+    assert second.event_id > first.event_id
+
+
+@pytest.mark.parametrize(
+    ("filters", "heard"),
+    [
+        ({}, ["a", "b", "c", "d"]),
+        ({"task_id": "t1"}, ["a", "c"]),
+        ({"run_id": "r2"}, ["b", "c"]),
+        ({"types": "file.failed,file.progress"}, ["b", "d"]),
+        ({"task_id": "t1", "run_id": "r2", "types": "file.loaded"}, ["c"]),
+    ],
+)
+@pytest.mark.parametrize("resumed", [False, True], ids=["live", "resumed"])
+def test_filters_narrow_the_feed_live_and_resumed(
+    service: Service, outbox: psycopg.Connection, filters: dict[str, str], heard: list[str], *, resumed: bool
+) -> None:
+    after = _last_id(outbox) if resumed else None
+    with ExitStack() as stack:
+        if not resumed:
+            events = stack.enter_context(listening(service, **filters))
+        publish(outbox, "file.loaded", task_ids=("t1",), run_id="r1", message="a")
+        publish(outbox, "file.progress", task_ids=("t2",), run_id="r2", message="b")
+        publish(outbox, "file.loaded", task_ids=("t1", "t2"), run_id="r2", message="c")
+        publish(outbox, "file.failed", task_ids=("t3",), run_id="r3", message="d")
+        if resumed:
+            events = stack.enter_context(listening(service, after, **filters))
+        assert _messages(events, len(heard)) == heard
+
+
+def test_a_client_that_follows_a_task_finds_it_in_events_of_several(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    with listening(service, task_id="t8") as events, listening(service) as others:
+        publish(outbox, "run.started", task_ids=("t7", "t8"))
+        assert next(events).data["task_id"] == "t8"
+        assert "task_id" not in next(others).data
+
+
+@pytest.mark.parametrize("distance", [0, 1, 700, 6_000], ids=["now", "one", "in memory", "long gone"])
+def test_a_client_that_resumes_misses_none_and_gets_none_twice(
+    service: Service, outbox: psycopg.Connection, distance: int
+) -> None:
+    start = _last_id(outbox)
+    outbox.execute(
+        "INSERT INTO shifts_feed.events (type, message) SELECT 'run.queued', n::text FROM generate_series(1, %s) n",
+        [distance],
+    )
+    # While it catches up others are published: here is where a hand-over would lose or double some.
+    publish(outbox, "file.progress", message=str(distance + 1))
+    wait_until(lambda: service.metric("shifts_feed_events_heard_total") >= 1, 10)
+    with listening(service, start) as events:
+        _publish_many(outbox, distance + 2, distance + 102)
+        assert _messages(events, distance + 101) == [str(n) for n in range(1, distance + 102)]
+
+
+def test_a_restart_loses_nothing_for_clients_that_resume(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    with listening(service) as events:
+        _publish_many(outbox, 0, 5)
+        last = list(islice(events, 5))[-1]
+        service.stop(signal.SIGKILL)
+    _publish_many(outbox, 5, 10)
+    service.start()
+    with listening(service, last.event_id) as events:
+        _publish_many(outbox, 10, 15)
+        assert _messages(events, 10) == [str(number) for number in range(5, 15)]
+
+
+def test_a_lost_connection_to_the_database_is_made_again_and_nothing_is_lost(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    with listening(service) as events:
+        publish(outbox, "file.progress", message="before")
+        assert next(events).data["message"] == "before"
+        outbox.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'shifts_api feed'"
+        )
+        _publish_many(outbox, 0, 10)
+        assert _messages(events, 10) == [str(number) for number in range(10)]
+
+
+def test_services_side_by_side_all_deliver(
+    service: Service, outbox: psycopg.Connection, tmp_path: Path
+) -> None:
+    other = Service(
+        service.database_url, service.dagster_database_url, service.landing, tmp_path / "other.log"
+    )
+    with running(other), listening(service) as here, listening(other) as there:
+        _publish_many(outbox, 0, 30)
+        assert list(islice(here, 30)) == list(islice(there, 30))
+
+
+def test_an_id_from_before_the_database_was_made_anew_follows_from_now(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    with listening(service, 10**15) as events:
+        wait_until(lambda: service.metric("shifts_feed_clients") == 1, 10)
+        publish(outbox, "file.progress", message="new")
+        assert next(events).data["message"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "headers"),
+    [
+        ({"types": "file.unknown"}, {}),
+        ({"types": "file.loaded,"}, {}),
+        ({"types": ""}, {}),
+        ({"task_id": "x" * 101}, {}),
+        ({}, {"Last-Event-ID": "-1"}),
+        ({}, {"Last-Event-ID": "1.5"}),
+        ({}, {"Last-Event-ID": "9" * 19}),
+        ({}, {"Last-Event-ID": "x"}),
+    ],
+)
+def test_a_wrong_filter_or_id_is_refused(
+    client: httpx.Client, parameters: dict[str, str], headers: dict[str, str]
+) -> None:
+    response = client.get("/events", params=parameters, headers=headers)
+    assert response.status_code == 400
+    assert list(response.json()) == ["message"]
+
+
+def test_a_client_that_does_not_read_is_cut_off_and_the_others_hear_on(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    with socket.create_connection(("127.0.0.1", service.port)) as mute, listening(service) as events:
+        mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        mute.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: service.metric("shifts_feed_clients") == 2, 10)
+        outbox.execute(
+            "SELECT shifts_feed.publish('file.progress', NULL, '{}', NULL, NULL, repeat('x', 100000))"
+            " FROM generate_series(1, 400)"
+        )
+        assert sum(len(event.data["message"]) for event in islice(events, 400)) == 40_000_000
+        wait_until(lambda: service.metric("shifts_feed_clients") == 1, 30)
+        publish(outbox, "file.progress", message="and on")
+        assert next(events).data["message"] == "and on"
+
+
+def _crowd(service: Service, outbox: psycopg.Connection, *, restart: bool, **order: int) -> dict[str, Any]:
+    """Publishes 20 files' events to a crowd and returns what it noted."""
+    crowd = subprocess.Popen(
+        [sys.executable, CROWD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert crowd.stdin is not None
+    assert crowd.stdout is not None
+    with crowd, crowd.stdin, crowd.stdout:
+        crowd.stdin.write(json.dumps({"port": service.port, "events": 100, "seconds": 100, **order}) + "\n")
+        crowd.stdin.flush()
+        assert crowd.stdout.readline() == "all are listening\n"
+        for file in range(20):
+            if restart and file == 10:
+                # Every client has heard something by then and can resume.
+                wait_until(
+                    lambda: service.metric("shifts_feed_events_sent_total") >= order["clients"] * 50, 60
+                )
+                service.stop(signal.SIGKILL)
+            for type_ in ("run.queued", "run.started", "file.progress", "file.loaded", "run.succeeded"):
+                publish(outbox, type_, task_ids=(f"t{file}",), run_id=f"r{file}", message=f"file {file}")
+            # Files come one after the other, as the pipeline loads them.
+            outbox.execute("SELECT pg_sleep(0.1)")
+        if restart:
+            service.start()
+        noted: dict[str, Any] = json.loads(crowd.stdout.readline())
+    return noted
+
+
+def test_2000_listeners_and_50_that_never_read_hear_every_event_exactly_once(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    service.stop()
+    service.start()
+    start = _last_id(outbox)
+    noted = _crowd(service, outbox, restart=False, clients=2_000, silent=50)
+    assert noted["different"] == 1
+    assert noted["ids"] == list(range(start + 1, start + 101))
+    assert service.memory < 400 * 1024**2
+    connections = outbox.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shifts_api feed'"
+    ).fetchone()
+    assert connections == (1,)
+    print(noted["p50"], noted["p95"], noted["worst"], service.memory / 1024**2)
+
+
+def test_a_crowd_misses_nothing_when_the_service_is_killed_and_started_again(
+    service: Service, outbox: psycopg.Connection
+) -> None:
+    start = _last_id(outbox)
+    service.stop()
+    service.start()
+    noted = _crowd(service, outbox, restart=True, clients=300, silent=0)
+    assert noted["different"] == 1
+    assert noted["ids"] == list(range(start + 1, start + 101))

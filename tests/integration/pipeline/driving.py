@@ -1,0 +1,96 @@
+"""The pipeline driven by hand: sensors ticked, their runs executed one after the other, real databases."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from shifts_pipeline.sensors.landing_zone import landing_zone
+from shifts_pipeline.sensors.queued_files import queued_files
+from shifts_pipeline.sensors.stale_weeks import stale_weeks
+
+HEADER = "region,origin_coord,destination_coord,datetime,datasource\n"
+
+
+def row(
+    region: str = "Turin",
+    moment: str = "2018-05-28 09:03:40",
+    origin: tuple[float, float] = (7.67, 45.01),
+    destination: tuple[float, float] = (7.72, 45.06),
+    source: str = "baba_car",
+) -> str:
+    """A line of a trip file."""
+    (x0, y0), (x1, y1) = origin, destination
+    return f"{region},POINT ({x0!r} {y0!r}),POINT ({x1!r} {y1!r}),{moment},{source}\n"
+
+
+@dataclass
+class Pipeline:
+    """The real definitions on real databases."""
+
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+    landing: Path
+    url: str
+    _written: int = field(default=0)
+
+    def put(self, name: str, text: str) -> None:
+        """A complete file in the landing folder; every writing is another version."""
+        path = self.landing / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        self._written += 1
+        os.utime(path, (1e9 + self._written, 1e9 + self._written))
+
+    def tick(self, sensor: dg.SensorDefinition) -> Any:
+        """One evaluation; what it asks for in partitions is done, as the daemon would."""
+        names = {"trips_database", "landing", "feed"}
+        resources = {name: self.defs.resources[name] for name in names}  # type: ignore[index]
+        with dg.build_sensor_context(
+            instance=self.instance,
+            instance_ref=self.instance.get_ref(),
+            definitions=self.defs,
+            resources=resources,
+        ) as context:
+            data = sensor.evaluate_tick(context)
+        for request in data.dynamic_partitions_requests or []:
+            self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+        return data
+
+    def run(self, job: str, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+        """One run of a job, in this process."""
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=tags, raise_on_error=False
+        )
+
+    def load(self) -> list[dg.ExecuteInProcessResult]:
+        """Takes in what lies in the landing folder."""
+        self.tick(landing_zone)
+        requests = self.tick(queued_files).run_requests
+        return [self.run("load_trip_files", dict(request.tags)) for request in requests]
+
+    def refresh(self) -> list[dg.ExecuteInProcessResult]:
+        """Refreshes what is stale."""
+        requests = self.tick(stale_weeks).run_requests
+        return [self.run("refresh_weeks", dict(request.tags)) for request in requests]
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the trips database."""
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement, values).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def ledger(self) -> dict[str, tuple[str, int, int]]:
+        """The newest version of each file: status, rows loaded, rows rejected."""
+        return {
+            name: (status, loaded, rejected)
+            for name, status, loaded, rejected in self.query(
+                "SELECT name, status, rows_loaded, rows_rejected FROM shifts.files ORDER BY file_id"
+            )
+        }
+
+    def trips(self) -> int:
+        """How many there are."""
+        return int(self.query("SELECT count(*) FROM shifts.trips")[0][0])

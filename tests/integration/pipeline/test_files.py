@@ -1,0 +1,217 @@
+"""Files become trips exactly once, and everyone is told how they ended."""
+
+import dagster as dg
+import psycopg
+import pytest
+
+from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.sensors.landing_zone import landing_zone
+from shifts_pipeline.sensors.queued_files import queued_files
+from tests.integration.pipeline.driving import HEADER, Pipeline, row
+
+GOOD = HEADER + row() + row("Prague") + row(moment="2018-05-21 23:59:59")
+
+
+def feed(pipeline: Pipeline, dagster_database_url: str) -> list[tuple[str, str]]:
+    """Type and file of the file events, in order; progress left out."""
+    with psycopg.connect(dagster_database_url) as connection:
+        return connection.execute(
+            "SELECT type, partition FROM shifts_feed.events"
+            " WHERE type IN ('file.loaded', 'file.failed') ORDER BY event_id"
+        ).fetchall()
+
+
+def test_a_dropped_file_is_loaded_booked_materialized_and_announced(
+    pipeline: Pipeline, dagster_database_url: str
+) -> None:
+    pipeline.put("a.csv", GOOD)
+    (run,) = pipeline.load()
+    assert run.success
+    assert pipeline.ledger() == {"a.csv": ("loaded", 3, 0)}
+    assert pipeline.trips() == 3
+    weekly = pipeline.query("SELECT region, to_char(week, 'IYYY-IW'), trips FROM shifts.weekly ORDER BY 1, 2")
+    assert weekly == [("Prague", "2018-22", 1), ("Turin", "2018-21", 1), ("Turin", "2018-22", 1)]
+    (event,) = [e for e in run.all_events if e.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION]
+    assert event.partition == "a.csv"
+    metadata = event.step_materialization_data.materialization.metadata
+    assert metadata["dagster/partition_row_count"].value == 3
+    assert feed(pipeline, dagster_database_url) == [("file.loaded", "a.csv")]
+
+
+def test_nothing_new_asks_for_nothing(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    assert pipeline.load() == []
+    assert pipeline.trips() == 3
+
+
+def test_the_same_bytes_under_another_name_are_a_duplicate_and_load_nothing(
+    pipeline: Pipeline, dagster_database_url: str
+) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    pipeline.put("b.csv", GOOD)
+    (run,) = pipeline.load()
+    assert run.success
+    assert pipeline.ledger() == {"a.csv": ("loaded", 3, 0), "b.csv": ("duplicate", 0, 0)}
+    assert pipeline.trips() == 3
+    assert feed(pipeline, dagster_database_url)[-1] == ("file.loaded", "b.csv")
+
+
+def test_a_file_that_was_only_touched_is_a_duplicate_of_itself(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    statuses = pipeline.query("SELECT status FROM shifts.files ORDER BY file_id")
+    assert statuses == [("loaded",), ("duplicate",)]
+    assert pipeline.trips() == 3
+
+
+def test_changed_bytes_under_the_same_name_replace_the_old_rows(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    pipeline.put("a.csv", HEADER + row(moment="2020-12-31 08:00:00") + row("Lyon"))
+    pipeline.load()
+    statuses = pipeline.query("SELECT status, rows_loaded FROM shifts.files ORDER BY file_id")
+    assert statuses == [("superseded", 3), ("loaded", 2)]
+    weekly = pipeline.query("SELECT region, to_char(week, 'IYYY-IW'), trips FROM shifts.weekly ORDER BY 1, 2")
+    assert weekly == [("Lyon", "2018-22", 1), ("Turin", "2020-53", 1)]
+    assert pipeline.trips() == 2
+
+
+def test_a_copy_is_loaded_when_its_original_is_replaced(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    pipeline.put("b.csv", GOOD)
+    pipeline.load()
+    pipeline.put("a.csv", HEADER + row("Lyon"))
+    pipeline.load()
+    pipeline.load()
+    assert pipeline.ledger() == {"a.csv": ("loaded", 1, 0), "b.csv": ("loaded", 3, 0)}
+    assert pipeline.trips() == 4
+
+
+def test_a_file_that_goes_back_to_an_earlier_version_is_loaded_again(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    first = pipeline.query("SELECT version FROM shifts_store.trip_files")[0][0]
+    pipeline.put("a.csv", HEADER + row("Lyon"))
+    pipeline.load()
+    pipeline._written = 0
+    pipeline.put("a.csv", GOOD)
+    assert pipeline.load()
+    assert pipeline.query("SELECT version FROM shifts_store.trip_files WHERE status = 'loaded'") == [(first,)]
+    assert pipeline.trips() == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("no_datetime.csv", GOOD.replace("datetime", "when"), "datetime"),
+        ("empty.csv", "", "empty"),
+        ("words.txt", "these are words\n", "csv"),
+        ("picture.csv", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "column"),
+    ],
+)
+def test_a_sick_file_fails_alone_with_a_message_that_says_what_to_mend(
+    pipeline: Pipeline, dagster_database_url: str, name: str, text: str, said: str
+) -> None:
+    pipeline.put(name, text)
+    pipeline.put("good.csv", GOOD)
+    (run,) = pipeline.load()
+    assert not run.success
+    assert pipeline.ledger()["good.csv"] == ("loaded", 3, 0)
+    assert pipeline.ledger()[name] == ("failed", 0, 0)
+    error = pipeline.query("SELECT error FROM shifts.files WHERE name = %s", name)[0][0]
+    assert said in error.lower()
+    assert ("file.failed", name) in feed(pipeline, dagster_database_url)
+    assert pipeline.trips() == 3
+    pipeline.put("next.csv", HEADER + row("Lyon"))
+    (run,) = pipeline.load()
+    assert run.success
+
+
+def test_a_mended_file_is_loaded(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", "region\nTurin\n")
+    pipeline.load()
+    pipeline.put("a.csv", GOOD)
+    (run,) = pipeline.load()
+    assert run.success
+    assert pipeline.ledger() == {"a.csv": ("loaded", 3, 0)}
+
+
+def test_bad_rows_are_kept_with_line_reason_and_text_and_the_count_is_checked(pipeline: Pipeline) -> None:
+    bad = row().replace("POINT (7.67", "POINT (north")
+    pipeline.put("a.csv", GOOD + bad + row("Lyon"))
+    (run,) = pipeline.load()
+    assert run.success
+    assert pipeline.ledger() == {"a.csv": ("loaded", 4, 1)}
+    ((line, reason, raw),) = pipeline.query("SELECT line, reason, raw FROM shifts.rejects")
+    assert line == 5
+    assert "point" in reason.lower()
+    assert "north" in raw
+    (check,) = run.get_asset_check_evaluations()
+    assert check.passed
+    assert check.check_name == "every_row_is_accounted_for"
+
+
+def test_materializing_a_partition_again_by_hand_changes_no_count(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    before = pipeline.query("SELECT region, week, trips FROM shifts.weekly ORDER BY 1, 2")
+    job = pipeline.defs.get_implicit_global_asset_job_def()
+    run = job.execute_in_process(
+        instance=pipeline.instance, partition_key="a.csv", asset_selection=[RAW_TRIPS]
+    )
+    assert run.success
+    assert pipeline.trips() == 3
+    assert pipeline.query("SELECT region, week, trips FROM shifts.weekly ORDER BY 1, 2") == before
+    assert pipeline.ledger() == {"a.csv": ("loaded", 3, 0)}
+
+
+def test_a_file_that_vanished_before_its_run_fails_with_a_message(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.tick(landing_zone)
+    (request,) = pipeline.tick(queued_files).run_requests
+    (pipeline.landing / "a.csv").unlink()
+    assert not pipeline.run("load_trip_files", dict(request.tags)).success
+    assert pipeline.query("SELECT status, error FROM shifts.files") == [
+        ("failed", "a.csv is no longer in the landing zone: drop it again")
+    ]
+
+
+def test_a_run_that_comes_twice_loads_once(pipeline: Pipeline, dagster_database_url: str) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.tick(landing_zone)
+    (request,) = pipeline.tick(queued_files).run_requests
+    assert pipeline.run("load_trip_files", dict(request.tags)).success
+    assert pipeline.run("load_trip_files", dict(request.tags)).success
+    assert pipeline.trips() == 3
+    assert pipeline.ledger() == {"a.csv": ("loaded", 3, 0)}
+
+
+def test_many_small_files_share_runs_and_odd_names_are_files_too(pipeline: Pipeline) -> None:
+    names = [f"part {n:03}.csv" for n in range(30)] + ["Zürich|100%.csv", "deep/er/a...b.csv"]
+    for number, name in enumerate(names):
+        pipeline.put(name, HEADER + row(moment=f"2018-05-28 09:00:{number:02}"))
+    (run,) = pipeline.load()
+    assert run.success
+    assert {status for status, _, _ in pipeline.ledger().values()} == {"loaded"}
+    assert pipeline.trips() == len(names)
+
+
+def test_an_ending_that_nobody_was_told_is_announced_by_the_sensor(
+    pipeline: Pipeline, dagster_database_url: str
+) -> None:
+    pipeline.put("a.csv", GOOD)
+    pipeline.load()
+    with psycopg.connect(pipeline.url) as connection:
+        connection.execute(
+            "UPDATE shifts_store.trip_files"
+            " SET announced_at = NULL, finished_at = now() - interval '1 minute', run_id = 'lost'"
+        )
+    pipeline.tick(queued_files)
+    assert feed(pipeline, dagster_database_url) == [("file.loaded", "a.csv")] * 2
+    pipeline.tick(queued_files)
+    assert len(feed(pipeline, dagster_database_url)) == 2
