@@ -13,6 +13,8 @@ from shifts_pipeline.ledger import Entry
 from shifts_pipeline.loading.load_file import load_file
 from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
 
+_HASHED_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class Ingestion:
@@ -93,9 +95,13 @@ def _bring_in(entry: Entry, job: Ingestion, on_progress: Callable[[Entry, Progre
         report = _load(entry, file, job, on_progress)
     except _SameBytesError as same:
         job.connection.rollback()
-        changes = ledger.Changes(status="duplicate", duplicate_of=same.original.file_id, rows_loaded=0)
         ledger.update(
-            job.connection, [entry.file_id], content_hash=same.original.content_hash or "", **changes
+            job.connection,
+            [entry.file_id],
+            status="duplicate",
+            duplicate_of=same.original.file_id,
+            content_hash=same.original.content_hash or "",
+            rows_loaded=0,
         )
     except (UnreadableFile, LandingZoneError) as error:
         job.connection.rollback()
@@ -179,8 +185,11 @@ def _raise_if_copy(content_hash: str, entry: Entry, job: Ingestion) -> None:
 
 
 def _hash(file: LandedFile, zone: LandingZone) -> str:
+    sha256 = hashlib.sha256()
     with zone.open(file) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while data := stream.read(_HASHED_BYTES):
+            sha256.update(data)
+    return sha256.hexdigest()
 
 
 def _commit(entry: Entry, job: Ingestion) -> Entry:

@@ -76,7 +76,7 @@ def raw_trips(
             zone=landing.zone,
             calendar=Calendar(date.fromisoformat(load_limits.first_week), calendar_end(date.today())),  # noqa: DTZ011
             max_rejected_share=load_limits.max_rejected_share,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             batch=context.run_tags.get(BATCH),
         )
         for key in context.partition_keys:
@@ -86,7 +86,7 @@ def raw_trips(
             except MissingFile as error:
                 failures.append(str(error))
                 continue
-            announce(publisher, connection, outcome, context.run_id)
+            announce(publisher, connection, outcome, context.run.run_id)
             if outcome.entry.status == "queued":
                 context.log.info("%s is still being written; it is taken when it has settled.", name)
                 continue
@@ -162,7 +162,7 @@ class _Telling:
         self._next = time.monotonic() + PROGRESS_EVERY_S
         self._publisher.publish(
             "file.progress",
-            run_id=self._context.run_id,
+            run_id=self._context.run.run_id,
             task_ids=[entry.task_id],
             asset=RAW_TRIPS.to_user_string(),
             partition=entry.name,

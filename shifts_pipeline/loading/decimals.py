@@ -125,7 +125,7 @@ def read_number(data, pos):  # type: ignore[no-untyped-def]
             pos += 1
         exponent, start = 0, pos
         while _ZERO <= data[pos] <= _NINE:
-            exponent = min(exponent * 10 + np.int64(data[pos] - _ZERO), 9999)
+            exponent = min(exponent * 10 + int(data[pos] - _ZERO), 9999)
             pos += 1
         if pos == start:
             return _NO_NUMBER

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shifts_pipeline.loading.limits import COLUMN_NAMES
+from shifts_pipeline.loading.limits import COLUMN_NAMES, MAX_FIELD_BYTES
 from shifts_pipeline.loading.record import name_in
 from shifts_pipeline.loading.report import UnreadableFile
 from shifts_pipeline.loading.scan import NameTable, find_or_add
@@ -28,6 +28,12 @@ class Names:
             self.grow()
         return number
 
+    def grow_if_full(self) -> None:
+        """Makes room if the longest possible name would find none."""
+        count, ends = int(self.table.used[0]), self.table.ends
+        if count + 1 >= ends.size or ends[count] + MAX_FIELD_BYTES > self.table.text.size:
+            self.grow()
+
     def grow(self) -> None:
         """Makes room for more names; numbers stay.
 
@@ -38,17 +44,17 @@ class Names:
         capacity = 4 * (old.ends.size - 1)
         if capacity > _MAX_CAPACITY:
             raise UnreadableFile(
-                f"column {COLUMN_NAMES[self._column]} holds more than {old.count[0]} different names:"
+                f"column {COLUMN_NAMES[self._column]} holds more than {old.used[0]} different names:"
                 " is it the right column?"
             )
         self.table = _table(capacity)
-        for number in range(int(old.count[0])):
+        for number in range(int(old.used[0])):
             find_or_add(old.text, int(old.ends[number]), int(old.ends[number + 1]), self.table)
 
     def known(self) -> list[str | None]:
         """The names by number; None for bytes that cannot be one."""
         text, ends = self.table.text, self.table.ends
-        for number in range(len(self._known), int(self.table.count[0])):
+        for number in range(len(self._known), int(self.table.used[0])):
             self._known.append(self._name(text[ends[number] : ends[number + 1]].tobytes()))
         return self._known
 
@@ -64,5 +70,5 @@ def _table(capacity: int) -> NameTable:
         text=np.empty(max(capacity * _BYTES_A_NAME, 1 << 16), np.uint8),
         ends=np.zeros(capacity + 1, np.int64),
         slots=np.full(2 * capacity, -1, np.int32),
-        count=np.zeros(1, np.int64),
+        used=np.zeros(1, np.int64),
     )

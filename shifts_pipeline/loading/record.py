@@ -23,9 +23,7 @@ _RAW_BYTES_KEPT = 10_000
 _NUMBER = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _POINT = re.compile(rb"[ \t]*point[ \t]*\([ \t]*(%b)[ \t]+(%b)[ \t]*\)[ \t]*" % (_NUMBER, _NUMBER), re.I)
 _NOT_FINITE = re.compile(rb"[ \t]*point[ \t]*\(.*\b(?:nan|inf|infinity)\b.*\)[ \t]*", re.I | re.S)
-_DATETIME = re.compile(
-    rb"[ \t]*(\d{4})-(\d\d)-(\d\d)(?:[Tt]|[ \t]+)(\d\d):(\d\d):(\d\d)(?:\.(\d+))?[ \t]*"
-)
+_DATETIME = re.compile(rb"[ \t]*(\d{4})-(\d\d)-(\d\d)(?:[Tt]|[ \t]+)(\d\d):(\d\d):(\d\d)(?:\.(\d+))?[ \t]*")
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -163,7 +161,8 @@ def _started_at(text: bytes, calendar: Calendar) -> int:
     # Digits beyond the microsecond are cut off: rounding could push a trip into the next week.
     micros = int((match[7] or b"").ljust(6, b"0")[:6])
     try:
-        moment = datetime(*(int(match[part]) for part in range(1, 7)), micros)  # type: ignore[arg-type,misc]
+        year, month, day, hour, minute, second = (int(match[part]) for part in range(1, 7))
+        moment = datetime(year, month, day, hour, minute, second, micros)
     except ValueError:
         raise _RejectedError("datetime is impossible: there is no such day or time") from None
     if not calendar.first <= moment.date() < calendar.end:

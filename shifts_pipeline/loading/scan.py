@@ -42,7 +42,7 @@ class NameTable(NamedTuple):
     """(capacity + 1,): name n is text[ends[n]:ends[n + 1]]."""
     slots: NDArray[np.int32]
     """Hash table of numbers, -1 where free; a power of two, at least twice the capacity."""
-    count: NDArray[np.int64]
+    used: NDArray[np.int64]
     """(1,): how many names there are."""
 
 
@@ -92,14 +92,14 @@ def find_or_add(data, begin, end, names):  # type: ignore[no-untyped-def]
             if same:
                 return number
         slot = (slot + 1) & mask
-    count = names.count[0]
+    count = names.used[0]
     start = names.ends[count]
     if count + 1 >= names.ends.size or start + length > names.text.size:
         return np.int32(-1)
     names.text[start : start + length] = data[begin:end]
     names.ends[count + 1] = start + length
     names.slots[slot] = count
-    names.count[0] = count + 1
+    names.used[0] = count + 1
     return np.int32(count)
 
 
@@ -179,7 +179,7 @@ def _read_datetime(data, pos, end):  # type: ignore[no-untyped-def]
         worth = 100_000
         start = pos
         while 48 <= data[pos] <= 57:
-            micros += worth * (np.int64(data[pos]) - 48)
+            micros += worth * (int(data[pos]) - 48)
             worth //= 10
             pos += 1
         if pos == start:
@@ -187,7 +187,9 @@ def _read_datetime(data, pos, end):  # type: ignore[no-untyped-def]
     before = year - 1
     days = before * 365 + before // 4 - before // 100 + before // 400 - _DAYS_TO_1970
     days += _DAYS_BEFORE_MONTH[month - 1] + (leap and month > 2) + day - 1
-    return ((days * 24 + hour) * 60 + minute) * 60 * _SECOND + second * _SECOND + micros, _skip_blanks(data, pos)
+    return ((days * 24 + hour) * 60 + minute) * 60 * _SECOND + second * _SECOND + micros, _skip_blanks(
+        data, pos
+    )
 
 
 @numba.njit(cache=True, nogil=True)
@@ -293,7 +295,7 @@ def scan(data, begin, end, final, line, kinds, first, last, regions, sources, ou
             quoted = data[pos] == _QUOTE
             pos += quoted
             text = pos
-            if kind == ORIGIN or kind == DESTINATION:
+            if kind in (ORIGIN, DESTINATION):
                 lon, lat, pos = _read_point(data, pos)
                 out.points[count, 2 * kind] = lon
                 out.points[count, 2 * kind + 1] = lat

@@ -1,0 +1,110 @@
+"""One file into the trips table within one transaction: read and written side by side, every row accounted for."""
+
+import gzip
+import io
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+import psycopg
+
+from shifts_pipeline import database
+from shifts_pipeline.loading.ahead import ahead
+from shifts_pipeline.loading.batch import Batch
+from shifts_pipeline.loading.metered import MeteredStream
+from shifts_pipeline.loading.read_csv import read_csv
+from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
+from shifts_pipeline.loading.write_trips import TripWriter
+
+_BATCHES_AHEAD = 2
+_COPY_BYTES = 1 << 20
+
+
+def load_file(
+    connection: psycopg.Connection,
+    *,
+    database_url: str,
+    file_id: int,
+    stream: BinaryIO,
+    name: str,
+    size: int,
+    calendar: Calendar,
+    max_rejected_share: float,
+    on_progress: Callable[[Progress], None],
+) -> LoadReport:
+    """Writes the file's trips and rejects and books them in the connection's open transaction; commits nothing.
+
+    Memory is bounded whatever the file's size. A Parquet file that cannot be read at any place is first
+    written to a temporary file.
+
+    Args:
+        connection: the transaction of the load.
+        database_url: for a second connection: names, partitions and numbers that others may wait for.
+        file_id: the ledger's entry.
+        stream: the file's bytes as stored.
+        name: says by its end what kind of file it is.
+        size: bytes as stored, for the progress.
+        calendar: when trips may start.
+        max_rejected_share: 0 to 1; a file with more rejects fails whole.
+        on_progress: called after every batch, in the caller's thread.
+
+    Raises:
+        UnreadableFile: the file as a whole cannot be loaded.
+        psycopg.Error: the database failed; the transaction is lost.
+    """
+    begun = time.perf_counter()
+    metered = MeteredStream(stream)
+    with (
+        database.connect(database_url, autocommit=True) as side,
+        _batches(metered, name, calendar) as batches,
+        ahead(batches, _BATCHES_AHEAD) as ready,
+    ):
+        writer = TripWriter(connection, side, file_id)
+        for batch in ready:
+            writer.write(batch)
+            rows, read = writer.rows_loaded + writer.rows_rejected, metered.bytes_read
+            on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
+    rows = writer.rows_loaded + writer.rows_rejected
+    reasons = dict(writer.rejects_by_reason.most_common())
+    if rows == 0:
+        raise UnreadableFile("the file holds no trips: there is nothing below its first line")
+    if writer.rows_rejected > max_rejected_share * rows:
+        reason, count = writer.rejects_by_reason.most_common(1)[0]
+        line = writer.reject_examples[0].line
+        raise UnreadableFile(
+            f"{writer.rows_rejected:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
+            f" most often ({count:,}): {reason}; first on line {line}"
+        )
+    return LoadReport(
+        rows_loaded=writer.rows_loaded,
+        rows_rejected=writer.rows_rejected,
+        content_hash=metered.content_hash,
+        weeks=writer.book(),
+        rejects_by_reason=reasons,
+        reject_examples=tuple((reject.line, reject.reason, reject.raw) for reject in writer.reject_examples),
+        seconds=time.perf_counter() - begun,
+    )
+
+
+@contextmanager
+def _batches(stream: MeteredStream, name: str, calendar: Calendar) -> Iterator[Iterator[Batch]]:
+    """The file's batches by its kind; when they are used up the whole stream was read."""
+    lowered = name.lower()
+    if lowered.endswith(".csv"):
+        yield read_csv(cast("BinaryIO", stream), calendar)
+    elif lowered.endswith(".csv.gz"):
+        with gzip.GzipFile(fileobj=io.BufferedReader(stream, _COPY_BYTES)) as plain:
+            yield read_csv(cast("BinaryIO", plain), calendar)
+    elif lowered.endswith(".parquet"):
+        # Its table of contents is at its end, and the hash wants every byte once.
+        with tempfile.TemporaryFile() as seekable:
+            shutil.copyfileobj(stream, seekable, _COPY_BYTES)
+            # Half a second to import, for few files.
+            from shifts_pipeline.loading.read_parquet import read_parquet  # noqa: PLC0415
+
+            yield read_parquet(seekable, calendar)
+    else:
+        raise UnreadableFile("its name must end in .csv, .csv.gz or .parquet")

@@ -1,0 +1,32 @@
+"""A stream that counts and hashes what is read from it."""
+
+import hashlib
+import io
+from typing import BinaryIO
+
+
+class MeteredStream(io.RawIOBase):
+    """Reads on from another stream; each byte passes once."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._sha256 = hashlib.sha256()
+        self.bytes_read = 0
+
+    @property
+    def content_hash(self) -> str:
+        """sha256 of what was read so far, hexadecimal."""
+        return self._sha256.hexdigest()
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fills the buffer as far as the stream has bytes; 0 at its end."""
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self._sha256.update(data)
+        self.bytes_read += len(data)
+        return len(data)
