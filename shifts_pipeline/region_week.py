@@ -10,19 +10,12 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
+from shifts_pipeline.binary_copy import from_bytes, row_dtype
+
 Layer = Literal["aggregates", "clusters"]
 
-_FIELDS = ("trip_id", "started_at", "x0", "y0", "x1", "y1")
-# PostgreSQL's binary COPY, big-endian: a 19 byte header, rows of a field count and fields behind lengths.
-_ROW = np.dtype(
-    [("fields", ">i2")]
-    + [
-        part
-        for name in _FIELDS
-        for part in ((f"{name}_length", ">i4"), (name, ">i8" if name in ("trip_id", "started_at") else ">f8"))
-    ]
-)
-_HEADER, _TRAILER = 19, 2
+_ENDS = ("x0", "y0", "x1", "y1")
+_ROW = row_dtype(trip_id=">i8", moment=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
             " TO STDOUT (FORMAT binary)"
         ).format(week=sql.Literal(week), end=sql.Literal(week + _ONE_WEEK), region=sql.Literal(region_id))
         with connection.cursor().copy(statement) as copy:
-            rows = _rows(b"".join(copy))
+            rows = from_bytes(b"".join(copy), _ROW)
     return PairTrips(
         region,
         region_id,
@@ -85,8 +78,8 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         removals,
         tuple(file_ids),
         rows["trip_id"].astype(np.int64),
-        rows["started_at"].astype(np.int64),
-        np.column_stack([rows[name] for name in _FIELDS[2:]]).astype(np.float64),
+        rows["moment"].astype(np.int64),
+        np.column_stack([rows[name] for name in _ENDS]).astype(np.float64),
     )
 
 
@@ -117,7 +110,3 @@ def replace_layer(
 
 
 _ONE_WEEK = np.timedelta64(7, "D").item()
-
-
-def _rows(data: bytes) -> NDArray[np.void]:
-    return np.frombuffer(data, _ROW, count=(len(data) - _HEADER - _TRAILER) // _ROW.itemsize, offset=_HEADER)

@@ -77,7 +77,7 @@ def raw_trips(
             calendar=Calendar(date.fromisoformat(load_limits.first_week), calendar_end(date.today())),  # noqa: DTZ011
             max_rejected_share=load_limits.max_rejected_share,
             run_id=context.run.run_id,
-            batch=context.run_tags.get(BATCH),
+            batch=context.run.tags.get(BATCH),
         )
         for key in context.partition_keys:
             name = from_key(key)

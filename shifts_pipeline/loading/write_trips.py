@@ -10,8 +10,9 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
+from shifts_pipeline.binary_copy import to_bytes
 from shifts_pipeline.loading.batch import Batch, Reject
-from shifts_pipeline.loading.copy_format import COLUMNS, HEADER, TRAILER, records_of
+from shifts_pipeline.loading.copy_format import COLUMNS, trip_rows
 from shifts_pipeline.loading.report import WeekCount
 
 _EXAMPLES = 5
@@ -78,11 +79,11 @@ class TripWriter:
         pairs, started_at = pairs[order], batch.started_at[order]
         number = self._reserve(len(order))
         trip_ids = (weeks[order] << _NUMBER_BITS) + np.arange(number, number + len(order))
-        records = records_of(
+        rows = trip_rows(
             trip_ids, started_at, regions[order], sources[order], self._file_id, batch.points[order]
         )
         for begin, end in _runs(pairs >> 32):
-            self._copy(int(pairs[begin] >> 32), records[begin:end])
+            self._copy(int(pairs[begin] >> 32), rows[begin:end])
         for begin, end in _runs(pairs):
             pair = (int(pairs[begin]) & 0xFFFFFFFF, int(pairs[begin]) >> 32)
             trips, first, last = self._weeks.get(pair, (0, int(started_at[begin]), int(started_at[begin])))
@@ -99,7 +100,7 @@ class TripWriter:
         assert row is not None
         return int(row[0])
 
-    def _copy(self, week: int, records: NDArray[np.void]) -> None:
+    def _copy(self, week: int, rows: NDArray[np.void]) -> None:
         if week not in self._partitions:
             row = self._side.execute("SELECT shifts_store.ensure_week(%s)", [_monday(week)]).fetchone()
             assert row is not None
@@ -109,11 +110,9 @@ class TripWriter:
         )
         with self._connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
-                copy.write(HEADER)
-                copy.write(records.tobytes())
-                copy.write(TRAILER)
-            if cursor.rowcount != len(records):
-                raise psycopg.DataError(f"{cursor.rowcount} rows arrived of {len(records)}")
+                copy.write(to_bytes(rows))
+            if cursor.rowcount != len(rows):
+                raise psycopg.DataError(f"{cursor.rowcount} rows arrived of {len(rows)}")
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> None:
         with (

@@ -95,7 +95,8 @@ def _group(tree: Tree, similarity: Similarity) -> NDArray[np.int64]:
         open_, only(tree, dense), members, made, counts_near(open_, near, open_.there), near, min_trips
     )
     take_in(open_, members, made, radius_m, window_s, reach)
-    return members.groups
+    grouped: NDArray[np.int64] = members.groups
+    return grouped
 
 
 def _on_the_ground(

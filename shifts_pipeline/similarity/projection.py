@@ -24,7 +24,8 @@ def to_plane(ends: NDArray[np.float64]) -> NDArray[np.float64]:
     shrink = max(np.cos(np.radians(middle[1])), 0.01)
     offsets = ends - np.tile(middle, 2)
     offsets[:, ::2] = (offsets[:, ::2] + 180) % 360 - 180
-    return offsets * (_HALF_TURN_M / 180) * np.array([shrink, 1.0, shrink, 1.0])
+    metres: NDArray[np.float64] = offsets * (_HALF_TURN_M / 180) * np.array([shrink, 1.0, shrink, 1.0])
+    return metres
 
 
 def distances_m(
@@ -37,7 +38,8 @@ def distances_m(
     south, north = np.radians(lat_a), np.radians(lat_b)
     across = np.sin((north - south) / 2) ** 2
     along = np.sin(np.radians(lon_b - lon_a) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(across + np.cos(south) * np.cos(north) * along))
+    angles: NDArray[np.float64] = 2 * np.arcsin(np.sqrt(across + np.cos(south) * np.cos(north) * along))
+    return EARTH_RADIUS_M * angles
 
 
 def unwrapped(ends: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Trips that the compact groups left over: taken in where there is room, or made a group with neighbours that can be spared."""
+"""Trips that the compact groups left over: taken in where they fit, or grouped with neighbours that can be spared."""
 
 from typing import NamedTuple
 
