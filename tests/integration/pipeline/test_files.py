@@ -160,7 +160,7 @@ def test_materializing_a_partition_again_by_hand_changes_no_count(pipeline: Pipe
     pipeline.put("a.csv", GOOD)
     pipeline.load()
     before = pipeline.query("SELECT region, week, trips FROM shifts.weekly ORDER BY 1, 2")
-    job = pipeline.defs.get_implicit_global_asset_job_def()
+    job = pipeline.defs.resolve_implicit_global_asset_job_def()
     run = job.execute_in_process(
         instance=pipeline.instance, partition_key="a.csv", asset_selection=[RAW_TRIPS]
     )

@@ -83,7 +83,7 @@ def test_a_pair_can_be_materialized_by_hand_and_stays_the_same(pipeline: Pipelin
     pipeline.load()
     pipeline.refresh()
     before = pipeline.query("SELECT * FROM shifts.weekly ORDER BY 1, 2")
-    job = pipeline.defs.get_implicit_global_asset_job_def()
+    job = pipeline.defs.resolve_implicit_global_asset_job_def()
     run = job.execute_in_process(
         instance=pipeline.instance,
         partition_key="Turin|2018-05-21",
