@@ -52,7 +52,7 @@ class Request:
 
 @dataclass
 class Reply:
-    """What it is answered."""
+    """What it is answered; status 0 is no answer at all."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -88,6 +88,10 @@ class Service:
     def break_off(self, matches: Matches, after: int, *, times: int = 1) -> None:
         """The answers of the next matching requests end after so many bytes."""
         self._faults += [(matches, lambda proceed: replace(proceed(), cut=after))] * times
+
+    def hang_up(self, matches: Matches, *, times: int = 1) -> None:
+        """The next matching requests are not passed on and never answered."""
+        self._faults += [(matches, lambda _: Reply(0))] * times
 
     def garble(self, matches: Matches) -> None:
         """The answer of the next matching request has a wrong first byte."""
@@ -150,13 +154,15 @@ def service(emulator_port: int) -> Iterator[Service]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {k.lower(): v for k, v in self.headers.items()}
             reply = front.answer(Request(self.command, urlsplit(self.path), headers, body))
+            self.close_connection = reply.status == 0 or reply.cut is not None
+            if reply.status == 0:
+                return
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             self.wfile.write(reply.body[: reply.cut])
-            self.close_connection = reply.cut is not None
 
         do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815
 

@@ -142,7 +142,7 @@ def test_faults_that_pass_are_not_noticed(bucket: BucketPlace, file: LandedFile,
 
 def test_an_upload_survives_faults_that_pass(bucket: BucketPlace) -> None:
     bucket.service.refuse(lambda r: r.method == "POST")
-    bucket.service.refuse(lambda r: r.is_upload and " 0-" in r.headers["content-range"])
+    bucket.service.hang_up(lambda r: r.is_upload and " 0-" in r.headers["content-range"])
     bucket.service.refuse(lambda r: r.is_upload and not r.headers["content-range"].endswith("*"), 500)
     with bucket.zone.write("a.csv") as stream:
         stream.write(DATA)
@@ -156,7 +156,7 @@ def test_an_upload_survives_faults_that_pass(bucket: BucketPlace) -> None:
 def test_an_upload_that_fails_at_its_end_leaves_nothing_and_says_so(bucket: BucketPlace, data: bytes) -> None:
     bucket.service.refuse(lambda r: r.is_upload and not r.headers["content-range"].endswith("*"), times=2)
     # Not even giving it up succeeds.
-    bucket.service.refuse(lambda r: r.method == "DELETE", times=2)
+    bucket.service.hang_up(lambda r: r.method == "DELETE", times=9)
 
     def upload() -> None:
         with bucket.zone.write("a.csv") as stream:
