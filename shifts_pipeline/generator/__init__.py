@@ -1,0 +1,1 @@
+"""Believable trips of several cities, from a seed: for demonstrations, tests and measurements."""

@@ -1,0 +1,42 @@
+"""The cities trips are generated in, and how metres become millionths of a degree there."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MICRODEGREES_PER_METRE = 1e6 / 111_195
+"""Along a meridian of the sphere of 6,371 km."""
+
+
+@dataclass(frozen=True)
+class City:
+    """Where a city is, how far it reaches and how many of the trips it gets."""
+
+    name: str
+    lon: float
+    lat: float
+    reach_m: float
+    """Standard deviation of its homes around the centre, on each axis."""
+    weight: float
+    """Against the weights of the other cities."""
+
+    @property
+    def centre(self) -> NDArray[np.int64]:
+        """(2,): lon, lat; millionths of a degree."""
+        return np.rint(np.array([self.lon, self.lat]) * 1e6).astype(np.int64)
+
+    @property
+    def per_metre(self) -> NDArray[np.float64]:
+        """(2,): millionths of a degree in a metre to the east and in one to the north."""
+        # Rounded, because the last bit of a cosine differs between machines and the trips must not.
+        cosine = round(math.cos(math.radians(self.lat)), 6)
+        return np.array([_MICRODEGREES_PER_METRE / cosine, _MICRODEGREES_PER_METRE])
+
+
+DEFAULT_CITIES = (
+    City("Hamburg", 10.0006, 53.5503, reach_m=7_000, weight=9),
+    City("Prague", 14.4213, 50.0875, reach_m=5_500, weight=6),
+    City("Turin", 7.6869, 45.0703, reach_m=4_500, weight=5),
+)

@@ -1,0 +1,88 @@
+"""`shifts generate`: believable trips as CSV, to a file or to standard output."""
+
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from shifts_platform.errors import PlatformError
+
+_SUFFIXES = (".csv", ".csv.gz")
+
+
+@click.command()
+@click.option(
+    "--trips", required=True, type=click.IntRange(min=1), help="How many lines, header not counted."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Same seed, same bytes."
+)
+@click.option("--weeks", default=5, show_default=True, type=click.IntRange(min=1), help="From 2018-04-30 on.")
+@click.option(
+    "--bad-share",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the lines that are broken, to be rejected by a loader.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file in .csv or .csv.gz, there when it is whole.  [default: standard output]",
+)
+def generate(trips: int, seed: int, weeks: int, bad_share: float, out: Path | None) -> None:
+    """Write believable trips of several cities as CSV: half of them in commuter flows, half anywhere."""
+    # Compiled code: `shifts generate --help` need not wait for it.
+    from shifts_pipeline.generator.csv_file import csv_blocks  # noqa: PLC0415
+
+    blocks = csv_blocks(trips, seed=seed, weeks=weeks, bad_share=bad_share)
+    if out is None:
+        _write(blocks, sys.stdout.buffer, trips, shown=not sys.stdout.isatty())
+        return
+    if not out.name.endswith(_SUFFIXES):
+        raise PlatformError(f"{out}: the name must end in .csv or .csv.gz")
+    try:
+        with _whole_file(out) as target:
+            _write(blocks, target, trips, shown=True)
+    except OSError as error:
+        raise PlatformError(f"{out}: {error.strerror or error}") from error
+    click.echo(f"{trips:,} trips in {out}")
+
+
+def _write(
+    blocks: Iterator[tuple[int, bytes]], target: BinaryIO | gzip.GzipFile, trips: int, *, shown: bool
+) -> None:
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bars:
+        bar = bars.add_task("trips", total=trips)
+        try:
+            for rows, lines in blocks:
+                target.write(lines)
+                bars.advance(bar, rows)
+        except ValueError as error:
+            raise PlatformError(str(error)) from error
+    target.flush()
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+    """A file that gets its name when it is complete, and is gone when it never will be."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            if path.name.endswith(".gz"):
+                # Without name and time, so that the same trips are the same bytes.
+                with gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed:
+                    yield packed
+            else:
+                yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
