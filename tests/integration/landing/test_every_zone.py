@@ -106,8 +106,9 @@ def test_an_untouched_file_keeps_its_version(place: Place) -> None:
     assert list(place.zone.list_files()) == list(place.zone.list_files())
 
 
-def test_a_file_replaced_before_it_is_read_is_noticed(place: Place) -> None:
-    place.put("a.csv", b"one")
+@pytest.mark.parametrize("data", [b"", b"one"])
+def test_a_file_replaced_before_it_is_read_is_noticed(place: Place, data: bytes) -> None:
+    place.put("a.csv", data)
     (file,) = place.zone.list_files()
     place.put("a.csv", b"two")
     with pytest.raises(FileChanged):
