@@ -39,7 +39,8 @@ class Platform:
         self._notice = notice
         self._folder = settings.data_folder
         self._logs = self._folder / "logs"
-        self._server: EmbeddedPostgres | None = None
+        self.server: EmbeddedPostgres | None = None
+        """The embedded server, once it runs."""
         self._server_process: subprocess.Popen[bytes] | None = None
         self._supervisor = Supervisor(self._logs, notice)
         self._lock: IO[str] | None = None
@@ -60,23 +61,23 @@ class Platform:
             _must_be_free(self._settings.api_host if "API" in setting else "127.0.0.1", port, setting)
         if self._settings.database_url is None:
             yield "starting the embedded PostGIS"
-            self._server = EmbeddedPostgres(self._folder / "postgres")
-            self._server.prepare()
-            self._server_process = self._server.start(self._logs / "postgres.log")
-        environment = environment_of(self._settings, self._server)
-        yield "migrating the databases"
-        migrate_all(environment, self._folder)
-        if not self._settings.landing.startswith("gs://"):
-            Path(self._settings.landing.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
-        environment |= {
+            self.server = EmbeddedPostgres(self._folder / "postgres")
+            self.server.prepare()
+            self._server_process = self.server.start(self._logs / "postgres.log")
+        environment = environment_of(self._settings, self.server) | {
             "SHIFTS_CODE_SERVER_HOST": "127.0.0.1",
             "SHIFTS_CODE_SERVER_PORT": str(free_port()),
         }
-        yield "starting the code server and the web service"
-        code_server, webserver, daemon, api = self._children(environment)
-        self._supervisor.start([code_server, api])
-        yield "starting the Dagster webserver and daemon"
-        self._supervisor.start([webserver, daemon])
+        code_server, *others = self._children(environment)
+        yield "migrating the databases"
+        # Most of what these processes do at first is importing, which needs no tables.
+        self._supervisor.spawn([code_server])
+        migrate_all(environment, self._folder)
+        if not self._settings.landing.startswith("gs://"):
+            Path(self._settings.landing.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
+        yield "starting Dagster and the web service"
+        self._supervisor.spawn(others)
+        self._supervisor.wait()
 
     def serve(self) -> None:
         """Keeps everything running until `request_stop`.
@@ -93,16 +94,16 @@ class Platform:
     def close(self) -> None:
         """Ends every process, the database last."""
         self._supervisor.stop()
-        if self._server is not None:
-            self._server.stop()
+        if self.server is not None:
+            self.server.stop()
         if self._lock is not None:
             self._lock.close()
 
     def _look_after_server(self) -> None:
-        if self._server is None or self._server_process is None or self._server_process.poll() is None:
+        if self.server is None or self._server_process is None or self._server_process.poll() is None:
             return
         self._notice("the embedded PostGIS died, it is started again")
-        self._server_process = self._server.start(self._logs / "postgres.log")
+        self._server_process = self.server.start(self._logs / "postgres.log")
 
     def _children(self, environment: Mapping[str, str]) -> list[ChildSpec]:
         workspace = str(project_file("workspace.yaml"))
@@ -128,14 +129,17 @@ class Platform:
             ChildSpec(
                 "webserver",
                 [
-                    *(sys.executable, "-m", "dagster_webserver", "-w", workspace),
+                    *(sys.executable, "-m", "shifts_platform.with_code_server", "webserver", "-w", workspace),
                     *("-h", "127.0.0.1", "-p", str(self._settings.dagster_port)),
                 ],
                 environment,
                 lambda: _answers(f"{self._settings.dagster_url}/server_info"),
             ),
             ChildSpec(
-                "daemon", [*dagster[:2], "dagster._daemon", "run", "-w", workspace], environment, lambda: True
+                "daemon",
+                [sys.executable, "-m", "shifts_platform.with_code_server", "daemon", "run", "-w", workspace],
+                environment,
+                lambda: True,
             ),
             ChildSpec(
                 "api",

@@ -52,16 +52,18 @@ class Supervisor:
         self._children: list[_Child] = []
         self._stopping = threading.Event()
 
-    def start(self, specs: Sequence[ChildSpec], *, timeout_s: float = 120) -> None:
-        """Starts children side by side and waits until all are ready.
+    def spawn(self, specs: Sequence[ChildSpec]) -> None:
+        """Starts children side by side and goes on."""
+        self._children += [_Child(spec, self._spawn(spec)) for spec in specs]
+
+    def wait(self, *, timeout_s: float = 120) -> None:
+        """Waits until all that was started is ready.
 
         Raises:
             PlatformError: one dies before it is ready, or takes too long; the message has its last words.
         """
-        started = [_Child(spec, self._spawn(spec)) for spec in specs]
-        self._children += started
         deadline = time.monotonic() + timeout_s
-        waiting = list(started)
+        waiting = list(self._children)
         while waiting and not self._stopping.is_set():
             for child in list(waiting):
                 if child.process.poll() is not None:
@@ -89,7 +91,7 @@ class Supervisor:
             self._stopping.wait(0.3)
 
     def request_stop(self) -> None:
-        """Makes `start` and `run` return; safe in a signal handler."""
+        """Makes `wait` and `run` return; safe in a signal handler."""
         self._stopping.set()
 
     def stop(self) -> None:
