@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Protocol
 import pytest
 from google.cloud import storage
 
-from shifts_pipeline.landing.zone import LandingZone, open_landing_zone
+from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES
+from shifts_pipeline.landing.zone import LandedFile, LandingZone, open_landing_zone
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import Service, service
 
+LARGE = random.Random(7).randbytes(2 * CHUNK_BYTES + 12_345)
+"""More than two ranges of an object."""
 _prefixes = itertools.count(1)
 
 
@@ -98,6 +102,15 @@ def gcs(emulator_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
 def bucket(gcs: Service) -> BucketPlace:
     """An empty prefix of the bucket."""
     return BucketPlace(gcs)
+
+
+@pytest.fixture
+def file(bucket: BucketPlace) -> LandedFile:
+    """A large object in the bucket; what was asked until then is forgotten."""
+    bucket.put("a.csv", LARGE)
+    (file,) = bucket.zone.list_files()
+    bucket.service.requests.clear()
+    return file
 
 
 @pytest.fixture(params=["folder", "bucket"])

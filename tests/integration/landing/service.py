@@ -35,6 +35,11 @@ class Request:
         return self.method == "GET" and self.url.path.endswith("/o")
 
     @property
+    def is_lookup(self) -> bool:
+        """Of one object's metadata."""
+        return self.method == "GET" and not self.is_listing and not self.is_download
+
+    @property
     def is_download(self) -> bool:
         return self.method == "GET" and self.query.get("alt") == "media"
 
@@ -42,6 +47,10 @@ class Request:
     def is_upload(self) -> bool:
         """Of bytes, into a begun upload."""
         return self.method == "PUT"
+
+    @property
+    def ends_upload(self) -> bool:
+        return self.is_upload and not self.headers["content-range"].endswith("*")
 
     @property
     def range(self) -> tuple[int, int]:

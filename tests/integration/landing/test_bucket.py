@@ -1,39 +1,14 @@
-"""The bucket alone: pages, passing faults, faults that stay, and how little is held at a time."""
+"""What only a bucket has: generations, prefixes, pages, ranges."""
 
-import gc
-import random
 from pathlib import Path
 
 import pytest
 
-from shifts_pipeline.landing import cloud_requests
 from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES
-from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZoneError, open_landing_zone
-from tests.integration.landing.conftest import BucketPlace
-from tests.integration.landing.emulator import BUCKET, emulator, free_port
-from tests.integration.landing.service import Request, service
-
-# The client leaves the sockets of refused downloads to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-DATA = random.Random(8).randbytes(2 * CHUNK_BYTES + 1_000)
-
-
-def is_lookup(request: Request) -> bool:
-    return request.method == "GET" and not request.is_listing and not request.is_download
-
-
-@pytest.fixture
-def file(bucket: BucketPlace) -> LandedFile:
-    bucket.put("a.csv", DATA)
-    (file,) = bucket.zone.list_files()
-    bucket.service.requests.clear()
-    return file
-
-
-@pytest.fixture
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults that stay are given up on at once."""
-    monkeypatch.setattr(cloud_requests, "PATIENCE_S", 0.0)
+from shifts_pipeline.landing.zone import LandedFile, open_landing_zone
+from tests.integration.landing.conftest import LARGE, BucketPlace
+from tests.integration.landing.emulator import BUCKET, emulator
+from tests.integration.landing.service import service
 
 
 def test_a_version_is_the_generation_and_a_uri_is_the_objects(bucket: BucketPlace) -> None:
@@ -90,121 +65,7 @@ def test_no_more_is_brought_than_is_read(bucket: BucketPlace, file: LandedFile) 
 
 def test_a_large_object_is_brought_in_ranges_of_one_generation(bucket: BucketPlace, file: LandedFile) -> None:
     with bucket.zone.open(file) as stream:
-        assert stream.read() == DATA
+        assert stream.read() == LARGE
     asked = [r for r in bucket.service.requests if r.is_download]
     assert [r.range[0] for r in asked] == [0, CHUNK_BYTES, 2 * CHUNK_BYTES]
     assert {r.query["ifGenerationMatch"] for r in asked} == {file.version}
-
-
-def test_a_download_that_breaks_off_goes_on_where_it_broke(bucket: BucketPlace, file: LandedFile) -> None:
-    half = CHUNK_BYTES // 2
-    bucket.service.break_off(lambda r: r.is_download and r.range[0] == CHUNK_BYTES, after=half)
-    with bucket.zone.open(file) as stream:
-        assert stream.read() == DATA
-    begins = [r.range[0] for r in bucket.service.requests if r.is_download]
-    # What the client had taken from the socket before the break counts in blocks of 8 KiB.
-    assert begins[:2] == [0, CHUNK_BYTES]
-    assert CHUNK_BYTES + half - 8192 <= begins[2] <= CHUNK_BYTES + half
-    assert begins[3:] == [2 * CHUNK_BYTES]
-
-
-def test_a_file_replaced_while_its_download_is_broken_is_noticed(
-    bucket: BucketPlace, file: LandedFile
-) -> None:
-    def broken(request: Request) -> bool:
-        return request.is_download and request.range[0] == 0
-
-    def replaced(request: Request) -> bool:
-        if request.is_download and request.range[0] > 0:
-            bucket.put("a.csv", DATA[::-1])
-            return True
-        return False
-
-    bucket.service.break_off(broken, after=100_000)
-    bucket.service.refuse(replaced)
-    with bucket.zone.open(file) as stream, pytest.raises(FileChanged):
-        stream.read()
-
-
-def test_a_download_with_a_wrong_byte_is_refused(bucket: BucketPlace, file: LandedFile) -> None:
-    bucket.service.garble(lambda r: r.is_download)
-    with bucket.zone.open(file) as stream, pytest.raises(LandingZoneError, match="checksum"):
-        stream.read()
-
-
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_faults_that_pass_are_not_noticed(bucket: BucketPlace, file: LandedFile, status: int) -> None:
-    for matches in (lambda r: r.is_listing, is_lookup, lambda r: r.is_download):
-        bucket.service.refuse(matches, status)
-    assert list(bucket.zone.list_files()) == [file]
-    with bucket.zone.open(file) as stream:
-        assert stream.read() == DATA
-
-
-def test_an_upload_survives_faults_that_pass(bucket: BucketPlace) -> None:
-    bucket.service.refuse(lambda r: r.method == "POST")
-    bucket.service.hang_up(lambda r: r.is_upload and " 0-" in r.headers["content-range"])
-    bucket.service.refuse(lambda r: r.is_upload and not r.headers["content-range"].endswith("*"), 500)
-    with bucket.zone.write("a.csv") as stream:
-        stream.write(DATA)
-    (file,) = bucket.zone.list_files()
-    with bucket.zone.open(file) as stream:
-        assert stream.read() == DATA
-
-
-@pytest.mark.usefixtures("_hasty")
-@pytest.mark.parametrize("data", [b"rows", DATA], ids=len)
-def test_an_upload_that_fails_at_its_end_leaves_nothing_and_says_so(bucket: BucketPlace, data: bytes) -> None:
-    bucket.service.refuse(lambda r: r.is_upload and not r.headers["content-range"].endswith("*"))
-
-    def upload() -> None:
-        with bucket.zone.write("a.csv") as stream:
-            stream.write(data)
-
-    with pytest.raises(LandingZoneError, match=r"^a\.csv cannot be written to gs://.*refused with 503"):
-        upload()
-    assert list(bucket.zone.list_files()) == []
-
-
-def test_an_upload_that_cannot_even_be_given_up_is_not_completed_later(bucket: BucketPlace) -> None:
-    bucket.service.hang_up(lambda r: r.method == "DELETE")
-
-    def upload() -> None:
-        with bucket.zone.write("a.csv") as stream:
-            stream.write(DATA)
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        upload()
-    # An upload left open is completed when it is collected.
-    gc.collect()
-    assert list(bucket.zone.list_files()) == []
-
-
-@pytest.mark.usefixtures("_hasty")
-@pytest.mark.parametrize("status", [403, 503])
-def test_faults_that_stay_are_one_sentence(bucket: BucketPlace, file: LandedFile, status: int) -> None:
-    sentence = rf"refused with {status}"
-    bucket.service.refuse(lambda r: r.is_listing, status, times=9)
-    with pytest.raises(LandingZoneError, match=rf"^gs://\S+ cannot be listed: {sentence}"):
-        list(bucket.zone.list_files())
-    bucket.service.refuse(lambda r: r.is_download, status, times=9)
-    with bucket.zone.open(file) as stream, pytest.raises(LandingZoneError, match=rf"^a\.csv .*{sentence}"):
-        stream.read()
-    bucket.service.refuse(is_lookup, status, times=9)
-    with pytest.raises(LandingZoneError, match=rf"^a\.csv cannot be looked up in gs://\S+: {sentence}"):
-        bucket.zone.find("a.csv")
-
-
-@pytest.mark.usefixtures("gcs")
-def test_a_bucket_that_does_not_exist_is_said_to_be_missing() -> None:
-    with pytest.raises(LandingZoneError, match="gs://nobodys-bucket/ cannot be listed: 404 Not Found"):
-        list(open_landing_zone("gs://nobodys-bucket").list_files())
-
-
-@pytest.mark.usefixtures("_hasty")
-def test_a_service_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    with pytest.raises(LandingZoneError, match=rf"127\.0\.0\.1:{port} cannot be reached"):
-        open_landing_zone(f"gs://{BUCKET}").find("a.csv")

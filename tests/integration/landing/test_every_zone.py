@@ -1,15 +1,12 @@
 """What every landing zone does, a folder as well as a bucket."""
 
 import hashlib
-import random
 
 import pytest
 
 from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES
 from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZone, LandingZoneError
-from tests.integration.landing.conftest import Place
-
-LARGE = random.Random(7).randbytes(2 * CHUNK_BYTES + 12_345)
+from tests.integration.landing.conftest import LARGE, Place
 
 
 def names(zone: LandingZone) -> list[str]:
