@@ -1,0 +1,70 @@
+# Two images from one file:
+#   docker build --target pipeline --tag shifts-pipeline .    Dagster's processes, every run, the migrations
+#   docker build --target api --tag shifts-api .              the web service, without Dagster
+# Neither has an entrypoint, so that a command given to the container is the command it runs.
+
+ARG BASE=python:3.11-slim
+
+# Environments are made here, by hash from the locks; only they go into the images.
+FROM ${BASE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /source
+RUN python -m venv --without-pip /opt/shifts
+
+FROM build AS build-api
+COPY requirements/api.txt requirements/
+RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/api.txt
+COPY shifts_api /opt/shifts/service/shifts_api
+RUN /opt/shifts/bin/python -m compileall -q /opt/shifts/service
+
+FROM build AS build-wheel
+COPY requirements/build.txt requirements/
+RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/build.txt
+COPY . .
+RUN /opt/shifts/bin/python -m hatchling build --target wheel --directory /wheel
+
+FROM build AS build-pipeline
+# With the few packages of the `shifts` command, which migrates the databases.
+COPY requirements/platform.txt requirements/
+RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/platform.txt
+COPY --from=build-wheel /wheel /wheel
+# The libraries' own tests are a seventh of the image.
+RUN python -m pip --python /opt/shifts/bin/python install --no-deps --no-index /wheel/*.whl \
+    && find /opt/shifts/lib -type d -name tests -prune -exec rm -rf {} +
+
+FROM ${BASE} AS runtime
+# A number that Kubernetes can tell from root's; folders that named volumes take their owner from.
+RUN groupadd --gid 10001 shifts \
+    && useradd --uid 10001 --gid 10001 --home-dir /var/lib/shifts --no-create-home --shell /usr/sbin/nologin shifts \
+    && install --directory --owner=shifts --group=shifts /var/lib/shifts /var/lib/shifts/landing \
+    && python -m pip uninstall --yes --root-user-action=ignore pip setuptools wheel
+# Bytecode was compiled with the packages; what is compiled later goes where anyone may write.
+ENV PATH=/opt/shifts/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/var/lib/shifts \
+    SHIFTS_DATA_DIR=/var/lib/shifts
+WORKDIR /var/lib/shifts
+USER 10001:10001
+
+FROM runtime AS api
+COPY --from=build-api /opt/shifts /opt/shifts
+ENV PYTHONPATH=/opt/shifts/service \
+    SHIFTS_API_HOST=0.0.0.0 \
+    SHIFTS_API_PORT=8000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"SHIFTS_API_PORT\"]}/health', timeout=4)"]
+CMD ["python", "-m", "shifts_api"]
+
+FROM runtime AS pipeline
+COPY --from=build-pipeline /opt/shifts /opt/shifts
+RUN mkdir --parents dagster/storage
+COPY --chown=10001:10001 dagster.yaml workspace.yaml /var/lib/shifts/dagster/
+ENV DAGSTER_HOME=/var/lib/shifts/dagster \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    NUMBA_CACHE_DIR=/tmp/numba
+EXPOSE 4000
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
+    CMD ["dagster", "api", "grpc-health-check", "-p", "4000"]
+CMD ["dagster", "api", "grpc", "-m", "shifts_pipeline.definitions", "-h", "0.0.0.0", "-p", "4000"]
