@@ -31,7 +31,7 @@ class ApiSettings(BaseSettings):
     api_max_upload_bytes: int = Field(20 * 1024**3, ge=1)
     api_max_listeners: int = Field(5_000, ge=1)
     """Clients of the feed at one time."""
-    time_bin_minutes: int = Field(60, ge=1, le=1440)
+    time_bin_minutes: int = Field(60, ge=1, le=720)
     first_week: date = date(2000, 1, 3)
     """Monday of the first week of the calendar; trips before it are refused."""
 

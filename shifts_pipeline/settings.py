@@ -15,7 +15,7 @@ class PipelineSettings(BaseSettings):
     database_url: str
     dagster_database_url: str
     landing_url: str
-    time_bin_minutes: int = Field(60, ge=1, le=1440)
+    time_bin_minutes: int = Field(60, ge=1, le=720)
     cluster_eps_m: float = Field(500, gt=0)
     cluster_min_trips: int = Field(5, ge=2)
     cluster_max_radius_m: float = Field(500, gt=0)

@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shifts_api.settings import ApiSettings
+from shifts_pipeline.settings import PipelineSettings
 from shifts_platform.errors import PlatformError
 
 
@@ -60,6 +62,13 @@ def load_settings() -> PlatformSettings:
     """
     try:
         settings = PlatformSettings()
+        # What the parts would say one by one, each in its own log, is better said before the start.
+        for part in (PipelineSettings, ApiSettings):
+            part(
+                database_url=settings.database_url or "postgresql://",
+                dagster_database_url=settings.dagster_database_url or "postgresql://",
+                landing_url=settings.landing,
+            )
     except ValidationError as error:
         problems = [
             f"SHIFTS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,175 @@
+"""A dropped file becomes an answer: the platform as a user runs it, end to end."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shifts_platform.feed_client import FeedEvent
+from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.platform.running import (
+    RunningPlatform,
+    answers,
+    new_environment,
+    running_platform,
+    wait_until,
+)
+
+WHOLE_WORLD = {"nortest": "180,90", "southest": "-180,-90"}
+COMMUTERS = HEADER + "".join(
+    row(moment=f"2018-05-{day} 08:0{minute}:00", origin=(7.67, 45.01 + minute * 1e-4))
+    for day in (21, 22, 28, 29)
+    for minute in range(6)
+)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    """One platform for all that does not end it."""
+    with running_platform(new_environment(tmp_path_factory.mktemp("platform") / "data")) as found:
+        yield found
+
+
+def is_loaded(name: str, event: FeedEvent) -> bool:
+    """Whether the event is the end of a file."""
+    return event.type in ("file.loaded", "file.failed") and event.data["partition"] == name
+
+
+def drop(platform: RunningPlatform, name: str, text: str) -> list[FeedEvent]:
+    """Copies a file into the landing folder as `cp` does, and follows it to its end."""
+    return platform.follow(
+        lambda: (platform.landing / name).write_text(text), lambda event: is_loaded(name, event)
+    )
+
+
+def test_a_dropped_file_is_answered_grouped_and_told_from_queued_to_succeeded(
+    platform: RunningPlatform,
+) -> None:
+    def all_refreshed(event: FeedEvent) -> bool:
+        return event.type == "run.succeeded" and not platform.query("SELECT FROM shifts_store.stale_weeks")
+
+    events = platform.follow(
+        lambda: (platform.landing / "commuters.csv").write_text(COMMUTERS), all_refreshed
+    )
+    own = [event for event in events if event.data.get("run_id") == events[0].data["run_id"]]
+    kinds = [event.type for event in own if event.type != "file.progress"]
+    assert kinds[:2] == ["run.queued", "run.started"]
+    assert set(kinds[2:]) == {"file.loaded", "asset.materialized", "run.succeeded"}
+    assert kinds.index("file.loaded") < kinds.index("run.succeeded")
+    assert [event.id for event in events] == sorted({event.id for event in events}, key=int)
+    refreshes = {event.data["run_id"] for event in events if event.type == "run.queued"} - {
+        own[0].data["run_id"]
+    }
+    assert len(refreshes) <= 3
+    assert platform.get("/trips/stats", region="Turin", **WHOLE_WORLD) == {"mean": 12.0}
+    (group,) = platform.get("/clusters", region="Turin", week="2018-W22")["features"]
+    assert group["properties"]["trips"] == 12
+    assert group["properties"]["earliest"] == "08:00:00"
+
+
+def test_a_reconnect_with_the_last_event_id_misses_none_and_doubles_none(platform: RunningPlatform) -> None:
+    def events_after(last_id: str, count: int) -> list[str]:
+        ids = []
+        url, headers = f"{platform.api}/api/v1/events", {"Last-Event-ID": last_id}
+        with httpx.stream("GET", url, headers=headers, timeout=30) as stream:
+            for line in stream.iter_lines():
+                if line.startswith("id:"):
+                    ids.append(line.removeprefix("id:").strip())
+                if len(ids) == count:
+                    break
+        return ids
+
+    if not platform.query("SELECT FROM shifts.trips LIMIT 1"):
+        drop(platform, "first.csv", COMMUTERS)
+    whole = events_after("0", 6)
+    assert events_after(whole[2], 3) == whole[3:]
+
+
+def test_a_file_that_is_written_slowly_is_taken_once_and_whole(platform: RunningPlatform) -> None:
+    rows = [row("Lyon", f"2018-05-28 10:00:{second:02}") for second in range(8)]
+
+    def write_slowly() -> None:
+        with (platform.landing / "slow.csv").open("w") as file:
+            file.write(HEADER)
+            for line in rows:
+                file.write(line)
+                file.flush()
+                # The pace of the writer is what is tried here: longer than the sensor's looks are apart.
+                time.sleep(1.2)
+
+    platform.follow(write_slowly, lambda event: is_loaded("slow.csv", event))
+    ledger = platform.query("SELECT status, rows_loaded FROM shifts.files WHERE name = 'slow.csv'")
+    assert ledger == [("loaded", len(rows))]
+
+
+def test_a_sick_file_is_told_with_what_to_mend_and_the_next_is_loaded(platform: RunningPlatform) -> None:
+    events = drop(platform, "sick.csv", "region,origin_coord\nTurin,POINT (1 1)\n")
+    assert events[-1].type == "file.failed"
+    assert "destination_coord" in events[-1].data["message"]
+    assert drop(platform, "healthy.csv", HEADER + row("Nice"))[-1].type == "file.loaded"
+    assert platform.get("/trips/stats", region="Nice", **WHOLE_WORLD) == {"mean": 1.0}
+
+
+def test_drop_copies_follows_and_says_why_a_file_failed(platform: RunningPlatform, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text(HEADER + row("Bern") + row("Bern", "2018-05-28 11:00:00"))
+    bad.write_text("nothing\n")
+    done = platform.shifts("drop", str(good))
+    assert done.returncode == 0, done.stderr
+    assert "2 trips loaded" in done.stderr
+    done = platform.shifts("drop", str(bad))
+    assert done.returncode != 0
+    assert "missing columns" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [("shifts_api", "api"), ("with_code_server webserver", "dagster"), ("with_code_server daemon", None)],
+)
+def test_a_killed_part_is_started_again(platform: RunningPlatform, words: str, path: str | None) -> None:
+    before = platform.pid_of(words)
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: any(platform.pid_of(words) != before for _ in [0] if _is_there(platform, words)))
+    if path is not None:
+        url = {"api": f"{platform.api}/ready", "dagster": f"{platform.dagster}/server_info"}[path]
+        wait_until(lambda: answers(url))
+    name = f"after {words}.csv"
+    assert drop(platform, name, HEADER + row("Rome", source=words))[-1].type == "file.loaded"
+
+
+def _is_there(platform: RunningPlatform, words: str) -> bool:
+    try:
+        platform.pid_of(words)
+    except (AssertionError, OSError):
+        return False
+    return True
+
+
+def test_the_dagster_ui_knows_the_assets_their_partitions_and_checks(platform: RunningPlatform) -> None:
+    query = """{ assetNodes { assetKey { path } partitionDefinition { type }
+                 assetChecksOrError { ... on AssetChecks { checks { name } } } } }"""
+    answer = httpx.post(f"{platform.dagster}/graphql", json={"query": query}, timeout=60).json()
+    nodes = {node["assetKey"]["path"][0]: node for node in answer["data"]["assetNodes"]}
+    assert set(nodes) == {"raw_trips", "trip_clusters", "weekly_aggregates"}
+    assert nodes["raw_trips"]["partitionDefinition"]["type"] == "DYNAMIC"
+    assert nodes["trip_clusters"]["partitionDefinition"]["type"] == "MULTIPARTITIONED"
+    for node in nodes.values():
+        assert node["assetChecksOrError"]["checks"]
+
+
+def test_a_second_platform_on_the_same_folder_is_refused_in_one_line(platform: RunningPlatform) -> None:
+    done = platform.shifts("up")
+    assert done.returncode != 0
+    assert "already running" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_status_tells_what_runs_and_what_was_taken_in(platform: RunningPlatform) -> None:
+    said = platform.shifts("status").stdout
+    assert "database   up" in said
+    assert "loaded" in said

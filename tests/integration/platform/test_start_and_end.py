@@ -1,0 +1,65 @@
+"""Starting and ending: bad settings in one line, nothing left behind, data found again, the demonstration."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.platform.running import new_environment, run_shifts, running_platform
+from tests.integration.platform.test_platform import WHOLE_WORLD, drop
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SHIFTS_API_PORT", "80x", "SHIFTS_API_PORT"),
+        ("SHIFTS_DATA_DIR", "/proc/nowhere", "SHIFTS_DATA_DIR"),
+        ("SHIFTS_DATABASE_URL", "mysql://nobody", "SHIFTS_DATABASE_URL"),
+        ("SHIFTS_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none", "database none"),
+        ("SHIFTS_CLUSTER_MIN_TRIPS", "1", "SHIFTS_CLUSTER_MIN_TRIPS"),
+        ("SHIFTS_LANDING_URL", "ftp://nowhere", "SHIFTS_LANDING_URL"),
+    ],
+)
+def test_a_bad_setting_is_one_line_with_its_name_and_a_non_zero_exit(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    done = run_shifts(new_environment(tmp_path / "data") | {name: value}, "up")
+    assert done.returncode != 0
+    assert said in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_busy_port_is_one_line_that_names_the_setting(tmp_path: Path) -> None:
+    environment = new_environment(tmp_path / "data")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(environment["SHIFTS_DAGSTER_PORT"])))
+        taken.listen()
+        done = run_shifts(environment, "up")
+    assert done.returncode != 0
+    assert "SHIFTS_DAGSTER_PORT" in done.stderr.strip().splitlines()[-1]
+
+
+def test_ctrl_c_ends_every_process_and_a_second_start_finds_all_data(tmp_path: Path) -> None:
+    environment = new_environment(tmp_path / "data")
+    with running_platform(environment) as platform:
+        assert (
+            drop(platform, "a.csv", HEADER + row() + row(moment="2018-05-28 12:00:00"))[-1].type
+            == "file.loaded"
+        )
+        assert platform.stop(signal.SIGINT) == 0
+        assert platform.processes() == []
+    with running_platform(environment) as platform:
+        assert platform.get("/trips/stats", region="Turin", **WHOLE_WORLD) == {"mean": 2.0}
+        assert platform.get("/files")["files"][0]["status"] == "loaded"
+        assert platform.stop() == 0
+        assert platform.processes() == []
+
+
+def test_the_demonstration_answers_rightly_and_exits_with_0(tmp_path: Path) -> None:
+    done = run_shifts(new_environment(tmp_path / "data"), "demo", "--exit")
+    assert done.returncode == 0, done.stderr
+    assert "trips a week on average" in done.stdout
+    assert done.stdout.count(" m\n") >= 3
+    assert "http://127.0.0.1" in done.stdout
