@@ -47,6 +47,7 @@ $(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | 
 	@echo "installing Python packages into $(VENV) ($*)"
 	@$(PIP) install --no-deps --require-hashes -r requirements/build.txt -r $<
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m shifts_pipeline.warm_up
 	@touch $@
 
 .PHONY: machine

@@ -1,10 +1,8 @@
 """The sensor over stale (region, week) pairs: what loads have changed is grouped and aggregated anew."""
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 import psycopg
@@ -14,6 +12,7 @@ from shifts_pipeline import ledger
 from shifts_pipeline.jobs import REFRESH_WEEKS
 from shifts_pipeline.partitions import REGIONS, pair_of, to_key
 from shifts_pipeline.resources import TripsDatabase
+from shifts_pipeline.sensors.refresh_plan import FinishedRun, Rectangle, StalePair, due, is_paused, rectangles
 from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START
 
@@ -24,86 +23,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-LOADS_MAY_DELAY = timedelta(minutes=2)
-"""While files are being loaded a pair waits so long: the next file will very likely change it again."""
-FRESH_ENOUGH_TO_SKIP = 64
-"""A run may pass over so many fresh pairs, if that saves runs."""
-PAIRS_A_RUN = 500
-
-
-@dataclass(frozen=True)
-class StalePair:
-    """A pair whose trips changed after one of its layers was computed."""
-
-    region: str
-    week: date
-    stale_since: datetime
-
-
-@dataclass(frozen=True)
-class Rectangle:
-    """Regions from one place to another in their order, by weeks from one to another; ends included."""
-
-    first_region: int
-    last_region: int
-    first_week: date
-    last_week: date
-
-    @property
-    def pairs(self) -> int:
-        """How many (region, week) pairs it covers."""
-        return (self.last_region - self.first_region + 1) * ((self.last_week - self.first_week).days // 7 + 1)
-
-    def covers(self, region: int, week: date) -> bool:
-        """Whether a pair lies within."""
-        return self.first_region <= region <= self.last_region and self.first_week <= week <= self.last_week
-
-
-def due(pairs: Iterable[StalePair], *, loading: bool, now: datetime) -> list[StalePair]:
-    """The stale pairs that should be refreshed now."""
-    return [pair for pair in pairs if not loading or now - pair.stale_since > LOADS_MAY_DELAY]
-
-
-def rectangles(pairs: Collection[tuple[int, date]]) -> Iterator[Rectangle]:
-    """Covers pairs (place of the region, Monday) with few rectangles, each pair exactly once.
-
-    All in one if that passes over few fresh pairs; else weeks without a gap for each region, and neighbouring
-    regions with the same weeks together.
-    """
-    if not pairs:
-        return
-    places, weeks = [place for place, _ in pairs], [week for _, week in pairs]
-    whole = Rectangle(min(places), max(places), min(weeks), max(weeks))
-    if whole.pairs <= min(PAIRS_A_RUN, len(pairs) + FRESH_ENOUGH_TO_SKIP):
-        yield whole
-        return
-    spans = [
-        (first, last, place)
-        for place, of_region in groupby(sorted(pairs), key=lambda pair: pair[0])
-        for first, last in _without_gaps([week for _, week in of_region])
-    ]
-    open_ones: dict[tuple[date, date], Rectangle] = {}
-    for first, last, place in spans:
-        before = open_ones.get((first, last))
-        if before is not None and before.last_region == place - 1:
-            wider = Rectangle(before.first_region, place, first, last)
-            if wider.pairs <= PAIRS_A_RUN:
-                open_ones[first, last] = wider
-                continue
-        if before is not None:
-            yield before
-        open_ones[first, last] = Rectangle(place, place, first, last)
-    yield from open_ones.values()
-
-
-def _without_gaps(weeks: Sequence[date]) -> Iterator[tuple[date, date]]:
-    first = last = weeks[0]
-    for week in weeks[1:]:
-        if week - last > timedelta(weeks=1) or (week - first).days // 7 >= PAIRS_A_RUN:
-            yield first, last
-            first = week
-        last = week
-    yield first, last
+_RUNS_REMEMBERED = 50
 
 
 @dg.sensor(
@@ -122,11 +42,13 @@ def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDataba
     new = sorted({key for pair in wanted if (key := to_key(pair.region)) not in set(known)})
     regions = [*known, *new]
     position = {key: place for place, key in enumerate(regions)}
-    running = _running(context.instance, position)
+    running, finished = _running(context.instance, position), _finished(context.instance, position)
+    places = [(position[to_key(pair.region)], pair.week) for pair in wanted]
     open_pairs = {
-        (position[to_key(pair.region)], pair.week)
-        for pair in wanted
-        if not any(area.covers(position[to_key(pair.region)], pair.week) for area in running)
+        (region, week)
+        for region, week in places
+        if not any(area.covers(region, week) for area in running)
+        and not is_paused(region, week, finished, datetime.now(UTC))
     }
     return dg.SensorResult(
         run_requests=[_request(area, regions) for area in rectangles(open_pairs)],
@@ -157,14 +79,29 @@ def _request(area: Rectangle, regions: Sequence[str]) -> dg.RunRequest:
 
 def _running(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[Rectangle]:
     """The areas that unfinished runs are at."""
-    areas = []
-    for run in instance.get_runs(filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=UNFINISHED)):
-        if RANGE_START in run.tags and RANGE_END in run.tags:
-            first_region, first_week = pair_of(run.tags[RANGE_START])
-            last_region, last_week = pair_of(run.tags[RANGE_END])
-            areas.append(
-                Rectangle(
-                    position[to_key(first_region)], position[to_key(last_region)], first_week, last_week
-                )
-            )
-    return areas
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=UNFINISHED))
+    return [area for run in runs if (area := _area(run, position)) is not None]
+
+
+def _finished(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[FinishedRun]:
+    """The last runs that are over, the latest first."""
+    over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    records = instance.get_run_records(
+        filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=over), limit=_RUNS_REMEMBERED
+    )
+    return [
+        FinishedRun(area, record.update_timestamp, record.dagster_run.status == dg.DagsterRunStatus.FAILURE)
+        for record in records
+        if (area := _area(record.dagster_run, position)) is not None
+    ]
+
+
+def _area(run: dg.DagsterRun, position: Mapping[str, int]) -> Rectangle | None:
+    """What a run was asked to refresh; None if a person asked, or for regions that are no more."""
+    if RANGE_START not in run.tags or RANGE_END not in run.tags:
+        return None
+    first_region, first_week = pair_of(run.tags[RANGE_START])
+    last_region, last_week = pair_of(run.tags[RANGE_END])
+    if not {to_key(first_region), to_key(last_region)} <= position.keys():
+        return None
+    return Rectangle(position[to_key(first_region)], position[to_key(last_region)], first_week, last_week)

@@ -5,12 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shifts_pipeline.sensors.stale_weeks import (
+from shifts_pipeline.sensors.refresh_plan import (
+    FIRST_PAUSE,
     LOADS_MAY_DELAY,
+    LONGEST_PAUSE,
     PAIRS_A_RUN,
+    FinishedRun,
     Rectangle,
     StalePair,
     due,
+    is_paused,
     rectangles,
 )
 
@@ -44,3 +48,25 @@ def test_every_stale_pair_is_in_exactly_one_run_and_runs_stay_small(pairs: set[t
     for pair in pairs:
         assert sum(area.covers(*pair) for area in areas) == 1
     assert all(area.pairs <= PAIRS_A_RUN for area in areas)
+
+
+def ended(seconds_ago: float, *, failed: bool, region: int = 0) -> FinishedRun:
+    area = Rectangle(region, region, week(0), week(4))
+    return FinishedRun(area, NOW - timedelta(seconds=seconds_ago), failed)
+
+
+def test_a_pair_whose_run_failed_rests_twice_as_long_each_time_and_never_for_ever() -> None:
+    pause = FIRST_PAUSE.total_seconds()
+    failures = [ended(pause + 1 + n, failed=True) for n in range(20)]
+    assert not is_paused(0, week(1), failures[:1], NOW)
+    assert is_paused(0, week(1), failures[:2], NOW)
+    long_ago = [ended(LONGEST_PAUSE.total_seconds() + 1 + n, failed=True) for n in range(20)]
+    assert not is_paused(0, week(1), long_ago, NOW)
+
+
+def test_a_success_and_failures_elsewhere_make_no_pause() -> None:
+    failed = ended(0, failed=True)
+    assert is_paused(0, week(0), [failed], NOW)
+    assert not is_paused(0, week(0), [ended(0, failed=False), failed], NOW)
+    assert not is_paused(1, week(0), [failed], NOW)
+    assert not is_paused(0, week(5), [failed], NOW)
