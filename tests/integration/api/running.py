@@ -164,6 +164,13 @@ def publish(
     )
 
 
+def last_id(outbox: psycopg.Connection) -> int:
+    """The newest event's."""
+    row = outbox.execute("SELECT coalesce(max(event_id), 0) FROM shifts_feed.events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 TRIP: dict[str, Any] = {
     "region": "Turin",
     "origin": [7.6824, 45.0703],
