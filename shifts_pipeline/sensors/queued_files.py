@@ -16,12 +16,14 @@ from shifts_pipeline.ledger import Entry
 from shifts_pipeline.partitions import TRIP_FILES, to_key
 from shifts_pipeline.resources import Feed, TripsDatabase
 from shifts_pipeline.sensors.waiting import wait_for_work
-from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, TASK_IDS
+from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, task_id_tags
 
 MAX_ATTEMPTS = 5
 """After so many runs that died on a file without a word about it, the file counts as failed."""
 SUBMISSION_TAKES = timedelta(seconds=20)
 """A request may be so old before its run has to be seen."""
+MAX_KEY_BYTES = 1000
+"""Dagster indexes partitions and tags, and an index entry has its limit."""
 BATCH_FILES = 100
 BATCH_BYTES = 256 * 1024**2
 
@@ -53,6 +55,9 @@ def plan(
     give_up: list[tuple[Entry, str]] = []
     for entry in open_files:
         if entry.name in being_loaded or runs.get(entry.batch or "") is False:
+            continue
+        if len(to_key(entry.name).encode()) > MAX_KEY_BYTES:
+            give_up.append((entry, f"its name is too long: {MAX_KEY_BYTES} bytes at most, folders included"))
             continue
         if entry.requested_at is not None:
             submitted = entry.batch in runs
@@ -156,7 +161,7 @@ def _request(batch: Sequence[Entry]) -> dg.RunRequest:
         run_key=name,
         tags={
             BATCH: name,
-            TASK_IDS: ",".join(entry.task_id for entry in batch),
+            **task_id_tags([entry.task_id for entry in batch]),
             RANGE_START: to_key(batch[0].name),
             RANGE_END: to_key(batch[-1].name),
             # The ledger brings a file back when its run dies; a second retry beside it would only collide.

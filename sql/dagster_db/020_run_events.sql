@@ -45,8 +45,9 @@ BEGIN
     IF is_check AND particulars ->> 'success' IS DISTINCT FROM 'false' THEN
         RETURN;
     END IF;
-    SELECT string_to_array(t.value, ',') INTO tasks
-    FROM run_tags t WHERE t.run_id = publish_run_event.run_id AND t.key = 'shifts/task_ids' LIMIT 1;
+    SELECT array_agg(task ORDER BY t.id) INTO tasks
+    FROM run_tags t, string_to_table(t.value, ',') AS task
+    WHERE t.run_id = publish_run_event.run_id AND t.key LIKE 'shifts/task_ids.%';
     PERFORM shifts_feed.publish(
         shifts_feed.run_event_type(dagster_type),
         publish_run_event.run_id,

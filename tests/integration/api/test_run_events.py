@@ -41,7 +41,11 @@ def _told(outbox: psycopg.Connection, run_id: str) -> list[Row]:
 def test_a_run_is_told_from_start_to_success_with_its_tasks(
     instance: dg.DagsterInstance, outbox: psycopg.Connection
 ) -> None:
-    result = dg.materialize([good, measured], instance=instance, tags={"shifts/task_ids": "one,two"})
+    result = dg.materialize(
+        [good, measured],
+        instance=instance,
+        tags={"shifts/task_ids.0": "one,two", "shifts/task_ids.1": "three"},
+    )
     told = _told(outbox, result.run_id)
     assert [row[0] for row in told][:1] == ["run.started"]
     assert [row[0] for row in told][-1:] == ["run.succeeded"]
@@ -50,7 +54,7 @@ def test_a_run_is_told_from_start_to_success_with_its_tasks(
         ("asset.materialized", "measured"),
         ("check.failed", "measured"),
     }
-    assert all(row[2] == ["one", "two"] for row in told)
+    assert all(row[2] == ["one", "two", "three"] for row in told)
     assert [row[5] for row in told if row[0] == "check.failed"] == ["check has_rows failed"]
 
 

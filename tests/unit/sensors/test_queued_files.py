@@ -56,6 +56,12 @@ def test_a_new_file_gets_a_run() -> None:
     assert decide(queued()).request == [queued()]
 
 
+def test_a_file_whose_name_dagster_cannot_index_fails_with_the_reason() -> None:
+    decided = decide(queued("|" * 400 + ".csv"))
+    assert decided.request == []
+    assert "name is too long" in decided.give_up[0][1]
+
+
 def test_a_file_whose_run_is_on_its_way_gets_no_second_one() -> None:
     entry = queued(batch="b", requested_at=NOW - timedelta(hours=1), attempts=1)
     assert decide(entry, runs={"b": False}) == Plan([], [])
