@@ -8,6 +8,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from shifts_api.app import create_app
+from shifts_api.connection import Connection
 from shifts_api.logs import configure_logs
 from shifts_api.settings import ApiSettings
 
@@ -30,6 +31,7 @@ def main() -> None:
     _allow_many_connections()
     config = uvicorn.Config(
         create_app(settings),
+        http=Connection,
         host=settings.api_host,
         port=settings.api_port,
         timeout_graceful_shutdown=GRACE_S,

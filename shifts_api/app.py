@@ -10,7 +10,7 @@ from shifts_api.database import create_pool
 from shifts_api.documents import install_documents
 from shifts_api.errors import install_error_handlers
 from shifts_api.feed.feed import Feed
-from shifts_api.landing import open_inbox
+from shifts_api.landing.inbox import open_inbox
 from shifts_api.limits import Limits
 from shifts_api.metrics import FeedCollector, Metrics
 from shifts_api.observe import Observe
@@ -31,6 +31,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         metrics.registry.register(FeedCollector(app.state.feed))
         await app.state.feed.start()
         app.state.inbox = open_inbox(settings.landing_url)
+        app.state.inbox.forget_broken_uploads()
         yield
         await app.state.feed.stop()
         await app.state.pool.dispose()

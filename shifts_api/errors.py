@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 _log = logging.getLogger(__name__)
 _MEANINGS = {
@@ -19,9 +20,9 @@ _MEANINGS = {
     401: ("The API key is missing or wrong", "An API key is needed: Authorization: Bearer …"),
     403: ("Not allowed from here", "Without an API key writes are allowed from this machine only"),
     404: ("There is no such thing", "File 7 not found"),
+    408: ("The body did not come", "The body does not come"),
     413: ("The body is too large", "The body is larger than 16777216 bytes"),
     422: ("The idempotency key was used for another request", "Idempotency-Key: used for another request"),
-    501: ("The landing zone cannot do this", "Uploads go to the bucket directly"),
     503: ("Busy or away, try again", "The database is busy or away, try again"),
     507: ("The landing zone is full", "The landing zone is full"),
 }
@@ -57,6 +58,11 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
         return answer(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_: Request, __: Exception) -> JSONResponse:
+        # Nobody reads it; it keeps a client that went away from counting as a fault.
+        return answer(400, "The body ended before its end")
 
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OperationalError)

@@ -7,7 +7,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shifts_api.idempotency import one_request_a_key
-from shifts_api.landing import NamedFile
+from shifts_api.landing.inbox import NamedFile
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""How large a request may be before anything looks at it, and characters that no parameter holds."""
+"""How large and how slow a request may be, and characters that no parameter holds."""
 
+import asyncio
 from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers
@@ -9,6 +10,8 @@ from shifts_api.errors import ApiError, answer
 
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 32 * 1024
+STALLED_AFTER_S = 15
+"""A body of which nothing comes for so long is not waited for."""
 
 
 class Limits:
@@ -29,17 +32,23 @@ class Limits:
         if refused := _refusal(scope, limit):
             await answer(*refused)(scope, receive, send)
             return
-        size = 0
+        size, complete = 0, False
 
-        async def counted() -> Message:
-            nonlocal size
-            message = await receive()
+        async def watched() -> Message:
+            nonlocal size, complete
+            try:
+                # After its body a client has nothing to say, and an answer may take as long as it likes.
+                async with asyncio.timeout(None if complete else STALLED_AFTER_S):
+                    message = await receive()
+            except TimeoutError:
+                raise ApiError(408, "The body does not come", {"Connection": "close"}) from None
             size += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
             if size > limit:
                 raise ApiError(413, _too_large(limit), {"Connection": "close"})
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, watched, send)
 
 
 def _refusal(scope: Scope, limit: int) -> tuple[int, str] | None:

@@ -183,7 +183,14 @@ async def _find(connection: AsyncConnection, cluster_id: int) -> Group:
 
 async def _region_id(connection: AsyncConnection, name: str) -> int:
     found = await connection.scalar(
-        text("SELECT region_id FROM shifts_store.regions WHERE name = :name"), {"name": name}
+        text(
+            """
+            SELECT r.region_id FROM shifts_store.regions r
+            WHERE r.name = :name
+              AND EXISTS (SELECT FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id)
+            """
+        ),
+        {"name": name},
     )
     if found is None:
         raise ApiError(404, f"Region {name} not found")

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
 from shifts_api.idempotency import IdempotencyKey, fingerprint
-from shifts_api.landing import MAX_NAME_BYTES, SUFFIXES, Inbox
+from shifts_api.landing.inbox import Inbox
+from shifts_api.landing.names import MAX_NAME_BYTES, SUFFIXES
 from shifts_api.ledger import find_by_key, queue_file
 from shifts_api.pages import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
 from shifts_api.security import Writer
@@ -104,7 +105,7 @@ async def files(
 @router.post(
     "/files",
     status_code=202,
-    responses=responses(400, 401, 403, 413, 422, 501, 507),
+    responses=responses(400, 401, 403, 408, 413, 422, 507),
     openapi_extra={
         "requestBody": {
             "required": True,

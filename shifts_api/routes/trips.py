@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.errors import ApiError, responses
 from shifts_api.idempotency import IdempotencyKey, fingerprint, one_request_a_key
-from shifts_api.landing import Inbox, NamedFile
+from shifts_api.landing.inbox import Inbox, NamedFile
 from shifts_api.ledger import queue_file
 from shifts_api.posted import Calendar, FileRequest, PostedTrips, read_body
 from shifts_api.security import Writer
@@ -70,7 +70,7 @@ class Accepted(BaseModel):
     response_model=Inserted,
     responses={
         202: {"model": Accepted, "description": "The file is queued"},
-        **responses(400, 401, 403, 413, 422),
+        **responses(400, 401, 403, 408, 413, 422),
     },
     openapi_extra={"requestBody": _BODY},
     summary="Trips, or the name of a file of them",

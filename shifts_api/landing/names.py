@@ -1,0 +1,38 @@
+"""Which names are files of a landing zone, told before anything looks for one."""
+
+import re
+
+from shifts_api.errors import ApiError
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+MAX_NAME_BYTES = 512
+MAX_PART_BYTES = 200
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]|^$|^\.|\.(?:tmp|part)$")
+
+
+def checked_name(name: str) -> str:
+    """The name itself: a path with `/` between its parts, none of which leads elsewhere or is hidden.
+
+    Raises:
+        ApiError: 400, it is no such name.
+    """
+    if not _is_text(name):
+        raise ApiError(400, "name: holds half a character")
+    if name.startswith("/") or "://" in name:
+        raise ApiError(400, f"{name[:200]!r} is outside the landing zone")
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise ApiError(400, f"name: longer than {MAX_NAME_BYTES} bytes")
+    parts = name.split("/")
+    if any(_FORBIDDEN.search(part) or len(part.encode()) > MAX_PART_BYTES for part in parts):
+        raise ApiError(400, f"{name!r} is no path of a file below the landing zone")
+    if not name.lower().endswith(SUFFIXES):
+        raise ApiError(400, f"{name!r} does not end in {', '.join(SUFFIXES)}")
+    return name
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
