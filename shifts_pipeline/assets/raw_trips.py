@@ -154,7 +154,7 @@ class _Telling:
 
     def __init__(self, context: dg.AssetExecutionContext, publisher: Publisher, key: str) -> None:
         self._context, self._publisher, self._key = context, publisher, key
-        self._next = 0.0
+        self._next = time.monotonic() + PROGRESS_EVERY_S
 
     def __call__(self, entry: Entry, progress: Progress) -> None:
         if time.monotonic() < self._next:
