@@ -1,0 +1,56 @@
+# Who may do what. Pods have no keys: the cluster vouches for their Kubernetes service account, and rights are given to
+# that. The API needs none here, the database is all it speaks to.
+
+locals {
+  # The account of every pod that Dagster's chart starts, runs included.
+  dagster = join("", [
+    "principal://iam.googleapis.com/projects/${data.google_project.this.number}",
+    "/locations/global/workloadIdentityPools/${google_container_cluster.shifts.workload_identity_config[0].workload_pool}",
+    "/subject/ns/shifts/sa/dagster",
+  ])
+}
+
+resource "google_storage_bucket_iam_member" "dagster_reads_landing" {
+  bucket = google_storage_bucket.landing.name
+  role   = "roles/storage.objectViewer"
+  member = local.dagster
+}
+
+resource "google_storage_bucket_iam_member" "dagster_writes_run_logs" {
+  bucket = google_storage_bucket.run_logs.name
+  role   = "roles/storage.objectUser"
+  member = local.dagster
+}
+
+# For whoever delivers files: may add them, and neither read nor replace those of others.
+resource "google_service_account" "uploader" {
+  account_id   = "shifts-uploader"
+  display_name = "Brings trip files to the landing zone"
+}
+
+resource "google_storage_bucket_iam_member" "uploader_adds" {
+  bucket = google_storage_bucket.landing.name
+  role   = "roles/storage.objectCreator"
+  member = google_service_account.uploader.member
+}
+
+# What the nodes themselves run as, instead of the project's default account, which may edit everything.
+resource "google_service_account" "nodes" {
+  account_id   = "shifts-nodes"
+  display_name = "Nodes of the cluster shifts"
+
+  depends_on = [google_project_service.needed]
+}
+
+resource "google_project_iam_member" "nodes" {
+  project = var.project
+  role    = "roles/container.defaultNodeServiceAccount"
+  member  = google_service_account.nodes.member
+}
+
+resource "google_artifact_registry_repository_iam_member" "nodes_pull" {
+  location   = google_artifact_registry_repository.images.location
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.reader"
+  member     = google_service_account.nodes.member
+}

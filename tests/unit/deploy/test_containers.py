@@ -1,0 +1,121 @@
+"""The images and the platform in containers on one machine."""
+
+import re
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import PurePosixPath
+
+import pytest
+
+from shifts_api.settings import ApiSettings
+from shifts_pipeline.settings import PipelineSettings
+from tests.unit.deploy.files import compose, read
+
+SERVICES = compose()["services"]
+ONE_SHOT = {name for name, service in SERVICES.items() if service["restart"] == "no"}
+STAGES = re.findall(r"^FROM (\S+) AS (\S+)$", read("Dockerfile"), re.MULTILINE)
+LOCK_OF = {"pipeline": "platform", "api": "api"}
+
+
+def test_every_stage_starts_from_the_base_image_or_from_another_stage() -> None:
+    assert {origin for origin, _ in STAGES} <= {"${BASE}", *(name for _, name in STAGES)}
+    assert read("Dockerfile").count("FROM ") == len(STAGES)
+
+
+def test_every_service_of_ours_is_built_from_a_target_of_the_dockerfile() -> None:
+    targets = {s["image"]: s["build"]["target"] for s in SERVICES.values() if "build" in s}
+    assert targets == {"shifts-pipeline": "pipeline", "shifts-api": "api"}
+    assert set(targets.values()) <= {name for _, name in STAGES}
+
+
+def test_packages_are_installed_by_hash_only() -> None:
+    installs = [line for line in read("Dockerfile").splitlines() if " install --no-deps" in line]
+    assert len(installs) == 4
+    assert all("--require-hashes -r requirements/" in line or "--no-index" in line for line in installs)
+
+
+def test_images_do_not_run_as_root() -> None:
+    assert re.findall(r"^USER (.+)$", read("Dockerfile"), re.MULTILINE) == ["10001:10001"]
+
+
+def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
+    allowed = re.findall(r"^!(\S+)$", read(".dockerignore"), re.MULTILINE)
+    copied = [
+        name
+        for line in re.findall(r"^COPY (?!--from)(.+)$", read("Dockerfile"), re.MULTILINE)
+        for name in line.split()[:-1]
+        if not name.startswith("--") and name != "."
+    ]
+    assert copied
+    assert all(PurePosixPath(name).parts[0] in allowed for name in copied)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_SHOT))
+def test_what_keeps_running_has_a_health_check(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_services_wait_for_health_of_what_runs_and_success_of_what_ends() -> None:
+    for service in SERVICES.values():
+        for name, wait in service.get("depends_on", {}).items():
+            wanted = "service_completed_successfully" if name in ONE_SHOT else "service_healthy"
+            assert wait == {"condition": wanted}
+
+
+@pytest.mark.parametrize("name", sorted(n for n, s in SERVICES.items() if "build" in s))
+def test_commands_are_in_the_image_that_runs_them(name: str) -> None:
+    service = SERVICES[name]
+    lock = read(f"requirements/{LOCK_OF[service['build']['target']]}.txt")
+    packages = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
+    scripts = {"python"} | {
+        script.name
+        for script in entry_points(group="console_scripts")
+        if script.dist is not None and script.dist.name.lower().replace("_", "-") in packages
+    }
+    if service["build"]["target"] == "pipeline":
+        scripts |= tomllib.loads(read("pyproject.toml"))["project"]["scripts"].keys()
+    commands = [service.get("command"), service["healthcheck"].get("test", [None])[1:]]
+    assert {command[0] for command in commands if command} <= scripts
+
+
+def test_only_the_api_and_on_loopback_the_dagster_ui_are_published() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {
+        "api": ["${API_ADDRESS:-127.0.0.1}:${SHIFTS_API_PORT:-8000}:8000"],
+        "webserver": ["127.0.0.1:${SHIFTS_DAGSTER_PORT:-3000}:3000"],
+    }
+
+
+def test_no_secret_is_written_down() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if "PASSWORD" in name or "KEY" in name:
+                assert re.fullmatch(r"\$\{\w+(:\?[^}]+)?\}", value)
+            if "@" in value:
+                assert re.search(r":\$\{\w+(:\?[^}]+)?\}@", value)
+
+
+def test_the_example_names_every_value_that_is_asked_for() -> None:
+    asked = set(re.findall(r"\$\{(\w+):\?", read("docker-compose.yml")))
+    given = set(re.findall(r"^(\w+)=$", read(".env.example"), re.MULTILINE))
+    assert given == asked
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("code", PipelineSettings), ("api", ApiSettings)], ids=["pipeline", "api"]
+)
+def test_every_required_setting_is_given(name: str, settings: type[PipelineSettings | ApiSettings]) -> None:
+    required = {
+        f"SHIFTS_{field.upper()}" for field, info in settings.model_fields.items() if info.is_required()
+    }
+    assert required <= SERVICES[name]["environment"].keys()
+
+
+def test_named_volumes_are_declared() -> None:
+    used = {
+        volume.partition(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", ())
+        if not volume.startswith("./")
+    }
+    assert used == compose()["volumes"].keys()
