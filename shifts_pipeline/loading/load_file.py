@@ -14,6 +14,7 @@ import psycopg
 from shifts_pipeline import database
 from shifts_pipeline.loading.ahead import ahead
 from shifts_pipeline.loading.batch import Batch
+from shifts_pipeline.loading.encode_trips import TripEncoder
 from shifts_pipeline.loading.metered import MeteredStream
 from shifts_pipeline.loading.read_csv import read_csv
 from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
@@ -57,32 +58,36 @@ def load_file(
     """
     begun = time.perf_counter()
     metered = MeteredStream(stream)
-    with (
-        database.connect(database_url, autocommit=True) as side,
-        _batches(metered, name, calendar) as batches,
-        ahead(batches, _BATCHES_AHEAD) as ready,
-    ):
-        writer = TripWriter(connection, side, file_id)
-        for batch in ready:
-            writer.write(batch)
-            rows, read = writer.rows_loaded + writer.rows_rejected, metered.bytes_read
-            on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
+    writer = TripWriter(connection, file_id)
+    with database.connect(database_url, autocommit=True) as side:
+        encoder = TripEncoder(side, file_id)
+        with (
+            _batches(metered, name, calendar) as batches,
+            # The database takes about as long as reading and encoding: they go on beside it.
+            ahead(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
+        ):
+            for batch in ready:
+                writer.write(batch)
+                rows, read = writer.rows_loaded + writer.rows_rejected, metered.bytes_read
+                on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
     rows = writer.rows_loaded + writer.rows_rejected
     reasons = dict(writer.rejects_by_reason.most_common())
     if rows == 0:
         raise UnreadableFile("the file holds no trips: there is nothing below its first line")
     if writer.rows_rejected > max_rejected_share * rows:
         reason, count = writer.rejects_by_reason.most_common(1)[0]
-        line = writer.reject_examples[0].line
+        line = writer.first_lines[reason]
         raise UnreadableFile(
             f"{writer.rows_rejected:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
             f" most often ({count:,}): {reason}; first on line {line}"
         )
+    weeks = encoder.week_counts()
+    writer.book(weeks)
     return LoadReport(
         rows_loaded=writer.rows_loaded,
         rows_rejected=writer.rows_rejected,
         content_hash=metered.content_hash,
-        weeks=writer.book(),
+        weeks=tuple(weeks),
         rejects_by_reason=reasons,
         reject_examples=tuple((reject.line, reject.reason, reject.raw) for reject in writer.reject_examples),
         seconds=time.perf_counter() - begun,
