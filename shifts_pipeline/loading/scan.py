@@ -72,35 +72,46 @@ class Columns(NamedTuple):
 @numba.njit(cache=True, nogil=True)
 def find_or_add(data, begin, end, names):  # type: ignore[no-untyped-def]
     """The number of the name data[begin:end]; -1 if it is new and there is no room."""
+    text, ends, slots, used = names
+    number, slot = _find(data, begin, end, text, ends, slots)
+    if number >= 0:
+        return number
+    count = used[0]
+    start = ends[count]
+    stop = start + end - begin
+    if count + 1 >= ends.size or stop > text.size:
+        return np.int32(-1)
+    for offset in range(end - begin):
+        text[start + offset] = data[begin + offset]
+    ends[count + 1] = stop
+    slots[slot] = count
+    used[0] = count + 1
+    return np.int32(count)
+
+
+@numba.njit(cache=True, nogil=True)
+def _find(data, begin, end, text, ends, slots):  # type: ignore[no-untyped-def]
+    """The number of the name data[begin:end] and its slot; -1 and the slot for it if it is new."""
     hashed = _FNV_START
     for pos in range(begin, end):
         hashed = (hashed ^ np.uint64(data[pos])) * _FNV_PRIME
-    mask = names.slots.size - 1
+    mask = slots.size - 1
     slot = np.int64((hashed ^ (hashed >> _HASH_SHIFT)) & np.uint64(mask))
     length = end - begin
     while True:
-        number = names.slots[slot]
+        number = slots[slot]
         if number < 0:
-            break
-        start = names.ends[number]
-        if names.ends[number + 1] - start == length:
+            return number, slot
+        start = ends[number]
+        if ends[number + 1] - start == length:
             same = True
             for offset in range(length):
-                if names.text[start + offset] != data[begin + offset]:
+                if text[start + offset] != data[begin + offset]:
                     same = False
                     break
             if same:
-                return number
+                return number, slot
         slot = (slot + 1) & mask
-    count = names.used[0]
-    start = names.ends[count]
-    if count + 1 >= names.ends.size or start + length > names.text.size:
-        return np.int32(-1)
-    names.text[start : start + length] = data[begin:end]
-    names.ends[count + 1] = start + length
-    names.slots[slot] = count
-    names.used[0] = count + 1
-    return np.int32(count)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -287,7 +298,11 @@ def scan(data, begin, end, final, line, kinds, first, last, regions, sources, ou
     ends at `end`; trips count from `first` to before `last`, microseconds since 1970. Behind `end` there must be
     a byte 0. Returns the number of records, the position behind the last, its line, and whether names ran out.
     """
-    pos, count, capacity, columns = begin, 0, out.lines.size, kinds.size
+    # Unpacked once: each look into a tuple of arrays counts references, for more than reading a field costs.
+    points, started_at, out_regions, out_sources, vouched, flaws, begins, ends, lines = out
+    region_text, region_ends, region_slots, _ = regions
+    source_text, source_ends, source_slots, _ = sources
+    pos, count, capacity, columns = begin, 0, lines.size, kinds.size
     while pos < end and count < capacity:
         start = pos
         for column in range(columns):
@@ -297,11 +312,11 @@ def scan(data, begin, end, final, line, kinds, first, last, regions, sources, ou
             text = pos
             if kind in (ORIGIN, DESTINATION):
                 lon, lat, pos = _read_point(data, pos)
-                out.points[count, 2 * kind] = lon
-                out.points[count, 2 * kind + 1] = lat
+                points[count, 2 * kind] = lon
+                points[count, 2 * kind + 1] = lat
             elif kind == DATETIME:
                 moment, pos = _read_datetime(data, pos, end)
-                out.started_at[count] = moment
+                started_at[count] = moment
                 if not first <= moment < last:
                     pos = -1
             else:
@@ -314,24 +329,30 @@ def scan(data, begin, end, final, line, kinds, first, last, regions, sources, ou
             if pos < 0:
                 break
             if kind == REGION:
-                out.regions[count] = find_or_add(data, text, behind_text, regions)
-                if out.regions[count] < 0:
+                number, _ = _find(data, text, behind_text, region_text, region_ends, region_slots)
+                if number < 0:
+                    number = find_or_add(data, text, behind_text, regions)
+                if number < 0:
                     return count, start, line, True
+                out_regions[count] = number
             elif kind == SOURCE:
-                out.sources[count] = find_or_add(data, text, behind_text, sources)
-                if out.sources[count] < 0:
+                number, _ = _find(data, text, behind_text, source_text, source_ends, source_slots)
+                if number < 0:
+                    number = find_or_add(data, text, behind_text, sources)
+                if number < 0:
                     return count, start, line, True
-        out.vouched[count] = pos >= 0
-        out.flaws[count] = 0
-        out.begins[count] = start
-        out.lines[count] = line
+                out_sources[count] = number
+        vouched[count] = pos >= 0
+        flaws[count] = 0
+        begins[count] = start
+        lines[count] = line
         if pos >= 0:
             line += 1
         else:
             pos, flaw = _behind_record(data, start, end, final, kinds)
             if pos < 0:
                 return count, start, line, False
-            out.flaws[count] = flaw
+            flaws[count] = flaw
             for at in range(start, pos):
                 line += data[at] == _NEWLINE
         stop = pos
@@ -339,6 +360,6 @@ def scan(data, begin, end, final, line, kinds, first, last, regions, sources, ou
             stop -= 1
         if stop > start and data[stop - 1] == _RETURN:
             stop -= 1
-        out.ends[count] = stop
+        ends[count] = stop
         count += 1
     return count, pos, line, False
