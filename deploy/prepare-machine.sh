@@ -47,6 +47,7 @@ log=$(mktemp)
 {
     $as_root apt-get update -qq &&
         $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common &&
+        $as_root mkdir -p /etc/postgresql-common/createcluster.d &&
         echo "create_main_cluster = false" | $as_root tee /etc/postgresql-common/createcluster.d/shifts.conf &&
         $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 } >"$log" 2>&1 || {
