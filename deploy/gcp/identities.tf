@@ -1,13 +1,14 @@
 # Who may do what. Pods have no keys: the cluster vouches for their Kubernetes service account, and rights are given to
-# that. The API needs none here, the database is all it speaks to.
+# that, bucket by bucket.
 
 locals {
-  # The account of every pod that Dagster's chart starts, runs included.
-  dagster = join("", [
+  accounts = join("", [
     "principal://iam.googleapis.com/projects/${data.google_project.this.number}",
     "/locations/global/workloadIdentityPools/${google_container_cluster.shifts.workload_identity_config[0].workload_pool}",
-    "/subject/ns/shifts/sa/dagster",
   ])
+  # Of every pod that Dagster's chart starts, runs included.
+  dagster = "${local.accounts}/subject/ns/shifts/sa/dagster"
+  api     = "${local.accounts}/subject/ns/shifts/sa/shifts-api"
 }
 
 resource "google_storage_bucket_iam_member" "dagster_reads_landing" {
@@ -20,6 +21,13 @@ resource "google_storage_bucket_iam_member" "dagster_writes_run_logs" {
   bucket = google_storage_bucket.run_logs.name
   role   = "roles/storage.objectUser"
   member = local.dagster
+}
+
+# What is uploaded takes the place of an older file of its name.
+resource "google_storage_bucket_iam_member" "api_writes_landing" {
+  bucket = google_storage_bucket.landing.name
+  role   = "roles/storage.objectUser"
+  member = local.api
 }
 
 # For whoever delivers files: may add them, and neither read nor replace those of others.

@@ -91,7 +91,7 @@ def test_no_secret_is_written_down() -> None:
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name or "KEY" in name:
                 assert re.fullmatch(r"\$\{\w+(:\?[^}]+)?\}", value)
-            if "@" in value:
+            if "@" in (value or ""):
                 assert re.search(r":\$\{\w+(:\?[^}]+)?\}@", value)
 
 
