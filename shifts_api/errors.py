@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 _log = logging.getLogger(__name__)
 _MEANINGS = {
@@ -56,8 +57,9 @@ def install_error_handlers(app: FastAPI) -> None:
         return answer(400, describe(error.errors()))
 
     @app.exception_handler(HTTPException)
-    async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, str(error.detail), error.headers)
+    async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
+        headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return answer(error.status_code, str(error.detail), headers)
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: Exception) -> JSONResponse:
@@ -76,6 +78,15 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _fault(_: Request, __: Exception) -> JSONResponse:
         return answer(500, "Internal error")
+
+
+def _allowed(request: Request) -> str:
+    """The methods of a path, which may have several routes."""
+    routes = request.app.routes
+    asked = [{**request.scope, "method": method} for method in ("GET", "POST")]
+    return ", ".join(
+        scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
 
 
 def answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

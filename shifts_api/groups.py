@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, time
 from typing import Literal
 
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
+
+from shifts_api.local_time import LocalTime
 
 COLUMNS = """
     c.cluster_id, r.name AS region, c.week, c.typical_time, c.earliest_time, c.latest_time, c.trips,
@@ -73,7 +75,7 @@ class Trip(BaseModel):
     region: str
     origin: tuple[float, float] = Field(description="Longitude and latitude.", examples=[[7.6824, 45.0703]])
     destination: tuple[float, float] = Field(examples=[[7.6615, 45.0316]])
-    started_at: datetime = Field(description="Local wall clock.")
+    started_at: LocalTime = Field(description="Local wall clock.")
     source: str
     file_id: int
 

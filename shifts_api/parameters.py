@@ -11,13 +11,20 @@ from fastapi import Query
 from shifts_api.errors import ApiError
 
 _ISO_WEEK = re.compile(r"(\d{4})-W(\d\d)", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 WeekText = Annotated[
     str,
     Query(
-        description="An ISO week, or the date of its Monday.",
-        pattern=r"^\d{4}-(W\d\d|\d\d-\d\d)$",
+        description="An ISO week, or the date of a day in it.",
+        max_length=10,
         examples=["2018-W22", "2018-05-28"],
+        json_schema_extra={
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d{4}-W(0[1-9]|[1-4]\d|5[0-3])$"},
+                {"type": "string", "format": "date"},
+            ]
+        },
     ),
 ]
 TimeText = Annotated[
@@ -53,17 +60,18 @@ def read_week(text: str) -> date:
     """The Monday of a week.
 
     Raises:
-        ApiError: 400, there is no such week.
+        ApiError: 400, it is none by its form; 404, there is no such week.
     """
+    week = _ISO_WEEK.fullmatch(text)
+    if week is None and _DATE.fullmatch(text) is None:
+        raise ApiError(400, "week: an ISO week like 2018-W22 or a date like 2018-05-28 is needed")
     try:
-        if match := _ISO_WEEK.fullmatch(text):
-            return date.fromisocalendar(int(match[1]), int(match[2]), 1)
-        monday = date.fromisoformat(text)
+        if week is not None:
+            return date.fromisocalendar(int(week[1]), int(week[2]), 1)
+        day = date.fromisoformat(text)
+        return date.fromisocalendar(*day.isocalendar()[:2], 1)
     except ValueError:
-        raise ApiError(400, "week: an ISO week like 2018-W22 or its Monday is needed") from None
-    if monday.isoweekday() != 1:
-        raise ApiError(400, f"week: {text} is no Monday")
-    return monday
+        raise ApiError(404, f"Week {text} not found") from None
 
 
 def read_time(text: str) -> time:

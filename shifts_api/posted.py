@@ -110,7 +110,8 @@ Moment = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?$",
+            "pattern": r"^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+            r"[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?$",
             "description": "Local wall clock, from 2000-01-03 to a year ahead.",
             "examples": ["2018-05-28 09:03:40"],
         }

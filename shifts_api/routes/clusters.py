@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
 from shifts_api.groups import COLUMNS, Group, GroupOfTrip, Groups, Trip, Trips, to_csv, to_group
-from shifts_api.pages import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
+from shifts_api.pages import MAX_ID, Cursor, Limit, PairCursor, cut, link_next, read_cursor, write_cursor
 from shifts_api.parameters import BoxText, TimeText, WeekText, read_box, read_time, read_week
 from shifts_api.settings import ApiSettings
 
@@ -39,7 +39,7 @@ async def clusters(
     bbox: BoxText = None,
     min_trips: Annotated[int, Query(ge=1, le=2**31 - 1, description="Only groups at least so large.")] = 1,
     limit: Limit = 100,
-    cursor: Cursor = None,
+    cursor: PairCursor = None,
     format: Annotated[  # noqa: A002
         Literal["geojson", "csv"] | None, Query(description="Wins over the header `Accept`.")
     ] = None,

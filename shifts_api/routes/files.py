@@ -134,6 +134,8 @@ async def upload(
     inbox: Inbox = request.app.state.inbox
     if request.headers.get("content-type", "").startswith("multipart/"):
         raise ApiError(400, "The body has to be the file itself, not a form: curl --data-binary @FILE")
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        raise ApiError(400, "The file is empty")
     print_ = fingerprint(b"/files", name.encode())
     if (before := await find_by_key(pool, idempotency_key, print_)) is not None:
         return Queued(file_id=before.file_id, task_id=before.task_id, name=name)

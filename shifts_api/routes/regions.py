@@ -1,13 +1,12 @@
 """The regions and what they hold."""
 
-from datetime import datetime
-
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from shifts_api.database import Snapshot
 from shifts_api.errors import responses
+from shifts_api.local_time import LocalTime
 
 router = APIRouter(tags=["statistics"])
 
@@ -18,8 +17,8 @@ class Region(BaseModel):
     region: str = Field(examples=["Turin"])
     trips: int = Field(examples=[38])
     weeks: int = Field(description="Weeks with at least one trip.", examples=[5])
-    first_at: datetime | None = Field(description="Start of the first trip, local wall clock.")
-    last_at: datetime | None = Field(description="Start of the last trip, local wall clock.")
+    first_at: LocalTime | None = Field(description="Start of the first trip, local wall clock.")
+    last_at: LocalTime | None = Field(description="Start of the last trip, local wall clock.")
 
 
 class Regions(BaseModel):

@@ -1,0 +1,95 @@
+"""The service does what its OpenAPI document says, whatever it is asked, with data in its database."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings, strategies
+from schemathesis import GenerationMode
+
+from tests.integration.api.pipeline import pipeline_of
+from tests.integration.api.running import Service
+from tests.integration.pipeline.driving import HEADER, row
+
+CASES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")
+"""Random ones of each operation, beside those that the document's own limits call for."""
+
+# A document cannot say that a file has to be there, a box's south below its north, or a key new.
+SEMANTIC = {
+    "GET /api/v1/clusters": [400],
+    "GET /api/v1/trips/stats": [400],
+    "GET /api/v1/trips/weekly": [400],
+    "POST /api/v1/files": [400, 422],
+    "POST /api/v1/trips": [400, 422],
+}
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> dict[str, Any]:
+    """The document of a service with trips, groups, a failed file and rejects."""
+    rows = [row(moment=f"2018-05-28 08:{m:02}:00", origin=(7.67 + m * 1e-5, 45.01)) for m in range(30)]
+    with pipeline_of(service) as pipeline:
+        pipeline.put("trips.csv", HEADER + "".join(rows) + "no,trip\n")
+        pipeline.put("broken.csv", "no header\n")
+        pipeline.load()
+        pipeline.refresh()
+    found: dict[str, Any] = httpx.get(f"{service.root}/openapi.json").json()
+    return found
+
+
+def _configuration(client: httpx.Client) -> str:
+    (group,) = client.get("/clusters", params={"region": "Turin", "week": "2018-W22"}).json()["features"]
+    (trip, *_) = client.get(f"/clusters/{group['id']}/trips").json()["trips"]
+    lines = ["[parameters]", f'"path.cluster_id" = {group["id"]}', f'"path.trip_id" = {trip["trip_id"]}']
+    for operation, statuses in SEMANTIC.items():
+        accepted = ["2xx", "401", "403", "404", *map(str, statuses)]
+        lines += [
+            "[[operations]]",
+            f'include-name = "{operation}"',
+            f"checks.positive_data_acceptance.expected-statuses = {json.dumps(accepted)}",
+        ]
+    return "\n".join(lines)
+
+
+def test_schemathesis_finds_nothing_with_all_its_checks(
+    service: Service, client: httpx.Client, document: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "schemathesis.toml").write_text(_configuration(client))
+    command = [Path(sys.executable).with_name("st"), "run", f"{service.root}/openapi.json", "--checks", "all"]
+    # The feed has no end, so it has a test of its own.
+    options = ["--exclude-path", "/api/v1/events", "--max-examples", CASES, "--seed", "1", "--no-color"]
+    found = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+    if "SCHEMATHESIS_EXAMPLES" in os.environ:
+        print(found.stdout)
+
+
+def test_the_feed_answers_as_documented_whatever_it_is_asked(
+    service: Service, document: dict[str, Any]
+) -> None:
+    feed = schemathesis.openapi.from_dict(document)["/api/v1/events"]["GET"]
+    answers: dict[GenerationMode, set[tuple[int, str]]] = {}
+
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(strategies.data())
+    def ask(data: strategies.DataObject) -> None:
+        mode = data.draw(strategies.sampled_from(list(GenerationMode)))
+        case = data.draw(feed.as_strategy(generation_mode=mode))
+        arguments = case.as_transport_kwargs(base_url=service.root)
+        with requests.request(**arguments, stream=True, timeout=10) as response:
+            kind = response.headers["Content-Type"].partition(";")[0]
+            answers.setdefault(mode, set()).add((response.status_code, kind))
+
+    ask()
+    stream, refusal = (200, "text/event-stream"), (400, "application/json")
+    # A pattern cannot say which types there are, nor be told from what any parser takes for another spelling.
+    assert answers[GenerationMode.POSITIVE] <= {stream, refusal}
+    assert answers[GenerationMode.NEGATIVE] <= {stream, refusal}
+    assert answers.values()
