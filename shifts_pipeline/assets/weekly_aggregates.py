@@ -50,7 +50,7 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
         with trips_database.connect() as connection:
             for key in context.partition_keys:
                 region, week = pair_of(key)
-                if ONLY_STALE in context.run_tags and not is_stale(connection, "aggregates", region, week):
+                if ONLY_STALE in context.run.tags and not is_stale(connection, "aggregates", region, week):
                     continue
                 begun = time.perf_counter()
                 pair = read_pair(connection, region, week)
