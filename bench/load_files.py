@@ -1,0 +1,67 @@
+"""The files that ways of loading are compared on, and the tables they go into, emptied."""
+
+import io
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from bench.load_ways import COLUMNS, FOREIGN_FILE_ID, Work
+from shifts_pipeline.generator.csv_file import csv_blocks
+
+_SEED = 1
+_WRITTEN = ("region", "origin_coord", "destination_coord", "datetime", "datasource")
+_EMPTIED = "trips, rejected_rows, week_files, region_weeks, trip_files"
+
+
+def write_files(environment: dict[str, str], folder: Path, rows: int) -> Work:
+    """A file of generated trips, the same trips in the form of the table, and the partitions for them."""
+    landing = folder / f"landing_{rows}"
+    landing.mkdir()
+    environment = environment | {"SHIFTS_LANDING_URL": str(landing)}
+    work = Work(environment, landing / f"trips_{rows}.csv", folder / f"prepared_{rows}.csv")
+    done = 0
+    with (
+        work.file.open("wb") as file,
+        work.prepared.open("wb") as prepared,
+        psycopg.connect(work.url, autocommit=True) as connection,
+    ):
+        for count, lines in csv_blocks(rows, seed=_SEED):
+            file.write(lines)
+            if count:
+                _write_prepared(prepared, lines, done, connection)
+            done += count
+    return work
+
+
+def empty(url: str) -> None:
+    """Takes all trips away and writes out what is in memory, so that every load begins alike."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET search_path = shifts_store, public")
+        connection.execute(f"TRUNCATE {_EMPTIED} CASCADE")
+        connection.execute("CHECKPOINT")
+
+
+def _write_prepared(file: io.BufferedWriter, lines: bytes, done: int, connection: psycopg.Connection) -> None:
+    trips = pa_csv.read_csv(io.BytesIO(lines), pa_csv.ReadOptions(column_names=_WRITTEN))
+    for week in pc.unique(pc.floor_temporal(trips["datetime"], unit="week")).to_pylist():
+        connection.execute("SELECT shifts_store.ensure_week(%s)", [week.date()])
+    columns = [
+        pa.array(range(done + 1, done + len(trips) + 1)),
+        trips["datetime"],
+        _ids(trips["region"], "region_ids", connection),
+        _ids(trips["datasource"], "source_ids", connection),
+        pa.repeat(FOREIGN_FILE_ID, len(trips)),
+        *(pc.binary_join_element_wise("SRID=4326;", trips[name], "") for name in _WRITTEN[1:3]),
+    ]
+    table = pa.table(columns, names=list(COLUMNS))
+    pa_csv.write_csv(table, file, pa_csv.WriteOptions(include_header=False))
+
+
+def _ids(names: pa.ChunkedArray, function: str, connection: psycopg.Connection) -> pa.ChunkedArray:
+    known = pc.unique(names)
+    statement = f"SELECT * FROM shifts_store.{function}(%s)"
+    ids: dict[str, int] = dict(connection.execute(statement, [known.to_pylist()]).fetchall())
+    return pc.take(pa.array([ids[name] for name in known.to_pylist()]), pc.index_in(names, known))
