@@ -158,17 +158,27 @@ def lines(draw: st.DrawFn, names: list[str]) -> bytes:
 
 
 @st.composite
-def files(draw: st.DrawFn) -> bytes:
-    """A whole file with a sound header."""
+def headers(draw: st.DrawFn) -> bytes:
+    """A sound first line, its end included: columns in any order, with or without one that nobody reads."""
     names = draw(st.permutations([*GOOD]))
     dropped = draw(st.sampled_from(["remark", ""]))
-    names = [name for name in names if name != dropped]
-    mark = draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
-    header = ",".join(draw(st.sampled_from([name, name.upper(), f" {name} "])) for name in names)
+    written = [draw(st.sampled_from([n, n.upper(), f" {n} "])) for n in names if n != dropped]
+    mark, end = draw(st.sampled_from([b"", b"\xef\xbb\xbf"])), draw(st.sampled_from([b"\n", b"\r\n"]))
+    return mark + ",".join(written).encode() + end
+
+
+def names_in(header: bytes) -> list[str]:
+    """The columns that a header names, as `lines` wants them."""
+    return [name.strip().lower() for name in header.decode("utf-8-sig").split(",")]
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """A whole file with a sound header."""
+    header = draw(headers())
     blank = st.sampled_from([b"\n", b" \n", b"\r\n", b"\t"])
-    body = b"".join(draw(st.lists(st.one_of(*[lines(names)] * 4, blank), max_size=12)))
-    body = body[: -draw(st.integers(0, 2)) or None]
-    return mark + header.encode() + draw(st.sampled_from([b"\n", b"\r\n"])) + body
+    body = b"".join(draw(st.lists(st.one_of(*[lines(names_in(header))] * 4, blank), max_size=12)))
+    return header + (body[: -draw(st.integers(0, 2)) or None])
 
 
 _DAMAGE = (
@@ -196,17 +206,29 @@ def damaged_lines(seed: int, count: int, share: float) -> bytes:
     rng = random.Random(seed)
     written = []
     for _ in range(count):
-        line = bytearray(
-            b"Turin,POINT (%.6f %.15f),POINT (%.9e %.4f),2018-%02d-%02d %02d:%02d:%02d,car_%d\n"
-            % (
-                *(rng.uniform(-180, 180), rng.uniform(-90, 90), rng.uniform(-180, 180), rng.uniform(-90, 90)),
-                *(rng.randint(1, 12), rng.randint(1, 31), rng.randint(0, 23), rng.randint(0, 59)),
-                *(rng.randint(0, 59), rng.randint(0, 20)),
-            )
+        line = b"Turin,POINT (%.6f %.15f),POINT (%.9e %.4f),2018-%02d-%02d %02d:%02d:%02d,car_%d\n" % (
+            *(rng.uniform(-180, 180), rng.uniform(-90, 90), rng.uniform(-180, 180), rng.uniform(-90, 90)),
+            *(rng.randint(1, 12), rng.randint(1, 31), rng.randint(0, 23), rng.randint(0, 59)),
+            *(rng.randint(0, 59), rng.randint(0, 20)),
         )
-        if rng.random() < share:
-            for _ in range(rng.randint(1, 3)):
-                at = rng.randrange(len(line))
-                line[at : at + rng.randint(0, 2)] = rng.choice(_DAMAGE)
-        written.append(bytes(line))
+        written.append(damaged(line, rng) if rng.random() < share else line)
     return b"".join(written)
+
+
+def damaged(line: bytes, rng: random.Random) -> bytes:
+    """The line with something put in or taken out at one to three places."""
+    bytes_ = bytearray(line)
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(len(bytes_))
+        bytes_[at : at + rng.randint(0, 2)] = rng.choice(_DAMAGE)
+    return bytes(bytes_)
+
+
+@st.composite
+def long_files(draw: st.DrawFn, max_lines: int = 4000) -> bytes:
+    """A file of thousands of lines: some dozen hostile ones, repeated in any order, a tenth damaged once more."""
+    header = draw(headers())
+    pool = draw(st.lists(lines(names_in(header)), min_size=8, max_size=40))
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    chosen = rng.choices(pool, k=draw(st.integers(1000, max_lines)))
+    return header + b"".join(damaged(line, rng) if rng.random() < 0.1 else line for line in chosen)

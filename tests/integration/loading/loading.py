@@ -1,0 +1,93 @@
+"""Files brought in as a run does it, without Dagster: landing folder, ledger, loader, a real database."""
+
+import gzip
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from shifts_pipeline import database
+from shifts_pipeline.ingest import Ingestion, Outcome, ingest
+from shifts_pipeline.landing.zone import open_landing_zone
+from shifts_pipeline.ledger import Entry
+from shifts_pipeline.loading.report import Progress
+from tests.unit.loading.reading import CALENDAR
+
+_EMPTIED = "trips, rejected_rows, week_files, region_weeks, trip_files"
+
+OnProgress = Callable[[Entry, Progress], None]
+
+
+def silent(entry: Entry, progress: Progress) -> None:
+    """Nobody is told."""
+
+
+@dataclass
+class Loader:
+    """A landing folder and the database it is loaded into."""
+
+    url: str
+    landing: Path
+    max_rejected_share: float = 1.0
+    _written: int = field(default=0)
+
+    def put(self, name: str, data: bytes) -> None:
+        """A file in the landing folder, packed if its name says so; every writing is another version."""
+        path = self.landing / name
+        path.write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
+        self._written += 1
+        os.utime(path, (1e9 + self._written, 1e9 + self._written))
+
+    def load(self, name: str, on_progress: OnProgress = silent, *, run: str = "run") -> Outcome:
+        """Loads a file on a connection of its own, as the run that a sensor asked for."""
+        with database.connect(self.url) as connection:
+            return ingest(name, self.ingestion(connection, run), on_progress)
+
+    def ingestion(self, connection: psycopg.Connection, run: str) -> Ingestion:
+        """What a run's files are loaded with."""
+        return Ingestion(
+            connection=connection,
+            database_url=self.url,
+            zone=open_landing_zone(str(self.landing)),
+            calendar=CALENDAR,
+            max_rejected_share=self.max_rejected_share,
+            run_id=run,
+            batch=run,
+        )
+
+    def empty(self) -> None:
+        """Takes away everything that was loaded."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SET search_path = shifts_store, public")
+            connection.execute(f"TRUNCATE {_EMPTIED} CASCADE")
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the database."""
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def statuses(self) -> dict[str, list[str]]:
+        """Of every file, the status of each version, oldest first."""
+        found: dict[str, list[str]] = {}
+        for name, status in self.query("SELECT name, status FROM shifts.files ORDER BY file_id"):
+            found.setdefault(name, []).append(status)
+        return found
+
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Of every file, the trips in the table, those in the books, and those in the ledger's loaded version."""
+        return {
+            name: (in_table, booked, in_ledger)
+            for name, in_table, booked, in_ledger in self.query(
+                """
+                SELECT f.name,
+                    sum((SELECT count(*) FROM shifts_store.trips t WHERE t.file_id = f.file_id))::bigint,
+                    sum((SELECT coalesce(sum(trips), 0) FROM shifts_store.week_files w
+                         WHERE w.file_id = f.file_id))::bigint,
+                    sum(CASE f.status WHEN 'loaded' THEN f.rows_loaded ELSE 0 END)::bigint
+                FROM shifts_store.trip_files f GROUP BY f.name
+                """
+            )
+        }
