@@ -23,10 +23,27 @@ _MEANINGS = {
     404: ("There is no such thing", "File 7 not found"),
     408: ("The body did not come", "The body does not come"),
     413: ("The body is too large", "The body is larger than 16777216 bytes"),
+    414: ("The address is too long", "The address is longer than 8192 bytes"),
     422: ("The idempotency key was used for another request", "Idempotency-Key: used for another request"),
+    431: ("The headers are too long", "The headers are longer than 32768 bytes"),
     503: ("Busy or away, try again", "The database is busy or away, try again"),
     507: ("The landing zone is full", "The landing zone is full"),
 }
+_OF_EVERY_ROUTE = (400, 413, 414, 431, 503)
+_NEEDED = {
+    "missing": "is missing",
+    "int_parsing": "a whole number is needed",
+    "int_from_float": "a whole number is needed",
+    "int_parsing_size": "a smaller number is needed",
+}
+_FORMS = {
+    "cursor": "the next_cursor of this list's page before is needed",
+    "idempotency-key": "1 to 255 visible ASCII characters are needed",
+    "last-event-id": "the id of an event is needed",
+    "time": "a time of day like 08:00 is needed",
+    "types": "types of events separated by commas are needed",
+}
+"""What a pattern means, in words."""
 
 
 class Message(BaseModel):
@@ -95,14 +112,14 @@ def answer(status: int, message: str, headers: Mapping[str, str] | None = None) 
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for its documentation; being busy is always among them."""
+    """The errors of a route, for its documentation; what any request can meet is always among them."""
     return {
         status: {
             "model": Message,
             "description": _MEANINGS[status][0],
             "content": {"application/json": {"example": {"message": _MEANINGS[status][1]}}},
         }
-        for status in (*statuses, 503)
+        for status in sorted({*statuses, *_OF_EVERY_ROUTE})
     }
 
 
@@ -115,5 +132,7 @@ def _describe(error: Any) -> str:
     place: Sequence[Any] = error["loc"]
     if len(place) > 1 and place[0] in ("query", "path", "header", "body"):
         place = place[1:]
-    words = str(error["msg"]).removeprefix("Value error, ")
+    words = _NEEDED.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch" and place:
+        words = _FORMS.get(str(place[-1]), words)
     return f"{'.'.join(str(part) for part in place)}: {words}" if place else words

@@ -1,7 +1,8 @@
 """How large and how slow a request may be, and characters that no parameter holds."""
 
 import asyncio
-from urllib.parse import unquote_to_bytes
+import re
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +13,7 @@ MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 32 * 1024
 STALLED_AFTER_S = 15
 """A body of which nothing comes for so long is not waited for."""
+_HOST = re.compile(r"[A-Za-z0-9._~%-]*(?::\d*)?|\[[0-9A-Fa-f:.]+\](?::\d*)?")
 
 
 class Limits:
@@ -58,12 +60,25 @@ def _refusal(scope: Scope, limit: int) -> tuple[int, str] | None:
         return 431, f"The headers are longer than {MAX_HEADER_BYTES} bytes"
     if "\0" in scope["path"] or b"\0" in unquote_to_bytes(scope["query_string"]):
         return 400, "The address holds a NUL character"
-    length = Headers(scope=scope).get("content-length", "0")
+    headers = Headers(scope=scope)
+    if not _is_host(headers.getlist("host")):
+        return 400, "Host is no name of a host"
+    length = headers.get("content-length", "0")
     if not length.isdecimal():
         return 400, "Content-Length is no number"
     if int(length) > limit:
         return 413, _too_large(limit)
     return None
+
+
+def _is_host(given: list[str]) -> bool:
+    """Whether the request names one host, or none: addresses in answers are made of it."""
+    if len(given) > 1 or not all(_HOST.fullmatch(host) for host in given):
+        return False
+    try:
+        return all(urlsplit(f"//{host}").port != 0 for host in given)
+    except ValueError:
+        return False
 
 
 def _too_large(limit: int) -> str:

@@ -11,6 +11,7 @@ from shifts_api.errors import ApiError
 from shifts_api.settings import ApiSettings
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 def may_write(request: Request) -> None:
@@ -41,7 +42,7 @@ Writer = Annotated[None, Depends(may_write)]
 
 def _is_local(request: Request) -> bool:
     """Whether the client is on this machine, under one of its names, with no proxy speaking for another."""
-    if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+    if any(name in request.headers for name in _OF_PROXIES):
         return False
     try:
         if request.client is None or not ip_address(request.client.host).is_loopback:
@@ -52,8 +53,9 @@ def _is_local(request: Request) -> bool:
 
 
 def _may_ask(origin: str, request: Request, settings: ApiSettings) -> bool:
-    return (
-        origin in settings.api_cors_origins
-        or "*" in settings.api_cors_origins
-        or urlsplit(origin).netloc == request.url.netloc
-    )
+    if origin in settings.api_cors_origins or "*" in settings.api_cors_origins:
+        return True
+    try:
+        return urlsplit(origin).netloc == request.url.netloc
+    except ValueError:
+        return False

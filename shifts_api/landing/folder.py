@@ -27,8 +27,12 @@ class FolderInbox:
         """A path below the folder; an absolute one counts when it leads there."""
         below = path.removeprefix(f"{self._root}/") if path.startswith("/") else path
         name = checked_name(below)
-        found = self._confined(name)
-        if not found.is_file():
+        try:
+            found = self._confined(name)
+            is_there = found.is_file()
+        except PermissionError:
+            is_there = False
+        if not is_there:
             raise ApiError(400, f"data: there is no file {name} in the landing folder")
         return NamedFile(name, found.as_uri())
 

@@ -1,13 +1,16 @@
 """Which names are files of a landing zone, told before anything looks for one."""
 
 import re
+import unicodedata
 
 from shifts_api.errors import ApiError
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_NAME_BYTES = 512
 MAX_PART_BYTES = 200
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]|^$|^\.|\.(?:tmp|part)$")
+_FORBIDDEN = re.compile(r"\\|^$|^\.|\.(?:tmp|part)$|%(?:00|2[EF]|5C)", re.IGNORECASE)
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Characters that a person does not see, or that turn the others round."""
 
 
 def checked_name(name: str) -> str:
@@ -22,12 +25,21 @@ def checked_name(name: str) -> str:
         raise ApiError(400, f"{name[:200]!r} is outside the landing zone")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise ApiError(400, f"name: longer than {MAX_NAME_BYTES} bytes")
-    parts = name.split("/")
-    if any(_FORBIDDEN.search(part) or len(part.encode()) > MAX_PART_BYTES for part in parts):
+    if not _stays_below(name):
         raise ApiError(400, f"{name!r} is no path of a file below the landing zone")
     if not name.lower().endswith(SUFFIXES):
         raise ApiError(400, f"{name!r} does not end in {', '.join(SUFFIXES)}")
     return name
+
+
+def _stays_below(name: str) -> bool:
+    """Whether no part leads elsewhere, in any writing: some programs take `．．／` for `../`."""
+    if any(unicodedata.category(character) in _UNSEEN for character in name):
+        return False
+    if any(len(part.encode()) > MAX_PART_BYTES for part in name.split("/")):
+        return False
+    folded = unicodedata.normalize("NFKC", name)
+    return not any(_FORBIDDEN.search(part) for part in (*name.split("/"), *folded.split("/")))
 
 
 def _is_text(name: str) -> bool:
