@@ -16,7 +16,7 @@ from shifts_platform.migrate import migrate_dagster_database, migrate_trips_data
 
 _numbers = itertools.count(1)
 # Nothing of a test outlives it: its server need not survive a crash of the machine.
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB"}
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB"}
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
     folder = tmp_path_factory.mktemp("postgres")
     for parent in (folder, *folder.parents[:2]):
         parent.chmod(0o755)
-    server = EmbeddedPostgres(folder / "server", extra_settings=_FAST)
+    server = EmbeddedPostgres(folder / "server", extra_settings=FAST)
     server.prepare()
     server.start(folder / "server.log")
     yield server

@@ -1,0 +1,134 @@
+"""Workers, connections and the database are killed at any moment: a file is in whole, once, or not at all."""
+
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shifts_platform.embedded_postgres import EmbeddedPostgres
+from shifts_platform.migrate import ensure_database, migrate_trips_database
+from shifts_platform.platform import database_answers
+from tests.conftest import FAST
+from tests.integration.loading.loading import Loader
+from tests.integration.loading.worker import ROWS_A_STEP, Worker
+from tests.integration.platform.running import wait_until
+from tests.unit.loading.hostile import damaged_lines
+from tests.unit.loading.reading import HEADER
+
+NAMES = ("a.csv", "b.csv.gz")
+STEPS = 12
+KILLS = 18
+
+
+@dataclass
+class Server:
+    """A database server that is killed and started again."""
+
+    postgres: EmbeddedPostgres
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Every process of it is gone without a word, and it is started again."""
+        self.process.kill()
+        self.process.wait()
+        self.process = self.postgres.start(self.log)
+
+    def kill_connection(self, process_id: int) -> None:
+        """One process of it is gone, if it still was there: the server ends all others and recovers."""
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(process_id) and database_answers(self.postgres.url("trips")))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o755)
+    postgres = EmbeddedPostgres(tmp_path / "server", extra_settings=FAST)
+    postgres.prepare()
+    log = tmp_path / "server.log"
+    yield Server(postgres, log, postgres.start(log))
+    postgres.stop()
+
+
+@pytest.fixture
+def loader(server: Server, landing: Path) -> Loader:
+    url = server.postgres.url("trips")
+    ensure_database(url)
+    migrate_trips_database(url)
+    return Loader(url, landing)
+
+
+class Versions:
+    """What was dropped under each name, and that the database holds the old or the new, never a part."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._rows = {name: [0] for name in NAMES}
+        self._is_open = dict.fromkeys(NAMES, False)
+
+    def drop_next(self, name: str, seed: int) -> None:
+        """Another version, if the last one is in."""
+        if self._is_open[name]:
+            return
+        rows = STEPS * ROWS_A_STEP - len(self._rows[name])
+        self._loader.put(name, HEADER + damaged_lines(seed, rows, 0))
+        # Some days of its months do not exist.
+        self._rows[name].append(rows)
+        self._is_open[name] = True
+
+    def check(self) -> None:
+        """Every file is there in its old version or in its new one, in table, books and ledger alike."""
+        counts = self._loader.counts()
+        rejects = dict(
+            self._loader.query(
+                "SELECT f.name, count(*) FROM shifts.rejects r JOIN shifts.files f USING (file_id) GROUP BY f.name"
+            )
+        )
+        for name, (in_table, booked, in_ledger) in counts.items():
+            assert in_table == booked == in_ledger
+            present = in_table + rejects.get(name, 0)
+            assert present in self._rows[name][-2:], f"{name}: {present} of {self._rows[name]}"
+            self._is_open[name] = present != self._rows[name][-1]
+
+    def all_in(self) -> bool:
+        return not any(self._is_open.values())
+
+
+@pytest.mark.parametrize("seed", [20180528])
+def test_killed_workers_connections_and_servers_leave_every_file_whole_or_out(
+    server: Server, loader: Loader, seed: int
+) -> None:
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    versions = Versions(loader)
+    for kill in range(KILLS):
+        for name in NAMES:
+            versions.drop_next(name, seed + kill)
+        name = rng.choice(NAMES)
+        workers = [Worker(loader, name, f"run {kill}.{n}") for n in range(rng.randint(1, 2))]
+        for _ in range(rng.randint(0, STEPS + 1)):
+            if not workers[0].step():
+                break
+        victim = rng.choice(["worker", "worker", "connection", "server"])
+        if victim == "worker":
+            workers[0].kill()
+        elif victim == "server":
+            server.kill()
+        else:
+            server.kill_connection(workers[0].backend)
+        for worker in workers[victim == "worker" :]:
+            worker.end()
+        versions.check()
+    for name in NAMES:
+        assert Worker(loader, name, "last").end() == 0
+    versions.check()
+    assert versions.all_in()

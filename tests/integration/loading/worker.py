@@ -1,0 +1,74 @@
+"""Loading workers in processes of their own, to be watched and killed."""
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psycopg
+
+from shifts_pipeline import database
+from shifts_pipeline.ingest import ingest
+from shifts_pipeline.ledger import Entry
+from shifts_pipeline.loading import read_csv as reading_module
+from shifts_pipeline.loading.report import Progress
+from tests.integration.loading.loading import Loader
+
+ROWS_A_STEP = 2_000
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+# Imported once: each worker is there at once, as a fork of a process without threads.
+_PROCESSES.set_forkserver_preload([__name__])
+
+
+class Worker:
+    """A process that loads one file and tells every step."""
+
+    def __init__(self, loader: Loader, name: str, run: str = "run") -> None:
+        self._steps, theirs = _PROCESSES.Pipe(duplex=False)
+        self._process = _PROCESSES.Process(target=_work, args=(loader.url, loader.landing, name, run, theirs))
+        self._process.start()
+        theirs.close()
+        self.backend = self._receive() or 0
+        """Process id of its database connection."""
+
+    def step(self) -> bool:
+        """Waits until it has written another `ROWS_A_STEP`; False if it ended instead."""
+        return self._receive() is not None
+
+    def kill(self) -> None:
+        """Ends it without a word and waits until it is gone."""
+        os.kill(self._process.pid or 0, signal.SIGKILL)
+        self._process.join()
+
+    def end(self) -> int | None:
+        """Waits for its end; its exit code."""
+        while self.step():
+            pass
+        self._process.join()
+        return self._process.exitcode
+
+    def _receive(self) -> int | None:
+        try:
+            said: int = self._steps.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+        return said
+
+
+def _work(url: str, landing: Path, name: str, run: str, steps: Connection) -> None:
+    reading_module.BATCH_ROWS = ROWS_A_STEP
+    loader = Loader(url, landing)
+
+    def tell(entry: Entry, progress: Progress) -> None:
+        del entry
+        steps.send(progress.rows)
+
+    try:
+        with database.connect(url) as connection:
+            steps.send(connection.info.backend_pid)
+            ingest(name, loader.ingestion(connection, run), tell)
+    except (psycopg.Error, BrokenPipeError):
+        # What a killed database does to a worker is no news on the terminal.
+        os._exit(1)
