@@ -40,6 +40,8 @@ _FORMS = {
     "cursor": "the next_cursor of this list's page before is needed",
     "idempotency-key": "1 to 255 visible ASCII characters are needed",
     "last-event-id": "the id of an event is needed",
+    "run_id": "the id of a run is needed",
+    "task_id": "the id of a task is needed",
     "time": "a time of day like 08:00 is needed",
     "types": "types of events separated by commas are needed",
 }

@@ -12,6 +12,8 @@ from shifts_api.errors import ApiError
 
 _ISO_WEEK = re.compile(r"(\d{4})-W(\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+TASK = r"^[A-Za-z0-9._-]{1,100}$"
+"""What a task's or a run's id looks like."""
 
 WeekText = Annotated[
     str,

@@ -8,7 +8,7 @@ from shifts_api.errors import ApiError
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_NAME_BYTES = 512
 MAX_PART_BYTES = 200
-_FORBIDDEN = re.compile(r"\\|^$|^\.|\.(?:tmp|part)$|%(?:00|2[EF]|5C)", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"\\|^$|^\.|\.(?:tmp|part)$|%(?:00|25|2[EF]|5C)", re.IGNORECASE)
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
 """Characters that a person does not see, or that turn the others round."""
 

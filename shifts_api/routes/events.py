@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse
 from shifts_api.errors import ApiError, responses
 from shifts_api.feed.event import TYPES, Wanted
 from shifts_api.feed.feed import Feed
+from shifts_api.parameters import TASK
 
 router = APIRouter(tags=["feed"])
 
@@ -41,8 +42,8 @@ _EXAMPLE = (
 )
 async def events(
     request: Request,
-    task_id: Annotated[str | None, Query(description="Only events of this task.", max_length=100)] = None,
-    run_id: Annotated[str | None, Query(description="Only events of this run.", max_length=100)] = None,
+    task_id: Annotated[str | None, Query(description="Only events of this task.", pattern=TASK)] = None,
+    run_id: Annotated[str | None, Query(description="Only events of this run.", pattern=TASK)] = None,
     types: Annotated[
         str | None,
         Query(

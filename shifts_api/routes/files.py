@@ -15,6 +15,7 @@ from shifts_api.landing.inbox import Inbox
 from shifts_api.landing.names import MAX_NAME_BYTES, SUFFIXES
 from shifts_api.ledger import find_by_key, queue_file
 from shifts_api.pages import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
+from shifts_api.parameters import TASK
 from shifts_api.security import Writer
 
 router = APIRouter(tags=["files"])
@@ -78,7 +79,7 @@ async def files(
     request: Request,
     response: Response,
     status: Annotated[Status | None, Query()] = None,
-    task_id: Annotated[str | None, Query(max_length=100, description="Only the file of this task.")] = None,
+    task_id: Annotated[str | None, Query(pattern=TASK, description="Only the file of this task.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Files:

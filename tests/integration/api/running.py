@@ -91,9 +91,8 @@ class Service:
 
 @contextmanager
 def running(service: Service) -> Iterator[Service]:
-    service.start()
     try:
-        yield service
+        yield service.start()
     finally:
         service.stop()
 
