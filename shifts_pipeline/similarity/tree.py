@@ -193,6 +193,10 @@ def count_near(tree, place, near, enough, stack):  # type: ignore[no-untyped-def
 
     `place` is (5,), its time within the day; `stack` is (STACK,) of working space.
     """
+    if 2 * near.reach_s >= DAY_S:
+        # Every time of day is near; looking once more for those across midnight would find them twice.
+        near = Near(near.reach_m, DAY_S, near.jointly)
+        return _count_once(tree, place, near, enough, stack)
     found = _count_once(tree, place, near, enough, stack)
     time = place[_TIME]
     if time - near.reach_s < 0:
@@ -229,6 +233,10 @@ def _find_once(tree, place, near, stack, trips, found):  # type: ignore[no-untyp
 @numba.njit(cache=True, nogil=True)
 def find_near(tree, place, near, stack, trips):  # type: ignore[no-untyped-def]
     """The same trips, put into `trips` (n,); returns how many."""
+    if 2 * near.reach_s >= DAY_S:
+        # Every time of day is near; looking once more for those across midnight would find them twice.
+        near = Near(near.reach_m, DAY_S, near.jointly)
+        return _find_once(tree, place, near, stack, trips, 0)
     found = _find_once(tree, place, near, stack, trips, 0)
     time = place[_TIME]
     if time - near.reach_s < 0:
