@@ -182,7 +182,8 @@ def bodies() -> Requests:
         found[f"coordinate {value[:9]}"] = _json(origin=["@", 0]).replace(b'"@"', value.encode())
         found[f"coordinate in a string {value[:9]}x"] = _json(destination=f"[{value}x, 0]")
     for field in ("region", "origin", "destination", "timestamp", "source"):
-        for wrong in (None, True, 7, {}, {"$ne": ""}, [[]], ["x"] * 3):
+        values: tuple[object, ...] = (None, True, 7, {}, {"$ne": ""}, [[]], ["x"] * 3)
+        for wrong in values:
             found[f"{field} {json.dumps(wrong)}"] = _json(**{field: wrong})
     for number, text in enumerate(SQL):
         for field in ("origin", "destination", "timestamp"):
