@@ -1,0 +1,231 @@
+"""Who may do what: the service's role in the database, clients with and without the key, pages of other sites."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from shifts_api.app import create_app
+from shifts_api.settings import ApiSettings
+from tests.integration.api.running import Service, posted, running, trip
+
+KEY = "a key of many words, and signs: !"
+HOME = "https://maps.example"
+
+
+@pytest.fixture(scope="module")
+def locked(
+    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A service with a key, for pages of one site."""
+    folder = tmp_path_factory.mktemp("locked")
+    more = {"SHIFTS_API_KEY": KEY, "SHIFTS_API_CORS_ORIGINS": f"{HOME}, https://other.example"}
+    service = Service(database_url, dagster_database_url, folder / "landing", folder / "api.log", more)
+    with running(service), httpx.Client(base_url=service.api) as client:
+        yield client
+
+
+@pytest.fixture
+def as_service(database_url: str, client: httpx.Client) -> Iterator[psycopg.Connection]:
+    """The trips database as the service has it."""
+    assert client.post("/trips", json=posted(trip())).status_code == 201
+    with psycopg.connect(database_url, options="-c role=shifts_api", autocommit=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO shifts_store.trips SELECT * FROM shifts_store.trips",
+        "UPDATE shifts_store.trips SET region_id = 1",
+        "DELETE FROM shifts_store.trips",
+        "TRUNCATE shifts_store.trips",
+        "DROP TABLE shifts_store.trips",
+        "ALTER TABLE shifts_store.trips ADD COLUMN x integer",
+        "DELETE FROM shifts_store.trips_2018w22",
+        "DROP TABLE shifts_store.trips_2018w22",
+        "INSERT INTO shifts_store.regions (name) VALUES ('x')",
+        "UPDATE shifts_store.sources SET name = 'x'",
+        "DELETE FROM shifts_store.trip_files",
+        "UPDATE shifts_store.trip_files SET status = 'queued'",
+        "INSERT INTO shifts_store.rejected_rows VALUES (1, 1, '', '')",
+        "DELETE FROM shifts_store.region_weeks",
+        "DELETE FROM shifts_store.week_files",
+        "DELETE FROM shifts_store.trip_clusters",
+        "DELETE FROM shifts_store.trip_cluster_members",
+        "INSERT INTO shifts_store.idempotency_keys (key, fingerprint) VALUES ('x', 'x')",
+        "SELECT shifts_store.unbook_file(1)",
+        "SELECT shifts_store.touch_weeks('{1}', '{2018-05-28}', true)",
+        "SELECT shifts_store.book_file(1, '{1}', '{2018-05-28}', '{1}', '{2018-05-28}', '{2018-05-28}')",
+        "SELECT shifts_store.ensure_week('2019-01-07')",
+        "SELECT shifts_store.reserve_trip_numbers(1)",
+        "SELECT shifts_store.claim_key('x', 'x')",
+        "SELECT nextval('shifts_store.trip_numbers')",
+        "CREATE TABLE shifts_store.mine (x integer)",
+        "CREATE FUNCTION shifts_store.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "CREATE SCHEMA mine",
+        "COPY shifts_store.regions TO PROGRAM 'true'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT rolpassword FROM pg_authid",
+        "ALTER ROLE shifts_api SUPERUSER",
+    ],
+)
+def test_the_services_role_changes_nothing_by_itself(as_service: psycopg.Connection, statement: str) -> None:
+    assert as_service.execute("SELECT count(*) FROM shifts_store.trips").fetchone() is not None
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        as_service.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT shifts_feed.publish('file.loaded', NULL, NULL, NULL, NULL, 'made up')",
+        "INSERT INTO shifts_feed.events (type) VALUES ('file.loaded')",
+        "DELETE FROM shifts_feed.events",
+        "SELECT * FROM event_logs",
+        "DELETE FROM runs",
+    ],
+)
+def test_the_services_role_only_reads_the_outbox(dagster_database_url: str, statement: str) -> None:
+    with psycopg.connect(dagster_database_url, options="-c role=shifts_api") as connection:
+        connection.execute("SELECT count(*) FROM shifts_feed.events")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_with_the_key_a_client_writes(locked: httpx.Client, scheme: str) -> None:
+    key = {"Authorization": f"{scheme} {KEY}"}
+    assert locked.post("/trips", json=posted(trip()), headers=key).status_code == 201
+    assert locked.post("/files", params={"name": "a.csv"}, content=b"x", headers=key).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer schlüssel"}]
+)
+def test_without_it_a_client_only_reads_from_this_machine_too(
+    locked: httpx.Client, headers: dict[str, str]
+) -> None:
+    encoded = {name.encode(): value.encode() for name, value in headers.items()}
+    for answer in (
+        locked.post("/trips", json=posted(trip()), headers=encoded),
+        locked.post("/files", params={"name": "a.csv"}, content=b"x", headers=encoded),
+    ):
+        assert answer.status_code == 401
+        assert answer.json() == {"message": "An API key is needed: Authorization: Bearer <key>"}
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert locked.get("/files", headers=encoded).status_code == 200
+    assert locked.get("/regions", headers=encoded).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"Host": "shifts.example"}, "Without an API key writes are allowed from this machine only"),
+        ({"X-Forwarded-For": "192.0.2.7"}, "Without an API key writes are allowed from this machine only"),
+        ({"Forwarded": "for=192.0.2.7"}, "Without an API key writes are allowed from this machine only"),
+        ({"X-Real-IP": "192.0.2.7"}, "Without an API key writes are allowed from this machine only"),
+        ({"Via": "1.1 proxy"}, "Without an API key writes are allowed from this machine only"),
+        ({"Origin": "https://evil.example"}, "Pages of https://evil.example may not write"),
+        ({"Origin": "null"}, "Pages of null may not write"),
+        ({"Origin": "http://["}, "Pages of http://[ may not write"),
+    ],
+)
+def test_without_a_key_nobody_writes_for_another_machine_or_site(
+    client: httpx.Client, headers: dict[str, str], told: str
+) -> None:
+    answer = client.post("/trips", json=posted(trip()), headers=headers)
+    assert (answer.status_code, answer.json()) == (403, {"message": told})
+
+
+def test_without_a_key_the_services_own_page_writes(client: httpx.Client, service: Service) -> None:
+    answer = client.post("/trips", json=posted(trip()), headers={"Origin": service.root})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "no address"])
+def test_without_a_key_another_machine_does_not_write(service: Service, host: str) -> None:
+    """The real application told of a client elsewhere: this machine has only itself to ask from."""
+    settings = ApiSettings(
+        database_url=service.database_url,
+        dagster_database_url=service.dagster_database_url,
+        landing_url=str(service.landing),
+    )
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(settings), client=(host, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as elsewhere:
+            return await elsewhere.post("/api/v1/trips", json=posted(trip()))
+
+    assert anyio.run(ask).status_code == 403
+
+
+def test_the_key_is_shown_nowhere(locked: httpx.Client) -> None:
+    settings = ApiSettings(
+        database_url="postgresql://x",
+        dagster_database_url="postgresql://x",
+        landing_url="x",
+        api_key=SecretStr(KEY),
+    )
+    assert KEY not in repr(settings)
+    root = str(locked.base_url).removesuffix("/api/v1/")
+    document = httpx.get(f"{root}/openapi.json")
+    assert KEY not in document.text + httpx.get(f"{root}/metrics").text
+    assert document.json()["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}
+
+
+def _preflight(client: httpx.Client, origin: str) -> httpx.Response:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    return client.options("/trips", headers={"Origin": origin, **asked})
+
+
+def test_pages_of_the_sites_that_are_set_may_ask(locked: httpx.Client) -> None:
+    allowed = _preflight(locked, HOME)
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == HOME
+    assert "Authorization" in allowed.headers["Access-Control-Allow-Headers"]
+    answer = locked.get("/regions", headers={"Origin": HOME})
+    assert answer.headers["Access-Control-Allow-Origin"] == HOME
+    assert answer.headers["Access-Control-Expose-Headers"] == "X-Request-ID, Retry-After, Link"
+    refused = locked.post("/trips", headers={"Origin": HOME})
+    assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, HOME)
+
+
+def test_pages_of_all_others_may_not(locked: httpx.Client, client: httpx.Client) -> None:
+    refused: list[Any] = [_preflight(locked, "https://evil.example"), _preflight(client, HOME)]
+    refused += [c.get("/regions", headers={"Origin": "https://evil.example"}) for c in (locked, client)]
+    assert [answer.status_code for answer in refused] == [400, 405, 200, 200]
+    assert not any("Access-Control-Allow-Origin" in answer.headers for answer in refused)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("api_key", "schlüssel", "printable ASCII"),
+        ("landing_url", "s3://bucket", "gs://bucket/prefix"),
+        ("database_url", "mysql://x", "postgresql://"),
+        ("api_port", "0", "greater than or equal to 1"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_its_name_and_reason(
+    service: Service, tmp_path: Path, name: str, value: str, told: str
+) -> None:
+    bad = Service(
+        service.database_url,
+        service.dagster_database_url,
+        service.landing,
+        tmp_path / "api.log",
+        {f"SHIFTS_{name.upper()}": value},
+    )
+    with pytest.raises(AssertionError):
+        bad.start()
+    assert bad.process is not None
+    assert bad.process.wait(10) == 1
+    (line,) = bad.log.read_text().splitlines()
+    assert line.startswith(f"SHIFTS_{name.upper()}: ")
+    assert told in line
