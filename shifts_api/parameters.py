@@ -2,12 +2,12 @@
 
 import math
 import re
-from dataclasses import dataclass
 from datetime import date, time
 from typing import Annotated
 
 from fastapi import Query
 
+from shifts_api.counting.box import Box
 from shifts_api.errors import ApiError
 
 _ISO_WEEK = re.compile(r"(\d{4})-W(\d\d)", re.ASCII)
@@ -46,16 +46,6 @@ BoxText = Annotated[
         max_length=200,
     ),
 ]
-
-
-@dataclass(frozen=True)
-class Box:
-    """A closed box in degrees; west > east means across the antimeridian."""
-
-    west: float
-    south: float
-    east: float
-    north: float
 
 
 def read_week(text: str) -> date:

@@ -3,13 +3,20 @@
 Format: PostgreSQL manual, "COPY", section "Binary Format".
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
 _LENGTH = "_length"
+_READ_BYTES = 16 << 20
 
 
 def row_dtype(**columns: str | np.dtype[np.void]) -> np.dtype[np.void]:
@@ -35,7 +42,38 @@ def to_bytes(rows: NDArray[np.void]) -> bytes:
     return HEADER + rows.tobytes() + TRAILER
 
 
-def from_bytes(data: bytes, dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """The rows of a whole COPY stream; read-only."""
-    count = (len(data) - len(HEADER) - len(TRAILER)) // dtype.itemsize
-    return np.frombuffer(data, dtype, count, offset=len(HEADER))
+def copied_rows(
+    connection: psycopg.Connection, statement: sql.Composable, dtype: np.dtype[np.void]
+) -> Iterator[NDArray[np.void]]:
+    """The rows of a COPY to the client, some hundred thousand at a time; read-only, at least one array.
+
+    Straight from libpq: psycopg's own loop takes five times as long for a row.
+
+    Raises:
+        psycopg.Error: the server refuses, or breaks off.
+    """
+    server = connection.pgconn
+    begun = server.exec_(statement.as_bytes(connection))
+    if begun.status != ExecStatus.COPY_OUT:
+        raise error_from_result(begun)
+    size = dtype.itemsize
+    held = bytearray()
+    take, ahead = server.get_copy_data, len(HEADER)
+    ended = False
+    try:
+        while not ended:
+            length, data = take(0)
+            ended = length <= 0
+            held += data
+            if ended or len(held) >= _READ_BYTES:
+                count = (len(held) - ahead) // size
+                yield np.frombuffer(bytes(held), dtype, count, offset=ahead)
+                del held[: ahead + count * size]
+                ahead = 0
+    finally:
+        if not ended:
+            # Whoever breaks off leaves a connection behind that is good for nothing else.
+            connection.close()
+    while (result := server.get_result()) is not None:
+        if result.status != ExecStatus.COMMAND_OK:
+            raise error_from_result(result)

@@ -10,7 +10,7 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from shifts_pipeline.binary_copy import from_bytes, row_dtype
+from shifts_pipeline.binary_copy import copied_rows, row_dtype
 
 Layer = Literal["aggregates", "clusters"]
 
@@ -68,19 +68,17 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
             " WHERE region_id = {region} AND started_at >= {week} AND started_at < {end})"
             " TO STDOUT (FORMAT binary)"
         ).format(week=sql.Literal(week), end=sql.Literal(week + _ONE_WEEK), region=sql.Literal(region_id))
-        with connection.cursor().copy(statement) as copy:
-            rows = from_bytes(b"".join(copy), _ROW)
-    return PairTrips(
-        region,
-        region_id,
-        week,
-        change_id,
-        removals,
-        tuple(file_ids),
-        rows["trip_id"].astype(np.int64),
-        rows["moment"].astype(np.int64),
-        np.column_stack([rows[name] for name in _ENDS]).astype(np.float64),
-    )
+        pieces = [
+            (
+                rows["trip_id"].astype(np.int64),
+                rows["moment"].astype(np.int64),
+                np.column_stack([rows[name].astype(np.float64) for name in _ENDS]),
+            )
+            for rows in copied_rows(connection, statement, _ROW)
+        ]
+    # Without trips there is one empty piece.
+    trip_ids, moments, ends = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return PairTrips(region, region_id, week, change_id, removals, tuple(file_ids), trip_ids, moments, ends)
 
 
 def replace_layer(

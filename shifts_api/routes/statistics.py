@@ -2,20 +2,22 @@
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.counting.box import Box, Match
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
+from shifts_api.parameters import read_box
+from shifts_api.weekly_trips import weekly_trips
 from shifts_api.weeks import Weeks, limits_of, parse_week, weeks_that_count
 
 router = APIRouter(tags=["statistics"])
 
-Match = Literal["both", "origin", "destination", "any"]
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _CORNER = re.compile(rf"\s*({_NUMBER})\s*,\s*({_NUMBER})\s*")
 _FOR_EVER = (date(1970, 1, 5), date(2999, 12, 30))
@@ -25,15 +27,6 @@ class Mean(BaseModel):
     """The weekly mean."""
 
     mean: float | None = Field(examples=[1.5], description="Trips a week; null when no trip matches.")
-
-
-class Box(BaseModel):
-    """A closed box in degrees; west > east means across the antimeridian."""
-
-    west: float
-    south: float
-    east: float
-    north: float
 
 
 class WeekTrips(BaseModel):
@@ -90,12 +83,12 @@ async def stats(request: Request, connection: Snapshot) -> Mean:
     (east, north), (west, south) = (
         (float(corner[1]), float(corner[2])) for corner in corners.values() if corner is not None
     )
-    region_id = await _region_id(connection, given["region"])
+    region = await _find(connection, given["region"])
     if west > east:
         # The original knows no antimeridian: such a box holds nothing.
         return Mean(mean=None)
-    box = Box(west=west, south=south, east=east, north=north)
-    trips = await _count(connection, region_id, box, "both", _FOR_EVER)
+    box = Box(west, south, east, north)
+    trips = await weekly_trips(connection, region.region_id, box, "both", _FOR_EVER)
     return Mean(mean=sum(trips.values()) / len(trips) if trips else None)
 
 
@@ -112,14 +105,12 @@ async def weekly(
     to: Annotated[str | None, Query(examples=["2018-W22", "2018-05-31"])] = None,
 ) -> WeeklyStatistics:
     """Borders count as inside. `from` and `to` are ISO weeks or dates, whose whole weeks count."""
-    box = _box(bbox)
+    box = read_box(bbox)
     first, last = _week("from", from_), _week("to", to)
-    region_id = await _region_id(connection, region)
-    now, first_at, last_at = await _span(connection, region_id)
-    span = (first_at, last_at) if first_at is not None and last_at is not None else None
-    limits = limits_of(weeks, span, first, last)
-    trips = await _count(connection, region_id, box, match, limits) if limits else {}
-    divisor = weeks_that_count(weeks, trips, span, first, last)
+    found = await _find(connection, region)
+    limits = limits_of(weeks, found.span, first, last)
+    trips = await weekly_trips(connection, found.region_id, box, match, limits) if limits else {}
+    divisor = weeks_that_count(weeks, trips, found.span, first, last)
     total = sum(trips.values())
     return WeeklyStatistics(
         mean=total / divisor if total else None,
@@ -134,20 +125,8 @@ async def weekly(
             from_week=f"{first:%G-W%V}" if first else None,
             to_week=f"{last:%G-W%V}" if last else None,
         ),
-        as_of=now,
+        as_of=found.as_of,
     )
-
-
-def _box(text_: str) -> Box:
-    try:
-        west, south, east, north = (float(part) for part in text_.split(","))
-    except ValueError:
-        raise ApiError(400, "bbox: four numbers west,south,east,north are needed") from None
-    if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
-        raise ApiError(
-            400, "bbox: longitudes from -180 to 180 and latitudes from -90 to 90, south below north"
-        )
-    return Box(west=west, south=south, east=east, north=north)
 
 
 def _week(name: str, text_: str | None) -> date | None:
@@ -161,34 +140,20 @@ def _week(name: str, text_: str | None) -> date | None:
         ) from None
 
 
-async def _region_id(connection: AsyncConnection, name: str) -> int:
-    found = await connection.scalar(
-        text("SELECT region_id FROM shifts_store.regions WHERE name = :name"),
-        {"name": name.replace("\0", "")},
+class _Region(NamedTuple):
+    region_id: int
+    span: tuple[datetime, datetime] | None
+    """First and last trip; None when all were taken away again."""
+    as_of: datetime
+
+
+async def _find(connection: AsyncConnection, name: str) -> _Region:
+    result = await connection.execute(
+        text("SELECT region_id, first_at, last_at, now() FROM shifts_store.find_region(:name)"),
+        {"name": name},
     )
-    if found is None:
+    row = result.one_or_none()
+    if row is None:
         raise ApiError(400, f"Region {name} not found")
-    return int(found)
-
-
-async def _span(
-    connection: AsyncConnection, region_id: int
-) -> tuple[datetime, datetime | None, datetime | None]:
-    result = await connection.execute(
-        text("SELECT now(), first_at, last_at FROM shifts_store.region_span(:region)"), {"region": region_id}
-    )
-    row: Any = result.one()
-    return row[0], row[1], row[2]
-
-
-async def _count(
-    connection: AsyncConnection, region_id: int, box: Box, match: Match, weeks: tuple[date, date]
-) -> dict[date, int]:
-    result = await connection.execute(
-        text(
-            "SELECT week, trips FROM shifts_store.count_trips"
-            "(:region, :west, :south, :east, :north, :match, :first, :last)"
-        ),
-        {"region": region_id, **box.model_dump(), "match": match, "first": weeks[0], "last": weeks[1]},
-    )
-    return {row.week: row.trips for row in result}
+    region_id, first_at, last_at, now = row
+    return _Region(region_id, None if first_at is None else (first_at, last_at), now)

@@ -1,7 +1,7 @@
 """The asset `weekly_aggregates`: what the statistics endpoint reads, one (region, week) at a time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
 
@@ -14,6 +14,8 @@ from shifts_pipeline.partitions import pair_of, region_weeks
 from shifts_pipeline.region_week import PairTrips, is_stale, read_pair, replace_layer
 from shifts_pipeline.resources import TripsDatabase, WorkerLock
 from shifts_pipeline.tags import ONLY_STALE
+from shifts_pipeline.tile_tables import totals, write_tiles
+from shifts_pipeline.tiling.tiles import Tile, build_tiles
 
 WEEKLY_AGGREGATES = dg.AssetKey("weekly_aggregates")
 TOTALS_EQUAL = "weekly_totals_equal_trips"
@@ -32,7 +34,7 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 TOTALS_EQUAL,
                 asset=WEEKLY_AGGREGATES,
-                description="The week's booked total = the trips counted one by one, for all pairs.",
+                description="Trips in the tiles = trips booked by the loads = trips counted one by one.",
             )
         ],
         group_name="trips",
@@ -40,7 +42,8 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
         owners=["team:platform"],
         code_version="1",
         pool="weekly",
-        description="Weekly totals and the structure behind exact statistics of any box.",
+        description="Weekly totals and the tiles behind exact statistics of any box.",
+        metadata={"dagster/table_name": "shifts_store.weekly_trip_tiles"},
     )
     def asset(
         context: dg.AssetExecutionContext, trips_database: TripsDatabase, worker_lock: WorkerLock
@@ -56,39 +59,22 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
                 pair = read_pair(connection, region, week)
                 if pair is None:
                     continue
-                if not replace_layer(connection, pair, "aggregates", partial(_write, pair)):
+                tiles = list(build_tiles(pair.ends))
+                if not replace_layer(connection, pair, "aggregates", partial(write_tiles, pair, tiles)):
                     context.log.info("%s: trips were replaced meanwhile; the pair stays stale", key)
                     continue
-                booked = _booked(connection, pair)
-                if booked != len(pair.trip_ids):
-                    wrong.append(f"{key}: {booked} booked, {len(pair.trip_ids)} there")
+                tiled, booked = totals(connection, pair)
+                if not tiled == booked == len(pair.trip_ids):
+                    wrong.append(f"{key}: {tiled} in tiles, {booked} booked, {len(pair.trip_ids)} there")
                 seconds = time.perf_counter() - begun
-                context.log_event(_materialization(key, pair, connection, seconds))
+                context.log_event(_materialization(key, pair, tiles, connection, seconds))
         yield dg.AssetCheckResult(check_name=TOTALS_EQUAL, passed=not wrong, metadata={"wrong": wrong})
 
     return asset
 
 
-def _write(pair: PairTrips, connection: psycopg.Connection) -> None:
-    connection.execute(
-        "UPDATE shifts_store.week_files SET aggregated = true"
-        " WHERE region_id = %s AND week = %s AND file_id = ANY (%s) AND NOT aggregated",
-        [pair.region_id, pair.week, list(pair.file_ids)],
-    )
-
-
-def _booked(connection: psycopg.Connection, pair: PairTrips) -> int:
-    row = connection.execute(
-        "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.week_files"
-        " WHERE region_id = %s AND week = %s AND file_id = ANY (%s)",
-        [pair.region_id, pair.week, list(pair.file_ids)],
-    ).fetchone()
-    connection.commit()
-    return int(row[0]) if row else 0
-
-
 def _materialization(
-    key: str, pair: PairTrips, connection: psycopg.Connection, seconds: float
+    key: str, pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection, seconds: float
 ) -> dg.AssetMaterialization:
     weeks = connection.execute(
         "SELECT week, trips FROM shifts.weekly WHERE region = %s ORDER BY week DESC LIMIT 52", [pair.region]
@@ -103,6 +89,12 @@ def _materialization(
             "dagster/partition_row_count": len(pair.trip_ids),
             "rows_per_second": round(len(pair.trip_ids) / max(seconds, 1e-3)),
             "seconds": round(seconds, 2),
+            "tiles": len(tiles),
+            "bytes_a_trip": round(_bytes(tiles) / max(len(pair.trip_ids), 1), 1),
             "trips_by_week": pictures.weekly_bars([w for w, _ in weeks], [n for _, n in weeks], pair.region),
         },
     )
+
+
+def _bytes(tiles: Sequence[Tile]) -> int:
+    return sum(len(tile.leaves) + len(tile.codes) + len(tile.rests) for tile in tiles)

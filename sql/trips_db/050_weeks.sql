@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS shifts_store.week_files (
     trips      bigint NOT NULL CHECK (trips > 0),
     first_at   timestamp NOT NULL,
     last_at    timestamp NOT NULL,
-    aggregated boolean NOT NULL DEFAULT false,  -- are its trips in the pair's aggregates?
+    aggregated boolean NOT NULL DEFAULT false,  -- are its trips in the pair's tiles?
     PRIMARY KEY (region_id, week, file_id)
 );
 CREATE INDEX IF NOT EXISTS week_files_by_file ON shifts_store.week_files (file_id);
@@ -59,7 +59,7 @@ LANGUAGE sql AS $$
 $$;
 
 -- Takes a file's trips and rejects away again (it is being replaced). What was computed with them no longer
--- holds, so every other file of those pairs counts as not aggregated.
+-- holds: the tiles of those pairs go too, and every other file counts as not aggregated.
 CREATE OR REPLACE FUNCTION shifts_store.unbook_file(gone bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -80,6 +80,9 @@ BEGIN
         WHERE t.started_at >= one_week AND t.started_at < one_week + 7 AND t.file_id = gone;
     END LOOP;
     DELETE FROM shifts_store.week_files f WHERE f.file_id = gone;
+    DELETE FROM shifts_store.weekly_trip_tiles t
+    USING unnest(region_ids, weeks) AS u (region_id, week)
+    WHERE t.region_id = u.region_id AND t.week = u.week;
     UPDATE shifts_store.week_files f SET aggregated = false
     FROM unnest(region_ids, weeks) AS u (region_id, week)
     WHERE f.region_id = u.region_id AND f.week = u.week AND f.aggregated;

@@ -1,0 +1,66 @@
+"""How bounds lie to a box: wholly inside, wholly outside or cut by its sides; end by end, axis by axis."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Match = Literal["both", "origin", "destination", "any"]
+"""Which ends of a trip must lie in the box."""
+
+ENDS_ASKED: dict[Match, tuple[bool, bool]] = {
+    "both": (True, True),
+    "any": (True, True),
+    "origin": (True, False),
+    "destination": (False, True),
+}
+
+
+@dataclass(frozen=True)
+class Box:
+    """A closed box in degrees; west > east means across the antimeridian."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+class Relation(NamedTuple):
+    """What bounds say about the trips within."""
+
+    inside: NDArray[np.bool_]
+    """Shape (n,): all of them match."""
+    cut: NDArray[np.bool_]
+    """Shape (n, 4): the coordinates (origin lon, lat, destination lon, lat) that decide where bounds do not."""
+
+
+def relate(low: NDArray[np.float64], high: NDArray[np.float64], box: Box, match: Match) -> Relation:
+    """How bounds lie to the box; those with neither `inside` nor a `cut` are outside.
+
+    Args:
+        low: shape (n, 4), smallest origin lon, lat, destination lon, lat; degrees.
+        high: shape (n, 4), largest ones.
+        box: closed.
+        match: which ends must lie in it.
+    """
+    within, without = np.empty(low.shape, bool), np.empty(low.shape, bool)
+    lon, lat = slice(0, 4, 2), slice(1, 4, 2)
+    within[:, lat] = (low[:, lat] >= box.south) & (high[:, lat] <= box.north)
+    without[:, lat] = (high[:, lat] < box.south) | (low[:, lat] > box.north)
+    if box.west <= box.east:
+        within[:, lon] = (low[:, lon] >= box.west) & (high[:, lon] <= box.east)
+        without[:, lon] = (high[:, lon] < box.west) | (low[:, lon] > box.east)
+    else:
+        within[:, lon] = (low[:, lon] >= box.west) | (high[:, lon] <= box.east)
+        without[:, lon] = (low[:, lon] > box.east) & (high[:, lon] < box.west)
+    asked = np.array(ENDS_ASKED[match])
+    end_inside = within.reshape(-1, 2, 2).all(axis=2) & asked
+    end_outside = without.reshape(-1, 2, 2).any(axis=2) | ~asked
+    if match == "both":
+        inside, outside = end_inside[:, 0] & end_inside[:, 1], end_outside[:, 0] | end_outside[:, 1]
+    else:
+        inside, outside = end_inside[:, 0] | end_inside[:, 1], end_outside[:, 0] & end_outside[:, 1]
+    open_ends = ~end_outside & ~(inside | outside)[:, None]
+    return Relation(inside, ~within & np.repeat(open_ends, 2, axis=1))

@@ -1,0 +1,47 @@
+"""A pair's tiles in their table: written in the layer's transaction, and held against the trips."""
+
+from collections.abc import Sequence
+
+import psycopg
+
+from shifts_pipeline.region_week import PairTrips
+from shifts_pipeline.tiling.tiles import Tile
+
+_TYPES = ("int4", "date", "int4", "int4", *("float8",) * 8, *("bytea",) * 3)
+_COLUMNS = (
+    "region_id, week, tile, trips, low_x0, low_y0, low_x1, low_y1, high_x0, high_y0, high_x1, high_y1,"
+    " leaves, codes, rests"
+)
+
+
+def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
+    """Replaces the pair's tiles in the open transaction, and notes which files' trips are in them."""
+    where = [pair.region_id, pair.week]
+    connection.execute("DELETE FROM shifts_store.weekly_trip_tiles WHERE region_id = %s AND week = %s", where)
+    statement = f"COPY shifts_store.weekly_trip_tiles ({_COLUMNS}) FROM STDIN (FORMAT binary)"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(_TYPES)
+        for number, tile in enumerate(tiles):
+            bounds = (*tile.low, *tile.high)
+            copy.write_row((*where, number, tile.trips, *bounds, tile.leaves, tile.codes, tile.rests))
+    connection.execute(
+        "UPDATE shifts_store.week_files SET aggregated = true"
+        " WHERE region_id = %s AND week = %s AND file_id = ANY (%s) AND NOT aggregated",
+        [*where, list(pair.file_ids)],
+    )
+
+
+def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:
+    """Trips in the pair's tiles, and trips booked for the files that are in them."""
+    row = connection.execute(
+        """
+        SELECT coalesce((SELECT sum(trips) FROM shifts_store.weekly_trip_tiles
+                         WHERE region_id = %(region)s AND week = %(week)s), 0)::bigint,
+               coalesce((SELECT sum(trips) FROM shifts_store.week_files
+                         WHERE region_id = %(region)s AND week = %(week)s AND aggregated), 0)::bigint
+        """,
+        {"region": pair.region_id, "week": pair.week},
+    ).fetchone()
+    connection.commit()
+    assert row is not None
+    return row[0], row[1]
