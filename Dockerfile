@@ -28,9 +28,10 @@ FROM build AS build-pipeline
 COPY requirements/platform.txt requirements/
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/platform.txt
 COPY --from=build-wheel /wheel /wheel
-# The libraries' own tests are a seventh of the image.
+# The libraries' own tests are a seventh of the image; descriptions of all of Google's other services are a tenth.
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --no-index /wheel/*.whl \
-    && find /opt/shifts/lib -type d -name tests -prune -exec rm -rf {} +
+    && find /opt/shifts/lib -type d -name tests -prune -exec rm -rf {} + \
+    && rm -rf /opt/shifts/lib/*/site-packages/googleapiclient/discovery_cache/documents
 # Compiled for any processor of the kind, so that no run begins with a compiler; measured, it is no slower than code made
 # for one. It is taken only for the very file it was made from, and layers keep times in whole seconds.
 ENV NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/var/lib/shifts/compiled

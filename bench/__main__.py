@@ -5,7 +5,7 @@ import importlib
 import sys
 from importlib.util import find_spec
 
-NAMES = ("load", "cluster", "stats")
+NAMES = ("load", "cluster", "stats", "landing")
 
 
 def main(words: list[str]) -> None:

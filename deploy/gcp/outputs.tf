@@ -1,4 +1,4 @@
-# What the commands in docs/deployment.md ask for.
+# What the commands in docs/gcp.md ask for.
 
 output "registry" {
   description = "Where the images are pushed to."

@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
 # Proves the images without a container daemon: builds both, looks into them, and lets them be the whole platform, with
 # a PostGIS of this machine: a file is brought to the API, loaded by a run, and counted in the answer.
-# Needs root on Debian or Ubuntu; leaves nothing behind but Debian's packages. Takes about five minutes.
+# Needs root on Debian or Ubuntu, else it ends with 77; leaves nothing behind but Debian's packages. Takes about five minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-[ "$(id -u)" = 0 ] || { echo "run this as root: buildah's chroot isolation needs it" >&2; exit 1; }
-for tool in buildah debootstrap curl; do
-    command -v $tool >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $tool; } >/dev/null
-done
+if [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null || ! command -v apt-get >/dev/null; then
+    echo "images are not tried: buildah's chroot isolation needs root, the right to mount, and Debian's packages" >&2
+    exit 77
+fi
+missing=""
+for tool in buildah debootstrap curl; do command -v $tool >/dev/null || missing="$missing $tool"; done
+if [ -n "$missing" ]; then
+    echo "installing$missing from Debian's packages"
+    apt-get update -qq >/dev/null
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1
+fi
 PYTHON=${PYTHON:-python3} deploy/prepare-machine.sh
 postgres=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
 
@@ -16,10 +24,12 @@ work=$(mktemp -d)
 chmod 755 "$work"
 finish() {
     code=$?
-    for group in $(jobs -p); do kill -TERM -- "-$group" 2>/dev/null || true; done
+    [ $code = 0 ] || tail -n 20 "$work"/*.log >&2 || true
+    # The shell would name every service that it ends.
+    exec 2>/dev/null
+    for group in $(jobs -p); do kill -TERM -- "-$group" || true; done
     wait
     [ ! -d "$work/pg" ] || runuser -u postgres -- "$postgres/pg_ctl" -D "$work/pg" -m immediate stop >/dev/null || true
-    [ $code = 0 ] || tail -n 20 "$work"/*.log >&2
     tools rm --all >/dev/null || true
     rm -rf "$work"
 }
@@ -28,7 +38,7 @@ set -m # each service leads a process group of its own, so that it ends with all
 
 tools() { buildah --root "$work/images" --runroot "$work/state" "$@"; }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-step() { echo "== $*"; }
+step() { printf '== %s s: %s\n' "$SECONDS" "$*"; }
 fail() { echo "$*" >&2; exit 1; }
 eventually() { # command...: until it succeeds, for two minutes
     for _ in $(seq 240); do
@@ -140,4 +150,4 @@ curl --silent --fail --show-error --header "Authorization: Bearer proof" --data-
 box='region=Hamburg&nortest=11,54&southest=9,53'
 answered() { curl --silent "$url/api/v1/trips/stats?$box" | grep -F '"mean":3'; }
 eventually answered
-echo "the platform runs in its images"
+step "the platform runs in its images"

@@ -17,12 +17,14 @@ def read(name: str) -> str:
 
 @cache
 def compose() -> dict[str, Any]:
-    return yaml.safe_load(read("docker-compose.yml"))
+    found: dict[str, Any] = yaml.safe_load(read("docker-compose.yml"))
+    return found
 
 
 @cache
 def values() -> dict[str, Any]:
-    return yaml.safe_load(read("deploy/k8s/dagster-values.yaml"))
+    found: dict[str, Any] = yaml.safe_load(read("deploy/k8s/dagster-values.yaml"))
+    return found
 
 
 @cache

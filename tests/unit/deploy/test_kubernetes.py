@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import kubernetes.client as k8s
+import kubernetes.client as k8s  # type: ignore[import-untyped]
 import pytest
 import yaml
 from dagster._config import process_config, resolve_to_config_type
@@ -206,9 +206,9 @@ def test_dagster_reaches_the_code_server_on_its_port() -> None:
 
 def test_the_chart_is_of_the_version_of_dagster_that_is_locked() -> None:
     (version,) = re.findall(r"^dagster==(\S+)", read("requirements/platform.txt"), re.MULTILINE)
-    assert f"--version {version} " in read("docs/deployment.md")
+    assert f"--version {version} " in read("docs/gcp.md")
 
 
 def test_every_word_to_fill_in_is_set_by_the_steps() -> None:
     words = set(re.findall(r"\$\{(\w+)\}", "".join(p.read_text("utf-8") for p in K8S.glob("*.yaml"))))
-    assert words <= set(re.findall(r"^ *export (\w+)=", read("docs/deployment.md"), re.MULTILINE))
+    assert words <= set(re.findall(r"^ *export (\w+)=", read("docs/gcp.md"), re.MULTILINE))

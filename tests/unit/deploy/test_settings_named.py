@@ -19,6 +19,8 @@ FILES = [
     "docker-compose.yml",
     ".env.example",
     "docs/deployment.md",
+    "docs/gcp.md",
+    "docs/scaling.md",
     "tests/images/build_images.sh",
     *sorted(
         str(path.relative_to(ROOT))
