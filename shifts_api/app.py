@@ -1,5 +1,6 @@
 """The web service: its life and every route."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,11 +19,14 @@ from shifts_api.routes import clusters, events, files, health, live, regions, st
 from shifts_api.settings import ApiSettings
 
 PREFIX = "/api/v1"
+CLEARING_UP_TAKES_S = 0.7
+"""What requests get that were broken off at the end; the process does not wait for them by itself."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
     """The service for some settings."""
     metrics = Metrics()
+    running: set[asyncio.Task[object]] = set()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -33,6 +37,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.state.inbox = open_inbox(settings.landing_url)
         app.state.inbox.forget_broken_uploads()
         yield
+        if running:
+            await asyncio.wait(running, timeout=CLEARING_UP_TAKES_S)
         await app.state.feed.stop()
         await app.state.pool.dispose()
 
@@ -80,5 +86,5 @@ def create_app(settings: ApiSettings) -> FastAPI:
             ],
             expose_headers=["X-Request-ID", "Retry-After", "Link"],
         )
-    app.add_middleware(Observe, metrics=metrics, prefix=PREFIX)
+    app.add_middleware(Observe, metrics=metrics, prefix=PREFIX, running=running)
     return app

@@ -1,5 +1,6 @@
 """What every request gets: an id, security headers, a line in the log and its place in the figures."""
 
+import asyncio
 import logging
 import re
 import time
@@ -26,8 +27,11 @@ _access = logging.getLogger("shifts_api.access")
 class Observe:
     """ASGI middleware, outermost."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, prefix: str) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, prefix: str, running: set[asyncio.Task[object]]
+    ) -> None:
         self._app = app
+        self._running = running
         self._prefix = prefix
         self._metrics = metrics
 
@@ -53,11 +57,15 @@ class Observe:
 
         began = time.perf_counter()
         outcome = "done"
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
         try:
             await self._app(scope, receive, note)
         except SendTimeoutError:
             outcome = "cut off"
         finally:
+            self._running.discard(task)
             self._note(scope, status, time.perf_counter() - began, outcome)
 
     def _note(self, scope: Scope, status: int, seconds: float, outcome: str) -> None:

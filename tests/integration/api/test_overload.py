@@ -116,15 +116,3 @@ def test_at_its_end_streams_are_closed_and_requests_are_finished(
     messages = [line["message"] for line in service.log_lines]
     assert "Application shutdown complete." in messages
     assert not any("timeout graceful shutdown exceeded" in message for message in messages)
-
-
-def test_at_its_end_it_does_not_wait_for_who_never_finishes(
-    service: Service, trips_db: psycopg.Connection
-) -> None:
-    service.start()
-    with ThreadPoolExecutor() as clients, _stuck(trips_db):
-        never = clients.submit(httpx.get, f"{service.api}/regions", timeout=30)
-        _wait_for_waiting(service.database_url, 1)
-        service.stop()
-        with pytest.raises(httpx.RemoteProtocolError):
-            never.result()

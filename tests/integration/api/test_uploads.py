@@ -1,0 +1,188 @@
+"""Uploads into a landing folder: whole or not at all, in little memory, whatever happens on the way."""
+
+import hashlib
+import random
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.integration.api.running import Service, running, wait_until
+
+MIB = 1024**2
+LIMIT = 400 * MIB
+PIECES = [random.Random(number).randbytes(MIB) for number in range(3)]
+
+
+@pytest.fixture(scope="module")
+def service(
+    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service that takes uploads up to a limit."""
+    folder = tmp_path_factory.mktemp("uploads")
+    more = {"SHIFTS_API_MAX_UPLOAD_BYTES": str(LIMIT)}
+    with running(
+        Service(database_url, dagster_database_url, folder / "in", folder / "api.log", more)
+    ) as found:
+        yield found
+
+
+def _files(service: Service) -> set[str]:
+    """Everything below the landing folder that is no folder."""
+    return {str(path.relative_to(service.landing)) for path in service.landing.rglob("*") if path.is_file()}
+
+
+def _entries(trips_db: psycopg.Connection) -> int:
+    row = trips_db.execute("SELECT count(*) FROM shifts_store.trip_files").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _bytes(size_mib: int, digest: "hashlib._Hash | None" = None) -> Iterator[bytes]:
+    for number in range(size_mib):
+        piece = PIECES[number % 3]
+        if digest is not None:
+            digest.update(piece)
+        yield piece
+
+
+def _peak_memory(service: Service) -> int:
+    """The most bytes that the process ever held."""
+    assert service.process is not None
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{service.process.pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def test_an_upload_is_there_whole_and_queued_when_it_is_answered(
+    client: httpx.Client, service: Service, trips_db: psycopg.Connection
+) -> None:
+    answer = client.post("/files", params={"name": "sub/größe.csv.gz"}, content=PIECES[0])
+    path = service.landing / "sub" / "größe.csv.gz"
+    assert path.read_bytes() == PIECES[0]
+    task = answer.json()["task_id"]
+    (entry,) = client.get("/files", params={"task_id": task}).json()["files"]
+    assert answer.status_code == 202
+    assert answer.json() == {"file_id": entry["file_id"], "task_id": task, "name": "sub/größe.csv.gz"}
+    assert (entry["status"], entry["uri"]) == ("queued", path.as_uri())
+    stat = path.stat()
+    queued = trips_db.execute(
+        "SELECT version, size_bytes FROM shifts_store.trip_files WHERE task_id = %s", [task]
+    ).fetchone()
+    assert queued == (f"{stat.st_mtime_ns}-{stat.st_size}", MIB)
+
+
+def test_a_large_upload_takes_little_memory(client: httpx.Client, service: Service) -> None:
+    digest = hashlib.sha256()
+    answer = client.post("/files", params={"name": "large.csv"}, content=_bytes(300, digest), timeout=120)
+    assert answer.status_code == 202
+    with (service.landing / "large.csv").open("rb") as stream:
+        assert hashlib.file_digest(stream, "sha256").hexdigest() == digest.hexdigest()
+    assert _peak_memory(service) < 200 * MIB
+    (service.landing / "large.csv").unlink()
+
+
+def test_an_upload_replaces_the_file_of_its_name_at_once(client: httpx.Client, service: Service) -> None:
+    for content in (b"first", b"second"):
+        assert client.post("/files", params={"name": "again.csv"}, content=content).status_code == 202
+        assert (service.landing / "again.csv").read_bytes() == content
+
+
+def test_an_upload_with_a_key_is_taken_once(
+    client: httpx.Client, service: Service, trips_db: psycopg.Connection
+) -> None:
+    def upload(name: str) -> httpx.Response:
+        return client.post(
+            "/files", params={"name": name}, content=_bytes(3), headers={"Idempotency-Key": "upload"}
+        )
+
+    first, entries = upload("key.csv"), _entries(trips_db)
+    written = (service.landing / "key.csv").stat().st_mtime_ns
+    assert (upload("key.csv").json(), _entries(trips_db)) == (first.json(), entries)
+    assert (service.landing / "key.csv").stat().st_mtime_ns == written
+    assert upload("other.csv").status_code == 422
+    assert not (service.landing / "other.csv").exists()
+
+
+def _begin(service: Service, name: str, declared: int) -> socket.socket:
+    """An upload that has brought a little and goes on as soon as its client wants."""
+    before = _files(service)
+    connection = socket.create_connection(("127.0.0.1", service.port))
+    head = f"POST /api/v1/files?name={name} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {declared}\r\n\r\n"
+    connection.sendall(head.encode() + PIECES[0] + PIECES[1])
+    wait_until(lambda: any(name.endswith(".part") for name in _files(service) - before), 10)
+    return connection
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(service: Service, trips_db: psycopg.Connection) -> None:
+    before, entries = _files(service), _entries(trips_db)
+    with _begin(service, "broken.csv", 3 * MIB):
+        assert len(_files(service)) == len(before) + 1
+    wait_until(lambda: _files(service) == before, 20)
+    assert _entries(trips_db) == entries
+    assert service.log_lines[-1]["status"] == 400
+
+
+def test_an_upload_that_hides_how_large_it_is_leaves_nothing(
+    client: httpx.Client, service: Service, trips_db: psycopg.Connection
+) -> None:
+    before, entries = _files(service), _entries(trips_db)
+    answer = client.post(
+        "/files", params={"name": "endless.csv"}, content=_bytes(LIMIT // MIB + 1), timeout=120
+    )
+    assert (answer.status_code, answer.json()) == (
+        413,
+        {"message": f"The body is larger than {LIMIT} bytes"},
+    )
+    assert (_files(service), _entries(trips_db)) == (before, entries)
+
+
+@pytest.mark.parametrize("name", ["folder", "folder/file.csv/deeper.csv"])
+def test_an_upload_where_it_cannot_be_leaves_nothing(
+    client: httpx.Client, service: Service, name: str
+) -> None:
+    (service.landing / "folder.csv").mkdir(exist_ok=True, parents=True)
+    (service.landing / "folder" / "file.csv").parent.mkdir(exist_ok=True)
+    (service.landing / "folder" / "file.csv").write_text("a file")
+    before = _files(service)
+    name = name if name.endswith(".csv") else f"{name}.csv"
+    answer = client.post("/files", params={"name": name}, content=b"x")
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"message": f"'{name}': a folder of that name, or a file where it needs one, is there"},
+    )
+    assert _files(service) == before
+
+
+def test_a_service_that_starts_clears_up_after_a_killed_one_and_leaves_a_living_one_alone(
+    service: Service, tmp_path: Path
+) -> None:
+    before = _files(service)
+    other = Service(
+        service.database_url, service.dagster_database_url, service.landing, tmp_path / "other.log"
+    )
+    with running(other), _begin(other, "living.csv", 3 * MIB) as living:
+        with _begin(service, "killed.csv", 3 * MIB):
+            service.stop(signal.SIGKILL)
+        assert len(_files(service)) == len(before) + 2
+        service.start()
+        assert len(_files(service)) == len(before) + 1
+        living.sendall(PIECES[2])
+        assert living.recv(12) == b"HTTP/1.1 202"
+    assert _files(service) == before | {"living.csv"}
+    assert (service.landing / "living.csv").read_bytes() == b"".join(PIECES)
+
+
+def test_a_service_that_ends_does_not_wait_for_an_upload_without_end_and_leaves_nothing_of_it(
+    service: Service, trips_db: psycopg.Connection
+) -> None:
+    before, entries = _files(service), _entries(trips_db)
+    with _begin(service, "without_end.csv", 3 * MIB):
+        service.stop()
+    assert (_files(service), _entries(trips_db)) == (before, entries)
+    service.start()
