@@ -18,10 +18,7 @@ _EMPTIED = "trips, rejected_rows, week_files, region_weeks, trip_files"
 
 def write_files(environment: dict[str, str], folder: Path, rows: int) -> Work:
     """A file of generated trips, the same trips in the form of the table, and the partitions for them."""
-    landing = folder / f"landing_{rows}"
-    landing.mkdir()
-    environment = environment | {"SHIFTS_LANDING_URL": str(landing)}
-    work = Work(environment, landing / f"trips_{rows}.csv", folder / f"prepared_{rows}.csv")
+    work = place(environment, folder, rows)
     done = 0
     with (
         work.file.open("wb") as file,
@@ -34,6 +31,23 @@ def write_files(environment: dict[str, str], folder: Path, rows: int) -> Work:
                 _write_prepared(prepared, lines, done, connection)
             done += count
     return work
+
+
+def write_file(environment: dict[str, str], folder: Path, rows: int, number: int = 0) -> Work:
+    """Only the file of generated trips, other ones for every number."""
+    work = place(environment, folder, rows, number)
+    with work.file.open("wb") as file:
+        for _, lines in csv_blocks(rows, seed=_SEED + number):
+            file.write(lines)
+    return work
+
+
+def place(environment: dict[str, str], folder: Path, rows: int, number: int = 0) -> Work:
+    """Where the files of a size go."""
+    landing = folder / f"landing_{rows}"
+    landing.mkdir(exist_ok=True)
+    environment = environment | {"SHIFTS_LANDING_URL": str(landing)}
+    return Work(environment, landing / f"trips_{rows}_{number}.csv", folder / f"prepared_{rows}.csv")
 
 
 def empty(url: str) -> None:

@@ -1,5 +1,7 @@
 """The whole pipeline on one page: what Dagster loads."""
 
+import threading
+
 import dagster as dg
 
 from shifts_pipeline.assets.raw_trips import raw_trips
@@ -7,6 +9,7 @@ from shifts_pipeline.assets.trip_clusters import trip_clusters
 from shifts_pipeline.assets.weekly_aggregates import weekly_aggregates
 from shifts_pipeline.cleanup import cleanup, nightly_cleanup
 from shifts_pipeline.jobs import LOAD_TRIP_FILES, REFRESH_WEEKS
+from shifts_pipeline.loading.read_csv import load_compiled
 from shifts_pipeline.resources import (
     Feed,
     Landing,
@@ -63,5 +66,7 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What the code server loads: the pipeline for the settings in force."""
+    """What the code server and the workers load: the pipeline for the settings in force."""
+    # Dagster takes a second to begin a run, most of it waiting for its database.
+    threading.Thread(target=load_compiled, name="load-compiled").start()
     return build_defs(settings())

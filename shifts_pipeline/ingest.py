@@ -14,6 +14,7 @@ from shifts_pipeline.loading.load_file import load_file
 from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
 
 _HASHED_BYTES = 1 << 20
+_MACHINE_FAILED = (psycopg.OperationalError, OSError)
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,14 @@ def _bring_in(entry: Entry, job: Ingestion, on_progress: Callable[[Entry, Progre
         # The next try shall know why this one ended; when the database itself is gone the lock tells.
         with suppress(psycopg.Error):
             job.connection.rollback()
-            before = entry.status if entry.status == "loaded" else "queued"
+            # What is wrong with the machine is not the file's fault: it may be tried for ever.
+            innocent = isinstance(error, _MACHINE_FAILED) or not isinstance(error, Exception)
+            still_open: ledger.Status = "queued" if innocent else "loading"
             ledger.update(
-                job.connection, [entry.file_id], status=before, error=f"{type(error).__name__}: {error}"
+                job.connection,
+                [entry.file_id],
+                status="loaded" if entry.status == "loaded" else still_open,
+                error=f"{type(error).__name__}: {error}",
             )
             job.connection.commit()
         raise

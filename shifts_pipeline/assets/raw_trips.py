@@ -174,14 +174,21 @@ class _Telling:
 
 def _is_accounted_for(connection: psycopg.Connection, entry: Entry) -> bool:
     """Whether the database holds exactly what the ledger says the file had."""
+    # Each week is read once, whatever the number of its regions.
     row = connection.execute(
         """
-        SELECT coalesce((SELECT sum(trips) FROM shifts_store.week_files WHERE file_id = %(id)s), 0)
-               = rows_loaded
-           AND coalesce((SELECT sum((SELECT count(*) FROM shifts_store.trips t WHERE t.file_id = f.file_id
-                                     AND t.started_at >= f.week AND t.started_at < f.week + 7
-                                     AND t.region_id = f.region_id))
-                         FROM shifts_store.week_files f WHERE f.file_id = %(id)s), 0) = rows_loaded
+        WITH booked AS (
+            SELECT week, region_id, trips FROM shifts_store.week_files WHERE file_id = %(id)s
+        ), stored AS (
+            SELECT w.week, t.region_id, t.trips
+            FROM (SELECT DISTINCT week FROM booked) AS w,
+            LATERAL (SELECT region_id, count(*) AS trips FROM shifts_store.trips
+                     WHERE file_id = %(id)s AND started_at >= w.week AND started_at < w.week + 7
+                     GROUP BY region_id) AS t
+        )
+        SELECT NOT EXISTS (SELECT FROM booked FULL JOIN stored USING (week, region_id, trips)
+                           WHERE booked IS NULL OR stored IS NULL)
+           AND (SELECT coalesce(sum(trips), 0) FROM booked) = rows_loaded
            AND (SELECT count(*) FROM shifts_store.rejected_rows WHERE file_id = %(id)s) = rows_rejected
         FROM shifts_store.trip_files WHERE file_id = %(id)s
         """,
@@ -249,16 +256,18 @@ def _weeks_picture(report: LoadReport) -> dg.MarkdownMetadataValue:
 
 def _sample(connection: psycopg.Connection, file_id: int, size: int = 2000) -> NDArray[np.float64]:
     """Some of a file's trips for the picture; shape (n, 4), degrees."""
+    largest = connection.execute(
+        "SELECT region_id, week FROM shifts_store.week_files WHERE file_id = %s ORDER BY trips DESC LIMIT 1",
+        [file_id],
+    ).fetchone()
+    assert largest is not None
+    region_id, week = largest
     rows = connection.execute(
         """
-        SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)
-        FROM (SELECT week, region_id FROM shifts_store.week_files WHERE file_id = %(id)s
-              ORDER BY trips DESC LIMIT 1) AS w,
-        LATERAL (SELECT origin, destination FROM shifts_store.trips t
-                 WHERE t.file_id = %(id)s AND t.region_id = w.region_id
-                 AND t.started_at >= w.week AND t.started_at < w.week + 7 LIMIT %(size)s) AS t
+        SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips
+        WHERE file_id = %s AND region_id = %s AND started_at >= %s::date AND started_at < %s::date + 7 LIMIT %s
         """,
-        {"id": file_id, "size": size},
+        [file_id, region_id, week, week, size],
     ).fetchall()
     connection.commit()
     return np.array(rows, dtype=np.float64).reshape(-1, 4)

@@ -1,8 +1,9 @@
 """A CSV file as batches: the compiled reader first, the careful one for what it does not vouch for."""
 
+import io
 import zlib
 from collections.abc import Iterator
-from datetime import datetime, time
+from datetime import date, datetime, time
 from gzip import BadGzipFile
 from typing import BinaryIO
 
@@ -38,6 +39,13 @@ def read_csv(stream: BinaryIO, calendar: Calendar, *, first_record: int | None =
     blocks = _Blocks(stream)
     kinds = column_kinds(blocks.header())
     yield from _Reader(kinds, calendar, first_record).batches(blocks)
+
+
+def load_compiled() -> None:
+    """Reads a line, so that the compiled reader is in memory when the first file comes: half a second of work."""
+    line = b"a,POINT (1 1),POINT (1 1),2018-01-01 00:00:00,a\n"
+    header = b"region,origin_coord,destination_coord,datetime,datasource\n"
+    list(read_csv(io.BytesIO(header + line), Calendar(date(2018, 1, 1), date(2019, 1, 1))))
 
 
 class _Blocks:

@@ -19,7 +19,7 @@ from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, task_id_tags
 
 MAX_ATTEMPTS = 5
-"""After so many runs that died on a file without a word about it, the file counts as failed."""
+"""After so many runs, the last of which died on the file itself, the file counts as failed."""
 SUBMISSION_TAKES = timedelta(seconds=20)
 """A request may be so old before its run has to be seen."""
 MAX_KEY_BYTES = 1000
@@ -61,14 +61,11 @@ def plan(
             continue
         if entry.requested_at is not None:
             submitted = entry.batch in runs
-            wait = (
-                min(timedelta(seconds=2**entry.attempts), timedelta(seconds=30))
-                if submitted
-                else SUBMISSION_TAKES
-            )
+            wait = timedelta(seconds=min(2 ** min(entry.attempts, 10), 30)) if submitted else SUBMISSION_TAKES
             if now < entry.requested_at + wait:
                 continue
-        if entry.attempts >= MAX_ATTEMPTS:
+        # Others of its run, and a file whose worker could say that database or disk failed it, wait and try again.
+        if entry.attempts >= MAX_ATTEMPTS and entry.status == "loading":
             give_up.append(
                 (entry, f"{entry.attempts} runs died on it; the last one said: {entry.error or 'nothing'}")
             )

@@ -95,11 +95,20 @@ def test_every_retry_comes_within_a_minute() -> None:
 
 def test_a_file_on_which_run_after_run_died_fails_with_the_last_word() -> None:
     entry = queued(
-        batch="b", requested_at=NOW - timedelta(hours=1), attempts=MAX_ATTEMPTS, error="MemoryError: no"
+        status="loading",
+        batch="b",
+        requested_at=NOW - timedelta(hours=1),
+        attempts=MAX_ATTEMPTS,
+        error="MemoryError: no",
     )
     ((given_up, reason),) = decide(entry, runs={"b": True}).give_up
     assert given_up == entry
     assert "MemoryError: no" in reason
+
+
+def test_a_file_is_not_given_up_for_what_others_of_its_run_or_the_machine_did() -> None:
+    entry = queued(batch="b", requested_at=NOW - timedelta(seconds=30), attempts=1000 * MAX_ATTEMPTS)
+    assert decide(entry, runs={"b": True}) == Plan([entry], [])
 
 
 @given(
