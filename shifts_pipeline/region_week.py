@@ -40,7 +40,7 @@ class PairTrips:
 def is_stale(connection: psycopg.Connection, layer: Layer, region: str, week: date) -> bool:
     """Whether a pair's trips changed after the layer was computed."""
     statement = sql.SQL(
-        "SELECT EXISTS (SELECT FROM shifts_store.stale_weeks WHERE region = %s AND week = %s AND {})"
+        "SELECT EXISTS (SELECT 1 FROM shifts_store.stale_weeks WHERE region = %s AND week = %s AND {})"
     ).format(sql.Identifier(f"{layer}_stale"))
     row = connection.execute(statement, [region, week]).fetchone()
     connection.commit()
@@ -99,7 +99,7 @@ def replace_layer(
         write(connection)
         connection.execute(
             sql.SQL(
-                "UPDATE shifts_store.region_weeks SET {change} = %s, {at} = clock_timestamp()"
+                "UPDATE shifts_store.region_weeks SET {change} = %s, {at} = now()"
                 " WHERE region_id = %s AND week = %s"
             ).format(change=sql.Identifier(f"{layer}_change_id"), at=sql.Identifier(f"{layer}_at")),
             [pair.change_id, pair.region_id, pair.week],

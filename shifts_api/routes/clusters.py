@@ -187,7 +187,7 @@ async def _region_id(connection: AsyncConnection, name: str) -> int:
             """
             SELECT r.region_id FROM shifts_store.regions r
             WHERE r.name = :name
-              AND EXISTS (SELECT FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id)
+              AND r.region_id IN (SELECT w.region_id FROM shifts_store.region_weeks w)
             """
         ),
         {"name": name},

@@ -37,7 +37,7 @@ async def regions(connection: Snapshot) -> Regions:
                    count(DISTINCT f.week) AS weeks, min(f.first_at) AS first_at, max(f.last_at) AS last_at
             FROM shifts_store.regions r LEFT JOIN shifts_store.week_files f USING (region_id)
             -- A failed file may have mentioned names that never had a trip.
-            WHERE EXISTS (SELECT FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id)
+            WHERE r.region_id IN (SELECT w.region_id FROM shifts_store.region_weeks w)
             GROUP BY r.name ORDER BY r.name
             """
         )

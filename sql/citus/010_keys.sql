@@ -1,0 +1,20 @@
+-- What keys have to be so that Citus can shard by region: a unique key contains the distribution column, and a
+-- foreign key leads to a table that is on every node. Plain SQL, without effect on what is answered.
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'trip_clusters_of_region') THEN
+        ALTER TABLE shifts_store.trip_clusters
+            DROP CONSTRAINT trip_clusters_pkey,
+            ADD CONSTRAINT trip_clusters_of_region PRIMARY KEY (week, cluster_id, region_id);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'trip_cluster_members_of_region') THEN
+        ALTER TABLE shifts_store.trip_cluster_members
+            DROP CONSTRAINT trip_cluster_members_pkey,
+            ADD CONSTRAINT trip_cluster_members_of_region PRIMARY KEY (week, trip_id, region_id);
+    END IF;
+END
+$$;
+
+-- The ledger stays on the coordinator: it tells listeners by a trigger, which no table on several nodes can do.
+ALTER TABLE shifts_store.week_files DROP CONSTRAINT IF EXISTS week_files_file_id_fkey;

@@ -1,0 +1,142 @@
+-- The functions of sql/trips_db that Citus cannot plan as they are written there, word for word the same to their
+-- callers. Here they are PL/pgSQL, whose parameters Citus knows when it plans; nothing volatile is evaluated on a worker;
+-- no subquery is correlated with what is no sharded table. To be applied again after `shifts migrate`, which may
+-- have put the others back.
+
+CREATE OR REPLACE FUNCTION shifts_store.region_ids(names text[])
+RETURNS TABLE (name text, region_id integer)
+LANGUAGE plpgsql AS $$
+DECLARE
+    known text[] := ARRAY(SELECT k.name FROM shifts_store.regions k WHERE k.name = ANY (names));
+BEGIN
+    INSERT INTO shifts_store.regions AS r (name)
+    SELECT n FROM unnest(names) AS n WHERE n <> ALL (known) ORDER BY n
+    ON CONFLICT ON CONSTRAINT regions_name_key DO NOTHING;
+    RETURN QUERY SELECT r.name, r.region_id FROM shifts_store.regions r WHERE r.name = ANY (names);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.source_ids(names text[])
+RETURNS TABLE (name text, source_id integer)
+LANGUAGE plpgsql AS $$
+DECLARE
+    known text[] := ARRAY(SELECT k.name FROM shifts_store.sources k WHERE k.name = ANY (names));
+BEGIN
+    INSERT INTO shifts_store.sources AS s (name)
+    SELECT n FROM unnest(names) AS n WHERE n <> ALL (known) ORDER BY n
+    ON CONFLICT ON CONSTRAINT sources_name_key DO NOTHING;
+    RETURN QUERY SELECT s.name, s.source_id FROM shifts_store.sources s WHERE s.name = ANY (names);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.touch_weeks(region_ids integer[], weeks date[], removed boolean)
+RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO shifts_store.region_weeks AS w (region_id, week, change_id, changed_at, stale_since, removals)
+    SELECT p.region_id, p.week, nextval('shifts_store.changes'), clock_timestamp(), clock_timestamp(),
+           touch_weeks.removed::integer
+    FROM (SELECT DISTINCT u.region_id, u.week
+          FROM unnest(touch_weeks.region_ids, touch_weeks.weeks) AS u (region_id, week)
+          ORDER BY u.region_id, u.week) AS p
+    -- The number was drawn before the row was locked: a change that waited may have a smaller one than that before
+    -- it. It is another one, and that is all that counts.
+    ON CONFLICT (region_id, week) DO UPDATE
+    SET change_id = excluded.change_id,
+        changed_at = excluded.changed_at,
+        stale_since = CASE WHEN w.aggregates_change_id = w.change_id AND w.clusters_change_id = w.change_id
+                           THEN excluded.changed_at ELSE w.stale_since END,
+        removals = w.removals + excluded.removals;
+    PERFORM pg_notify('shifts_weeks', '');
+END
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.book_file(
+    file_id bigint, region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[])
+RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO shifts_store.week_files (region_id, week, file_id, trips, first_at, last_at)
+    SELECT u.region_id, u.week, book_file.file_id, u.trips, u.first_at, u.last_at
+    FROM unnest(book_file.region_ids, book_file.weeks, book_file.trips, book_file.first_at, book_file.last_at)
+         AS u (region_id, week, trips, first_at, last_at);
+    PERFORM shifts_store.touch_weeks(book_file.region_ids, book_file.weeks, false);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
+RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    id     integer;
+    monday date;
+    latest date;
+BEGIN
+    SELECT r.region_id INTO id FROM shifts_store.regions r WHERE r.name = wanted;
+    IF NOT EXISTS (SELECT 1 FROM shifts_store.region_weeks w WHERE w.region_id = id) THEN
+        RETURN;
+    END IF;
+    SELECT min(f.week), max(f.week) INTO monday, latest FROM shifts_store.week_files f WHERE f.region_id = id;
+    region_id := id;
+    first_at := (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = id AND f.week = monday);
+    last_at := (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = id AND f.week = latest);
+    RETURN NEXT;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.trips_met(
+    region integer, west double precision, south double precision, east double precision, north double precision,
+    match text, first_week date, last_week date)
+RETURNS TABLE (week date, tile integer, trips bigint, leaves bytea)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT m.week, m.tile, m.trips::bigint, CASE WHEN NOT m.inside THEN m.leaves END
+    FROM (
+        SELECT t.week, t.tile, t.trips, t.leaves,
+               CASE match WHEN 'both' THEN t.o_inside AND t.d_inside WHEN 'any' THEN t.o_inside OR t.d_inside
+                          WHEN 'origin' THEN t.o_inside ELSE t.d_inside END AS inside,
+               CASE match WHEN 'both' THEN t.o_outside OR t.d_outside WHEN 'any' THEN t.o_outside AND t.d_outside
+                          WHEN 'origin' THEN t.o_outside ELSE t.d_outside END AS outside
+        FROM (
+            SELECT k.week, k.tile, k.trips, k.leaves,
+                   shifts_store.is_inside(k.low_x0, k.low_y0, k.high_x0, k.high_y0, west, south, east, north) AS o_inside,
+                   shifts_store.is_outside(k.low_x0, k.low_y0, k.high_x0, k.high_y0, west, south, east, north) AS o_outside,
+                   shifts_store.is_inside(k.low_x1, k.low_y1, k.high_x1, k.high_y1, west, south, east, north) AS d_inside,
+                   shifts_store.is_outside(k.low_x1, k.low_y1, k.high_x1, k.high_y1, west, south, east, north) AS d_outside
+            FROM shifts_store.weekly_trip_tiles k
+            WHERE k.region_id = region AND k.week BETWEEN first_week AND last_week
+        ) AS t
+    ) AS m
+    WHERE NOT m.outside;
+    RETURN QUERY
+    SELECT p.week, NULL::integer, p.trips, NULL::bytea
+    FROM shifts_store.count_pending(region, west, south, east, north, match, first_week, last_week) AS p;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+RETURNS SETOF bytea
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT substring(t.codes FROM u.start + 1 FOR u.size)
+    FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
+    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
+    ORDER BY u.number;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+RETURNS SETOF bytea
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT substring(t.rests FROM u.start + 1 FOR u.size)
+    FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
+    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
+    ORDER BY u.number;
+END
+$$;
