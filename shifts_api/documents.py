@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from pydantic.json_schema import models_json_schema
 
 from shifts_api.errors import Message
+from shifts_api.examples import EXAMPLES
 from shifts_api.posted import FileRequest, PostedTrips
 from shifts_api.settings import ApiSettings
 
@@ -101,6 +102,11 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
                 del operation["responses"]["422"]
             if path.startswith("/api/"):
                 operation["responses"].setdefault("500", _fault())
+            for status, response in operation["responses"].items():
+                for kind, content in response["content"].items():
+                    place = f"{method} {path} {status}" + f" {kind}" * (kind != "application/json")
+                    if place in EXAMPLES:
+                        content["example"] = EXAMPLES[place]
             if method == "post" and settings.api_key is not None:
                 operation["security"] = [{"key": []}]
     if settings.api_key is not None:

@@ -11,9 +11,11 @@ MAX_ID = 2**53 - 1
 _MEANING = "`next_cursor` of the page before."
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Entries on a page.")]
-Cursor = Annotated[str | None, Query(pattern=r"^\d{1,16}$", description=_MEANING)]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,16}$", description=_MEANING, examples=["42"])]
 """Of a list in the order of one number."""
-PairCursor = Annotated[str | None, Query(pattern=r"^\d{1,16}-\d{1,16}$", description=_MEANING)]
+PairCursor = Annotated[
+    str | None, Query(pattern=r"^\d{1,16}-\d{1,16}$", description=_MEANING, examples=["12-42"])
+]
 """Of a list in the order of two."""
 
 

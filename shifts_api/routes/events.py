@@ -19,9 +19,12 @@ STALLED_AFTER_S = 10
 """A client that takes no byte for so long is cut off."""
 CLOSING_TAKES_S = 2
 
+_TASK = "9f3a6c1e4b7d4f0a8c2e5d7b9a1c3e5f"
+_RUN = "0c5e3a52-6f0e-4a41-9d53-7a2f1c2f8f10"
 _EXAMPLE = (
     "id: 42\r\nevent: file.loaded\r\n"
-    'data: {"file_id": 7, "rows_loaded": 186, "run_id": "0c5e…", "task_id": "9f3a…", "asset": "raw_trips",'
+    'data: {"status": "loaded", "file_id": 7, "rows_loaded": 186, "rows_rejected": 1,'
+    ' "run_id": "0c5e…", "task_id": "9f3a…", "task_ids": ["9f3a…"], "asset": "raw_trips",'
     ' "partition": "trips.csv", "time": "2026-11-23T21:00:00+00:00",'
     ' "message": "trips.csv: 186 trips loaded"}'
     "\r\n\r\n"
@@ -42,8 +45,12 @@ _EXAMPLE = (
 )
 async def events(
     request: Request,
-    task_id: Annotated[str | None, Query(description="Only events of this task.", pattern=TASK)] = None,
-    run_id: Annotated[str | None, Query(description="Only events of this run.", pattern=TASK)] = None,
+    task_id: Annotated[
+        str | None, Query(description="Only events of this task.", pattern=TASK, examples=[_TASK])
+    ] = None,
+    run_id: Annotated[
+        str | None, Query(description="Only events of this run.", pattern=TASK, examples=[_RUN])
+    ] = None,
     types: Annotated[
         str | None,
         Query(
@@ -54,7 +61,11 @@ async def events(
     ] = None,
     last_event_id: Annotated[
         str | None,
-        Header(description="Resume behind this id; 0 replays all there is.", pattern=r"^\d{1,18}$"),
+        Header(
+            description="Resume behind this id; 0 replays all there is.",
+            pattern=r"^\d{1,18}$",
+            examples=["41"],
+        ),
     ] = None,
 ) -> EventSourceResponse:
     """Server-sent events with rising ids; with `Last-Event-ID` a client misses none and gets none twice."""

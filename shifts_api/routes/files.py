@@ -22,6 +22,7 @@ router = APIRouter(tags=["files"])
 
 Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
+_TASK = "9f3a6c1e4b7d4f0a8c2e5d7b9a1c3e5f"
 _COLUMNS = (
     "file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error"
 )
@@ -79,7 +80,9 @@ async def files(
     request: Request,
     response: Response,
     status: Annotated[Status | None, Query()] = None,
-    task_id: Annotated[str | None, Query(pattern=TASK, description="Only the file of this task.")] = None,
+    task_id: Annotated[
+        str | None, Query(pattern=TASK, description="Only the file of this task.", examples=[_TASK])
+    ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Files:

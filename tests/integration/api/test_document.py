@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 import requests
 import schemathesis
@@ -62,7 +63,13 @@ def test_schemathesis_finds_nothing_with_all_its_checks(
     service: Service, client: httpx.Client, document: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "schemathesis.toml").write_text(_configuration(client))
-    command = [Path(sys.executable).with_name("st"), "run", f"{service.root}/openapi.json", "--checks", "all"]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("st"),
+        "run",
+        f"{service.root}/openapi.json",
+        "--checks",
+        "all",
+    ]
     # The feed has no end, so it has a test of its own.
     options = ["--exclude-path", "/api/v1/events", "--max-examples", CASES, "--seed", "1", "--no-color"]
     found = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -93,3 +100,26 @@ def test_the_feed_answers_as_documented_whatever_it_is_asked(
     assert answers[GenerationMode.POSITIVE] <= {stream, refusal}
     assert answers[GenerationMode.NEGATIVE] <= {stream, refusal}
     assert answers.values()
+
+
+def test_every_parameter_and_every_answer_is_described_with_an_example_that_fits(
+    document: dict[str, Any],
+) -> None:
+    root = {"components": document["components"]}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            place = f"{method} {path}"
+            assert operation["summary"], place
+            for parameter in operation.get("parameters", []):
+                schema = parameter["schema"]
+                shown = {"example", "examples", "default", "enum"} & (schema.keys() | parameter.keys())
+                shown |= {"enum" for part in schema.get("anyOf", []) if "enum" in part}
+                assert shown, f"{place} {parameter['name']}"
+            assert not path.startswith("/api/") or {"400", "413", "414", "431", "503"} <= set(
+                operation["responses"]
+            )
+            for status, response in operation["responses"].items():
+                assert response["description"], place
+                for kind, content in response["content"].items():
+                    jsonschema_rs.validate({**root, **content["schema"]}, content["example"])
+                    assert kind in ("application/json", "text/csv", "text/plain", "text/event-stream"), status
