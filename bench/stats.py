@@ -1,0 +1,152 @@
+"""Trips a week in any box: through HTTP, against the original's SQL, plain PostGIS and DuckDB."""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import duckdb
+import numpy as np
+import psycopg
+
+from bench.server import machine, measured_server
+from bench.stats_boxes import Question, questions
+from bench.stats_data import copy_for_others, load, refresh, sizes
+from bench.stats_ways import Client, Counts, Way, duckdb_scan, original_sql, plain_postgis, service
+
+_CHECKED = 5
+"""Answers held against plain SQL when the other ways are left out."""
+_CLIENTS = 16
+_SMALL = 0.01
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Size and patience."""
+    parser.add_argument("--rows", type=int, default=2_000_000, help="trips (default: %(default)s)")
+    parser.add_argument("--boxes", type=int, default=200, help="random ones (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="of 16 clients at one time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--only-ours", action="store_true", help="for sizes at which the others take too long"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints the tables."""
+    with measured_server() as (environment, folder), ExitStack() as stack:
+        url = environment["SHIFTS_DATABASE_URL"]
+        load(url, folder, arguments.rows, _say)
+        refresh(url, _say)
+        asked = questions(url, arguments.boxes, seed=1)
+        port = stack.enter_context(service(environment, folder / "api.log"))
+        connection = stack.enter_context(psycopg.connect(url, autocommit=True))
+        client = Client(port)
+        ways: dict[str, Way] = {"ours, `GET /trips/weekly`": client.ask}
+        if not arguments.only_ours:
+            duck = stack.enter_context(
+                duckdb.connect(str(copy_for_others(url, folder, _say)), read_only=True)
+            )
+            ways["DuckDB, its own table"] = duckdb_scan(duck)
+            ways["plain PostGIS, GiST on both ends"] = plain_postgis(connection)
+            ways["the original's SQL and table"] = original_sql(connection)
+        times, wrong = _measure(ways, asked)
+        if arguments.only_ours:
+            wrong = _check(client.ask, asked[:_CHECKED], url)
+        rate, slowest = _many_clients(port, questions(url, 500, seed=2, largest=_SMALL), arguments.seconds)
+        _say("")
+        trips_bytes, tiles_bytes = sizes(url)
+        print(f"\n### {arguments.boxes} random boxes of {arguments.rows:,} trips\n\n{machine(url)}.\n")
+        print(_table(times, wrong, arguments.only_ours))
+        print(
+            f"\nTiles take {tiles_bytes / 2**20:,.0f} MiB, {tiles_bytes / trips_bytes:.1%} of the trips' table."
+            f" {_CLIENTS} clients at one time, boxes of up to {_SMALL:.0%} of a region's trips,"
+            f" {arguments.seconds:.0f} s: {rate:,.0f} requests/s, no error, slowest {1000 * slowest:,.0f} ms."
+        )
+    if wrong:
+        sys.exit(f"{wrong} answers differ")
+
+
+def _measure(ways: dict[str, Way], asked: Sequence[Question]) -> tuple[dict[str, list[float]], int]:
+    """Seconds of every answer, and how many differed from ours. In turns, so that a slow minute falls to all."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    wrong = 0
+    for way in ways.values():
+        # What is cached at all is so for everyone.
+        way(asked[0])
+    for number, question in enumerate(asked, start=1):
+        _say(f"box {number} of {len(asked)}")
+        answers: list[Counts] = []
+        for name, way in ways.items():
+            begun = time.perf_counter()
+            answers.append(way(question))
+            times[name].append(time.perf_counter() - begun)
+        wrong += sum(answer != answers[0] for answer in answers)
+    return times, wrong
+
+
+def _check(ours: Way, asked: Sequence[Question], url: str) -> int:
+    """How many answers differ from counting every trip."""
+    statement = """
+        SELECT date_trunc('week', started_at)::date::text, count(*) FROM shifts_store.trips
+        WHERE region_id = %(region_id)s
+          AND ST_X(origin) BETWEEN %(west)s AND %(east)s AND ST_Y(origin) BETWEEN %(south)s AND %(north)s
+          AND ST_X(destination) BETWEEN %(west)s AND %(east)s AND ST_Y(destination) BETWEEN %(south)s AND %(north)s
+        GROUP BY 1
+    """
+    with psycopg.connect(url) as connection:
+        return sum(
+            dict(connection.execute(statement, vars(question)).fetchall()) != ours(question)
+            for question in asked
+        )
+
+
+def _many_clients(port: int, asked: Sequence[Question], seconds: float) -> tuple[float, float]:
+    """Requests a second of all clients together, and the slowest of them."""
+    _say(f"{_CLIENTS} clients at one time")
+    times: list[float] = []
+    failed: list[Exception] = []
+    end = time.perf_counter() + seconds
+
+    def work(first: int) -> None:
+        client = Client(port)
+        number = first
+        try:
+            while (begun := time.perf_counter()) < end:
+                client.ask(asked[number % len(asked)])
+                times.append(time.perf_counter() - begun)
+                number += _CLIENTS
+        except Exception as error:  # any: it is raised again in the main thread
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return len(times) / seconds, max(times)
+
+
+def _table(times: dict[str, list[float]], wrong: int, only_ours: bool) -> str:
+    ours = np.quantile(next(iter(times.values())), [0.5, 0.95])
+    lines = [
+        "| way | p50 | p95 | worst | ours is, p50 | ours is, p95 | answers |",
+        "|---|--:|--:|--:|--:|--:|---|",
+    ]
+    compared = f"{_CHECKED} checked by plain SQL" if only_ours else "compared, all equal"
+    for name, seconds in times.items():
+        p50, p95 = np.quantile(seconds, [0.5, 0.95])
+        lines.append(
+            f"| {name} | {1000 * p50:,.1f} ms | {1000 * p95:,.1f} ms | {1000 * max(seconds):,.0f} ms"
+            f" | {p50 / ours[0]:,.1f} × | {p95 / ours[1]:,.1f} × | {compared if not wrong else f'{wrong} differ'} |"
+        )
+    return "\n".join(lines)
+
+
+def _say(what: str) -> None:
+    """Where the run is, on a line that is written over."""
+    print(f"\r\x1b[K{what}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,67 @@
+"""Random boxes of all sizes where trips are: by the share of a region's trips that they hold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+_SAMPLE = 100_000
+
+
+@dataclass(frozen=True)
+class Question:
+    """A box of a region."""
+
+    region: str
+    region_id: int
+    west: float
+    south: float
+    east: float
+    north: float
+    share: float
+    """Of the region's trips, both ends in it, in a sample."""
+
+    @property
+    def bbox(self) -> str:
+        """As the API takes it."""
+        return f"{self.west!r},{self.south!r},{self.east!r},{self.north!r}"
+
+
+def questions(url: str, count: int, seed: int, largest: float = 1.0) -> list[Question]:
+    """Boxes whose shares are spread evenly over the orders of magnitude from 0.01 % to `largest`."""
+    rng = np.random.default_rng(seed)
+    with psycopg.connect(url) as connection:
+        regions = connection.execute("SELECT region_id, name FROM shifts_store.regions ORDER BY 1").fetchall()
+        samples = {region_id: _sample(connection, region_id) for region_id, _ in regions}
+    found = []
+    for number in range(count):
+        region_id, region = regions[number % len(regions)]
+        share = float(10 ** rng.uniform(-4, np.log10(largest)))
+        found.append(_box(region, region_id, samples[region_id], share, rng))
+    return found
+
+
+def _sample(connection: psycopg.Connection, region_id: int) -> NDArray[np.float64]:
+    """Some of a region's trips; shape (n, 4), degrees."""
+    rows = connection.execute(
+        "SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)"
+        " FROM shifts_store.trips TABLESAMPLE SYSTEM (least(100, 100.0 * %s / (SELECT sum(trips)"
+        " FROM shifts_store.week_files WHERE region_id = %s))) REPEATABLE (1) WHERE region_id = %s LIMIT %s",
+        [4 * _SAMPLE, region_id, region_id, _SAMPLE],
+    ).fetchall()
+    return np.array(rows)
+
+
+def _box(
+    region: str, region_id: int, ends: NDArray[np.float64], share: float, rng: np.random.Generator
+) -> Question:
+    """A box around a place that trips begin at, as much longer than wide as chance will have it."""
+    centre = ends[rng.integers(0, len(ends)), :2]
+    stretch = np.exp(rng.normal(0, 0.4)) * np.array([1.5, 1.0])
+    # Half the width at which each trip comes in.
+    reach = (np.abs(ends - np.tile(centre, 2)) / np.tile(stretch, 2)).max(axis=1)
+    half = float(np.quantile(reach, share)) * stretch
+    west, south = (centre - half).tolist()
+    east, north = (centre + half).tolist()
+    return Question(region, region_id, west, max(south, -90.0), east, min(north, 90.0), share)

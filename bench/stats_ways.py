@@ -1,0 +1,122 @@
+"""Ways of counting trips a week in a box: ours through HTTP, and others on tables of their own."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import duckdb
+import psycopg
+
+from bench.stats_boxes import Question
+
+Counts = dict[str, int]
+"""Trips by Monday (ISO date), weeks without any left out."""
+Way = Callable[[Question], Counts]
+
+_ORIGINAL = """
+    SELECT date_trunc('week', datetime)::date::text, count(*) FROM original_trips
+    WHERE region = %(region)s
+      AND ST_Intersects(origin_coord, ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326))
+      AND ST_Intersects(destination_coord, ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326))
+    GROUP BY 1
+"""
+# The operator && finds by the index, in single precision; the coordinates decide.
+_PLAIN = """
+    SELECT date_trunc('week', started_at)::date::text, count(*) FROM plain_trips
+    WHERE region_id = %(region_id)s
+      AND origin && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)
+      AND destination && ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326)
+      AND ST_X(origin) BETWEEN %(west)s AND %(east)s AND ST_Y(origin) BETWEEN %(south)s AND %(north)s
+      AND ST_X(destination) BETWEEN %(west)s AND %(east)s AND ST_Y(destination) BETWEEN %(south)s AND %(north)s
+    GROUP BY 1
+"""
+_DUCKDB = """
+    SELECT week::VARCHAR, count(*) FROM trips
+    WHERE region_id = $region_id AND x0 BETWEEN $west AND $east AND y0 BETWEEN $south AND $north
+      AND x1 BETWEEN $west AND $east AND y1 BETWEEN $south AND $north
+    GROUP BY 1
+"""
+
+
+@contextmanager
+def service(environment: dict[str, str], log: Path) -> Iterator[int]:
+    """The web service on a free port, as a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    settings = {**os.environ, **environment, "SHIFTS_API_PORT": str(port), "SHIFTS_API_HOST": "127.0.0.1"}
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-m", "shifts_api"], env=settings, stderr=output)
+    try:
+        while not _is_ready(port):
+            if process.poll() is not None:
+                raise RuntimeError(log.read_text())
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+class Client:
+    """One connection to the service that is kept."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def ask(self, question: Question) -> Counts:
+        """The answer's series.
+
+        Raises:
+            RuntimeError: it is no success.
+        """
+        query = urlencode({"region": question.region, "bbox": question.bbox})
+        self._connection.request("GET", f"/api/v1/trips/weekly?{query}")
+        response = self._connection.getresponse()
+        body = response.read()
+        if response.status != http.client.OK:
+            raise RuntimeError(f"{response.status}: {body[:200]!r}")
+        return {week["monday"]: week["trips"] for week in json.loads(body)["series"]}
+
+
+def original_sql(connection: psycopg.Connection) -> Way:
+    """The original service's statement: every row of the table is looked at."""
+    return lambda question: _by_sql(connection, _ORIGINAL, question)
+
+
+def plain_postgis(connection: psycopg.Connection) -> Way:
+    """GiST indexes on both ends, parallel query."""
+    return lambda question: _by_sql(connection, _PLAIN, question)
+
+
+def duckdb_scan(connection: duckdb.DuckDBPyConnection) -> Way:
+    """DuckDB on its own columns, all cores."""
+
+    def ask(question: Question) -> Counts:
+        sides = {name: getattr(question, name) for name in ("region_id", "west", "south", "east", "north")}
+        return dict(connection.execute(_DUCKDB, sides).fetchall())
+
+    return ask
+
+
+def _by_sql(connection: psycopg.Connection, statement: str, question: Question) -> Counts:
+    return dict(connection.execute(statement, vars(question)).fetchall())
