@@ -32,7 +32,7 @@ def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Conn
 
 
 def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:
-    """Trips in the pair's tiles, and trips booked for the files that are in them."""
+    """Trips in the pair's tiles, and trips booked for the files that are in them; in the open transaction."""
     row = connection.execute(
         """
         SELECT coalesce((SELECT sum(trips) FROM shifts_store.weekly_trip_tiles
@@ -42,6 +42,5 @@ def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:
         """,
         {"region": pair.region_id, "week": pair.week},
     ).fetchone()
-    connection.commit()
     assert row is not None
     return row[0], row[1]
