@@ -10,6 +10,7 @@ from bench.load_files import empty, write_file, write_files
 from bench.load_ways import (
     Measured,
     Work,
+    insert_prepared,
     insert_row_by_row,
     measure,
     pandas_to_sql,
@@ -25,6 +26,7 @@ WAYS: dict[str, tuple[Way, int]] = {
     "`psql \\copy` of the table's own columns": (psql_copy, 1),
     "`pandas.to_sql`": (pandas_to_sql, 40),
     "`INSERT` row by row": (insert_row_by_row, 100),
+    "`INSERT` row by row, prepared by the server": (insert_prepared, 100),
 }
 """With what the number of rows is divided by: at their speed the whole file would take too long."""
 

@@ -25,8 +25,7 @@ class MeteredStream(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fills the buffer as far as the stream has bytes; 0 at its end."""
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        self._sha256.update(data)
-        self.bytes_read += len(data)
-        return len(data)
+        count: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
+        self._sha256.update(buffer[:count])
+        self.bytes_read += count
+        return count

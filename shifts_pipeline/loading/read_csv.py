@@ -21,6 +21,8 @@ from shifts_pipeline.loading.scan import Columns, scan
 BLOCK_BYTES = 16 << 20
 """Read at once, and the longest record there can be."""
 BATCH_ROWS = 1 << 18
+_FIRST_BYTES = 1 << 20
+"""Few at first: the database waits for them."""
 _MAX_HEADER_BYTES = 1 << 16
 _UNREADABLE = (EOFError, BadGzipFile, zlib.error)
 
@@ -58,15 +60,20 @@ class _Blocks:
         self.begin = self.end = 0
         self.final = False
 
-    def fill(self) -> None:
-        """Moves what is left to the front and reads on until the buffer is full or the stream ends."""
+    def fill(self, limit: int | None = None) -> None:
+        """Moves what is left to the front and reads on until the buffer is full or the stream ends.
+
+        Args:
+            limit: so many bytes are enough.
+        """
+        limit = min(limit or BLOCK_BYTES, BLOCK_BYTES)
         left = self.end - self.begin
         self.data[:left] = self.data[self.begin : self.end].copy()
         self.begin, self.end = 0, left
         view = self.data.data
-        while self.end < BLOCK_BYTES and not self.final:
+        while self.end < limit and not self.final:
             try:
-                count = self._stream.readinto(view[self.end : BLOCK_BYTES])  # type: ignore[attr-defined]
+                count = self._stream.readinto(view[self.end : limit])  # type: ignore[attr-defined]
             except _UNREADABLE as error:
                 raise UnreadableFile(
                     f"the compressed data is broken or cut off ({error}): drop the file again"
@@ -77,7 +84,7 @@ class _Blocks:
 
     def header(self) -> bytes:
         """The first line without its end; what follows is left."""
-        self.fill()
+        self.fill(_FIRST_BYTES)
         first = self.data[: min(self.end, _MAX_HEADER_BYTES)].tobytes()
         if not first:
             raise UnreadableFile("the file is empty")
