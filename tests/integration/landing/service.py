@@ -6,6 +6,7 @@ gcp-storage-emulator 2026.7 ignores `ifGenerationMatch` and gives every listing 
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,15 @@ class Service:
     def hang_up(self, matches: Matches, *, times: int = 1) -> None:
         """The next matching requests are not passed on and never answered."""
         self._faults += [(matches, lambda _: Reply(0))] * times
+
+    def delay(self, matches: Matches, seconds: float) -> None:
+        """The next matching request comes over a slow line."""
+
+        def fault(proceed: Callable[[], Reply]) -> Reply:
+            time.sleep(seconds)
+            return proceed()
+
+        self._faults.append((matches, fault))
 
     def garble(self, matches: Matches) -> None:
         """The answer of the next matching request has a wrong first byte."""

@@ -1,22 +1,70 @@
 """The same platform with a bucket as landing zone, nothing else changed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from google.cloud import storage
+
+from shifts_pipeline.generator.csv_file import csv_blocks
+from shifts_platform.feed_client import FeedEvent
 from tests.integration.landing.emulator import BUCKET, emulator
-from tests.integration.landing.service import service
-from tests.integration.platform.running import new_environment, run_shifts
+from tests.integration.landing.service import Service, service
+from tests.integration.platform.running import new_environment, run_shifts, running_platform
+
+TRIPS = 200_000
+"""Enough for more than one range of the object."""
+
+
+@contextmanager
+def with_a_bucket(folder: Path) -> Iterator[tuple[dict[str, str], Service]]:
+    """The settings of a platform whose files are dropped into a bucket, and the service that holds it."""
+    environment = new_environment(folder / "data")
+    (folder / "emulator").mkdir()
+    with emulator(folder / "emulator") as port, service(port) as bucket:
+        yield (
+            environment
+            | {
+                "SHIFTS_LANDING_URL": f"gs://{BUCKET}/landing",
+                "STORAGE_EMULATOR_HOST": bucket.url,
+                "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
+            },
+            bucket,
+        )
 
 
 def test_the_demonstration_answers_rightly_from_a_bucket(tmp_path: Path) -> None:
-    environment = new_environment(tmp_path / "data")
-    (tmp_path / "emulator").mkdir()
-    with emulator(tmp_path / "emulator") as port, service(port) as bucket:
-        environment |= {
-            "SHIFTS_LANDING_URL": f"gs://{BUCKET}/landing",
-            "STORAGE_EMULATOR_HOST": bucket.url,
-            "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
-        }
+    with with_a_bucket(tmp_path) as (environment, _):
         done = run_shifts(environment, "demo", "--exit")
     assert done.returncode == 0, done.stderr
     assert f"drop into gs://{BUCKET}/landing" in done.stdout
     assert done.stdout.count(" m\n") >= 3
+
+
+def test_an_object_written_by_others_is_followed_on_the_feed_to_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = b"".join(lines for _, lines in csv_blocks(TRIPS, seed=3))
+
+    def is_loaded(event: FeedEvent) -> bool:
+        return event.type in ("file.loaded", "file.failed")
+
+    with with_a_bucket(tmp_path) as (environment, bucket), running_platform(environment) as platform:
+        for name in ("STORAGE_EMULATOR_HOST", "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"):
+            monkeypatch.setenv(name, environment[name])
+        blob = storage.Client().bucket(BUCKET).blob("landing/sub/trips.csv")
+        # Of files that are there in a second no word of progress is said.
+        bucket.delay(lambda r: r.is_download and r.range[0] > 0, seconds=1.5)
+        events = platform.follow(lambda: blob.upload_from_string(trips), is_loaded)
+        kinds = [event.type for event in events]
+        assert kinds[:2] == ["run.queued", "run.started"]
+        assert kinds[-1] == "file.loaded"
+        progress = [event.data for event in events if event.type == "file.progress"]
+        assert progress
+        assert all(data["partition"] == "sub/trips.csv" for data in progress)
+        assert all(0 < data["rows"] <= TRIPS and 0 < data["share"] <= 1 for data in progress)
+        (answer,) = platform.query("SELECT sum(trips)::integer FROM shifts.weekly WHERE region = 'Turin'")
+        stats = platform.get("/trips/weekly", region="Turin", bbox="-180,-90,180,90")
+        assert stats["total_trips"] == answer[0] > 0
+        assert platform.get("/files")["files"][0]["uri"] == f"gs://{BUCKET}/landing/sub/trips.csv"
