@@ -27,6 +27,16 @@ FROM shifts_store.trip_files;
 CREATE OR REPLACE VIEW shifts.rejects AS
 SELECT file_id, line, reason, raw FROM shifts_store.rejected_rows;
 
+-- A row for each trip in a group, with what is known of both. A condition on started_at spares all other weeks.
+CREATE OR REPLACE VIEW shifts.grouped_trips AS
+SELECT m.cluster_id, r.name AS region, c.week, c.typical_time AS time_of_day, c.trips, t.trip_id, t.started_at,
+       t.origin, t.destination, s.name AS source
+FROM shifts_store.trip_clusters c
+JOIN shifts_store.trip_cluster_members m USING (week, cluster_id)
+JOIN shifts_store.trips t USING (trip_id)
+JOIN shifts_store.regions r ON r.region_id = c.region_id
+JOIN shifts_store.sources s USING (source_id);
+
 GRANT USAGE ON SCHEMA shifts TO shifts_reader, shifts_api;
 GRANT SELECT ON ALL TABLES IN SCHEMA shifts TO shifts_reader, shifts_api;
 GRANT USAGE ON SCHEMA shifts_store TO shifts_api;
