@@ -1,70 +1,18 @@
 """Workers, connections and the database are killed at any moment: a file is in whole, once, or not at all."""
 
-import os
 import random
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import pytest
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.migrate import ensure_database, migrate_trips_database
-from shifts_platform.platform import database_answers
-from tests.conftest import FAST
 from tests.integration.loading.loading import Loader
+from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
-from tests.integration.platform.running import wait_until
 from tests.unit.loading.hostile import damaged_lines
 from tests.unit.loading.reading import HEADER
 
 NAMES = ("a.csv", "b.csv.gz")
 STEPS = 12
 KILLS = 18
-
-
-@dataclass
-class Server:
-    """A database server that is killed and started again."""
-
-    postgres: EmbeddedPostgres
-    log: Path
-    process: subprocess.Popen[bytes]
-
-    def kill(self) -> None:
-        """Every process of it is gone without a word, and it is started again."""
-        self.process.kill()
-        self.process.wait()
-        self.process = self.postgres.start(self.log)
-
-    def kill_connection(self, process_id: int) -> None:
-        """One process of it is gone, if it still was there: the server ends all others and recovers."""
-        with suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGKILL)
-        wait_until(lambda: not psutil.pid_exists(process_id) and database_answers(self.postgres.url("trips")))
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
-    postgres = EmbeddedPostgres(tmp_path / "server", extra_settings=FAST)
-    postgres.prepare()
-    log = tmp_path / "server.log"
-    yield Server(postgres, log, postgres.start(log))
-    postgres.stop()
-
-
-@pytest.fixture
-def loader(server: Server, landing: Path) -> Loader:
-    url = server.postgres.url("trips")
-    ensure_database(url)
-    migrate_trips_database(url)
-    return Loader(url, landing)
 
 
 class Versions:
@@ -105,30 +53,32 @@ class Versions:
 
 @pytest.mark.parametrize("seed", [20180528])
 def test_killed_workers_connections_and_servers_leave_every_file_whole_or_out(
-    server: Server, loader: Loader, seed: int
+    server: Server, server_loader: Loader, seed: int
 ) -> None:
     print(f"seed {seed}")
     rng = random.Random(seed)
-    versions = Versions(loader)
+    versions = Versions(server_loader)
     for kill in range(KILLS):
         for name in NAMES:
             versions.drop_next(name, seed + kill)
         name = rng.choice(NAMES)
-        workers = [Worker(loader, name, f"run {kill}.{n}") for n in range(rng.randint(1, 2))]
+        workers = [Worker(server_loader, name, f"run {kill}.{n}") for n in range(rng.randint(1, 2))]
         for _ in range(rng.randint(0, STEPS + 1)):
             if not workers[0].step():
                 break
-        victim = rng.choice(["worker", "worker", "connection", "server"])
+        victim = rng.choice(["worker", "worker", "connection", "server", "restart"])
         if victim == "worker":
             workers[0].kill()
         elif victim == "server":
             server.kill()
+        elif victim == "restart":
+            server.restart()
         else:
             server.kill_connection(workers[0].backend)
         for worker in workers[victim == "worker" :]:
             worker.end()
         versions.check()
     for name in NAMES:
-        assert Worker(loader, name, "last").end() == 0
+        assert Worker(server_loader, name, "last").end() == 0
     versions.check()
     assert versions.all_in()
