@@ -1,11 +1,15 @@
 """The images and the platform in containers on one machine."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import entry_points
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
+import yaml
+from sqlalchemy import make_url
 
 from shifts_api.settings import ApiSettings
 from shifts_pipeline.settings import PipelineSettings
@@ -119,3 +123,47 @@ def test_named_volumes_are_declared() -> None:
         if not volume.startswith("./")
     }
     assert used == compose()["volumes"].keys()
+
+
+def interpolated(text: str, values: dict[str, str]) -> str:
+    """The text with variables filled in, as `docker compose` does."""
+
+    def fill(match: re.Match[str]) -> str:
+        name, how, word = match.groups()
+        value = values.get(name, "")
+        if value or how is None:
+            return value
+        assert how == ":-", f"{name}: {word}"
+        return str(word)
+
+    return re.sub(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}", fill, text)
+
+
+def test_filled_in_from_the_example_the_file_is_one_that_compose_takes(tmp_path: Path) -> None:
+    example = re.sub(r"^(\w+)=$", r"\1=filled-in", read(".env.example"), flags=re.MULTILINE)
+    values = dict(re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE))
+    path = tmp_path / "docker-compose.yml"
+    path.write_text(interpolated(read("docker-compose.yml"), values))
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", *schema, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    services = yaml.safe_load(path.read_text())["services"]
+    assert services["api"]["ports"] == ["127.0.0.1:8000:8000"]
+    urls = [
+        make_url(value)
+        for service in services.values()
+        for name, value in service.get("environment", {}).items()
+        if name.endswith("DATABASE_URL")
+    ]
+    assert urls
+    assert all(url.password == "filled-in" and url.host in services for url in urls)
+
+
+def test_nothing_is_started_without_its_secrets() -> None:
+    with pytest.raises(AssertionError, match=r"see \.env\.example"):
+        interpolated(read("docker-compose.yml"), {})
