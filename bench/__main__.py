@@ -5,7 +5,7 @@ import importlib
 import sys
 from importlib.util import find_spec
 
-NAMES = ("load", "cluster", "stats", "landing")
+NAMES = ("load", "cluster", "stats", "landing", "api")
 
 
 def main(words: list[str]) -> None:
