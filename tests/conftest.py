@@ -24,7 +24,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
     """A server of the tests' own on a free port."""
     folder = tmp_path_factory.mktemp("postgres")
     for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o755)
     server = EmbeddedPostgres(folder / "server", extra_settings=FAST)
     server.prepare()
     server.start(folder / "server.log")

@@ -24,7 +24,7 @@ def loader(database_url: str, landing: Path) -> Loader:
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server that a test may break."""
     for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o755)
     postgres = EmbeddedPostgres(tmp_path / "server", extra_settings=FAST)
     postgres.prepare()
     log = tmp_path / "server.log"

@@ -120,7 +120,7 @@ def new_environment(folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     # The embedded server runs as another user, who must be able to get there.
     for parent in (folder, *folder.parents[:3]):
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SHIFTS_")}
     return kept | {
         "SHIFTS_DATA_DIR": str(folder),
