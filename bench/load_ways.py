@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import psycopg
@@ -18,6 +19,9 @@ TABLE = "shifts_store.trips"
 COLUMNS = ("trip_id", "started_at", "region_id", "source_id", "file_id", "origin", "destination")
 FOREIGN_FILE_ID = 0
 """Of rows that the other ways write: they have no ledger."""
+
+Task = TypeVar("Task")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Measured:
         return self.rows / self.seconds
 
 
-def measure(way: Callable[[Work], Measured], work: Work, log: Path) -> Measured:
+def measure(way: Callable[[Task], Found], work: Task, log: Path) -> Found:
     """Runs a way in a fresh process that writes what it says into `log`.
 
     Raises:
@@ -65,7 +69,7 @@ def measure(way: Callable[[Work], Measured], work: Work, log: Path) -> Measured:
     process.start()
     theirs.close()
     try:
-        found: Measured = ours.recv()
+        found: Found = ours.recv()
     except EOFError:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         raise RuntimeError(f"{way.__name__} failed: {''.join(last)[:500]}") from None
@@ -74,7 +78,7 @@ def measure(way: Callable[[Work], Measured], work: Work, log: Path) -> Measured:
     return found
 
 
-def _report(way: Callable[[Work], Measured], work: Work, log: Path, pipe: Connection) -> None:
+def _report(way: Callable[[Task], Found], work: Task, log: Path, pipe: Connection) -> None:
     with log.open("wb") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
@@ -106,7 +110,7 @@ def through_the_asset(work: Work) -> Measured:
         ).fetchone()
     assert found is not None
     rows, announced = found
-    return Measured(rows, announced - begun, _own_peak(), run_seconds)
+    return Measured(rows, announced - begun, own_peak(), run_seconds)
 
 
 def psql_copy(work: Work) -> Measured:
@@ -152,7 +156,7 @@ def pandas_to_sql(work: Work) -> Measured:
     types = {name: Geometry("POINT", 4326) for name in ("origin", "destination")}
     rows.to_sql(table, engine, schema=schema, if_exists="append", index=False, chunksize=10_000, dtype=types)
     seconds = time.perf_counter() - begun
-    return Measured(stored_rows(work.url), seconds, _own_peak())
+    return Measured(stored_rows(work.url), seconds, own_peak())
 
 
 def insert_row_by_row(work: Work) -> Measured:
@@ -183,7 +187,7 @@ def _insert(work: Work, *, prepared: bool) -> Measured:
                 statement, [*values, row["origin_coord"], row["destination_coord"]], prepare=prepared
             )
     seconds = time.perf_counter() - begun
-    return Measured(stored_rows(work.url), seconds, _own_peak())
+    return Measured(stored_rows(work.url), seconds, own_peak())
 
 
 def _ids(connection: psycopg.Connection, function: str, names: set[str]) -> dict[str, int]:
@@ -199,7 +203,8 @@ def stored_rows(url: str) -> int:
     return int(row[0])
 
 
-def _own_peak() -> int:
+def own_peak() -> int:
+    """Most memory this process ever had, bytes."""
     status = Path("/proc/self/status")
     if status.exists():
         # What getrusage says begins with the peak of the process that started this one.

@@ -40,18 +40,23 @@ def measured_server() -> Iterator[tuple[dict[str, str], Path]]:
             server.stop()
 
 
-def machine(url: str) -> str:
-    """When, on what machine and with which server something is measured, in one line."""
+def machine(url: str | None = None) -> str:
+    """When and on what machine something is measured, and with which server if there is one, in one line."""
+    memory = psutil.virtual_memory().total / 2**30
+    server = "" if url is None else _server(url)
+    return (
+        f"{date.today()}, {os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB,{server}"  # noqa: DTZ011
+        f" Python {platform.python_version()}"
+    )
+
+
+def _server(url: str) -> str:
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "SELECT split_part(version(), ' ', 2), split_part(postgis_version(), ' ', 1)"
         ).fetchone()
     assert row is not None
-    memory = psutil.virtual_memory().total / 2**30
-    return (
-        f"{date.today()}, {os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB,"  # noqa: DTZ011
-        f" PostgreSQL {row[0]} with PostGIS {row[1]}, Python {platform.python_version()}"
-    )
+    return f" PostgreSQL {row[0]} with PostGIS {row[1]},"
 
 
 def _processor() -> str:

@@ -191,7 +191,7 @@ def test_what_is_tampered_with_on_its_way_into_the_tables_fails_its_check(pipeli
         row("Turin", f"2018-05-0{day} 08:00:0{day}", origin=(7.67 + day / 10_000, 45.01))
         for day in range(1, 7)
     )
-    night = row("Turin", "2018-05-03 02:00:00", source="night")
+    night = row("Turin", "2018-05-03 02:00:00", origin=(7.6703, 45.01), source="night")
     pipeline.put("a.csv", HEADER + near + row("Lyon", "2018-05-03 08:00:00", source="alone") + night)
     pipeline.load()
     pipeline.refresh()
