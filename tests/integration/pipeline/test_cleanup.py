@@ -1,0 +1,83 @@
+"""The nightly cleanup: what is old and tells nothing current is forgotten, and nothing else."""
+
+import dagster as dg
+import psycopg
+import pytest
+
+from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.cleanup import EVENTS_KEPT, RUNS_KEPT, nightly_cleanup
+from tests.integration.pipeline.driving import HEADER, Pipeline, row
+
+
+def load(pipeline: Pipeline, name: str, rows: int) -> str:
+    """Loads a version of a file; the run's id."""
+    pipeline.put(name, HEADER + "".join(row(moment=f"2018-05-28 09:00:{n:02}") for n in range(rows)))
+    (run,) = pipeline.load()
+    return run.run_id
+
+
+def clean(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
+    run = pipeline.run("cleanup", {})
+    assert run.success
+    return run
+
+
+@pytest.fixture
+def dagster_url(dagster_database_url: str) -> str:
+    return dagster_database_url
+
+
+def age(url: str, run_ids: list[str]) -> None:
+    """Runs are older than what is kept."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "UPDATE runs SET create_timestamp = create_timestamp - %s - interval '1 hour' WHERE run_id = ANY (%s)",
+            [RUNS_KEPT, run_ids],
+        )
+
+
+def test_an_old_run_goes_when_all_it_wrote_was_written_again(pipeline: Pipeline, dagster_url: str) -> None:
+    outdated, current = load(pipeline, "a.csv", 2), load(pipeline, "a.csv", 3)
+    young, _ = load(pipeline, "b.csv", 4), load(pipeline, "b.csv", 5)
+    pipeline.put("sick.csv", "nothing\n")
+    (failed,) = pipeline.load()
+    assert not failed.success
+    age(dagster_url, [outdated, current, failed.run_id])
+
+    run = clean(pipeline)
+    assert run.output_for_node("delete_old_runs") == 2
+    kept = {run.run_id for run in pipeline.instance.get_runs()}
+    assert {current, young} <= kept
+    assert not {outdated, failed.run_id} & kept
+    assert pipeline.instance.get_materialized_partitions(RAW_TRIPS) >= {"a.csv", "b.csv"}
+
+
+def test_a_run_that_is_not_over_stays_however_old_it_is(pipeline: Pipeline, dagster_url: str) -> None:
+    started = pipeline.instance.create_run_for_job(
+        pipeline.defs.resolve_job_def("load_trip_files"), status=dg.DagsterRunStatus.STARTED
+    )
+    age(dagster_url, [started.run_id])
+    clean(pipeline)
+    assert pipeline.instance.has_run(started.run_id)
+
+
+def test_events_of_the_feed_go_after_a_week(pipeline: Pipeline, dagster_url: str) -> None:
+    load(pipeline, "c.csv", 6)
+    with psycopg.connect(dagster_url) as connection:
+        old = connection.execute(
+            "UPDATE shifts_feed.events SET occurred_at = occurred_at - %s - interval '1 hour'"
+            " WHERE event_id IN (SELECT event_id FROM shifts_feed.events ORDER BY 1 LIMIT 2) RETURNING event_id",
+            [EVENTS_KEPT],
+        ).fetchall()
+        before = connection.execute("SELECT count(*) FROM shifts_feed.events").fetchone()
+    assert clean(pipeline).output_for_node("delete_old_events") == len(old) == 2
+    with psycopg.connect(dagster_url) as connection:
+        kept = connection.execute("SELECT event_id FROM shifts_feed.events").fetchall()
+    assert not set(old) & set(kept)
+    assert before is not None
+    assert len(kept) >= before[0] - 2
+
+
+def test_it_runs_by_itself(pipeline: Pipeline) -> None:
+    assert nightly_cleanup.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert "nightly_cleanup" in {schedule.name for schedule in pipeline.defs.schedules or ()}
