@@ -10,18 +10,10 @@ import pytest
 import yaml
 
 from tests.unit.deploy.files import GCP, ROOT, manifest, read, values
+from tests.unit.deploy.pages import PAGES, commands
 
-PAGES = ("docs/deployment.md", "docs/gcp.md", "docs/scaling.md")
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 EQUATION = rf"{NUMBER}(?: [×+] {NUMBER})+ = {NUMBER}"
-
-
-def commands(page: str) -> list[str]:
-    """The shell blocks of a page."""
-    return [
-        re.sub(r"^ {3}", "", block, flags=re.MULTILINE)
-        for block in re.findall(r"^ *```sh\n(.+?)^ *```$", read(page), re.MULTILINE | re.DOTALL)
-    ]
 
 
 def run(command: str, **settings: str) -> str:
