@@ -102,6 +102,10 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
                 del operation["responses"]["422"]
             if path.startswith("/api/"):
                 operation["responses"].setdefault("500", _fault())
+            for parameter in operation.get("parameters", []):
+                # Of those that have to be there, so that the page can be tried as it stands.
+                if parameter["required"] and "examples" in parameter["schema"]:
+                    parameter["example"] = parameter["schema"]["examples"][0]
             for status, response in operation["responses"].items():
                 for kind, content in response["content"].items():
                     place = f"{method} {path} {status}" + f" {kind}" * (kind != "application/json")

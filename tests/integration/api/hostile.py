@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+from tests.integration.api.hostile_names import MARK, NAMES, NOT_THERE
 from tests.integration.api.running import posted, trip
 
 KEY = "the-key-of-the-tests-5f1c"
-MARK = "hostile-words-that-no-log-repeats"
 SQL = (
     f"'; DROP TABLE shifts_store.trips; -- {MARK}",
     f"1 OR pg_sleep(9) IS NULL /* {MARK} */",
@@ -45,77 +45,6 @@ def _get(
 ) -> bytes:
     query = "&".join(f"{name}={quote(value)}" for name, value in (parameters or {}).items())
     return request("GET", f"/api/v1{path}{'?' * bool(query)}{query}", headers=headers)
-
-
-NAMES = {
-    "up": "../outside/secret.csv",
-    "up and up": "../../../../../../etc/passwd.csv",
-    "up from within": "sub/../../outside/secret.csv",
-    "up at the end": "sub/..",
-    "up and back": "sub/../trips.csv",
-    "here": "./trips.csv",
-    "only up": "..",
-    "only here": ".",
-    "only a slash": "/",
-    "two slashes": "//etc/passwd.csv",
-    "empty part": "sub//trips.csv",
-    "a folder": "sub/",
-    "absolute": "/etc/passwd.csv",
-    "absolute of the process": "/proc/self/environ.csv",
-    "windows": "..\\outside\\secret.csv",
-    "a drive": "C:\\outside\\secret.csv",
-    "file URL": "file:///etc/passwd.csv",
-    "file URL in capitals": "FILE:///etc/passwd.csv",
-    "file URL with a host": "file://localhost/etc/passwd.csv",
-    "http URL": "http://127.0.0.1:1/trips.csv",
-    "another bucket": "gs://another-bucket/trips.csv",
-    "another cloud": "s3://bucket/trips.csv",
-    "home": "~/../outside/secret.csv",
-    "encoded dots": "%2e%2e/outside/secret.csv",
-    "encoded slash": "..%2foutside%2fsecret.csv",
-    "encoded twice": "%252e%252e%252foutside.csv",
-    "encoded backslash": "..%5coutside%5csecret.csv",
-    "encoded NUL": "trips.csv%00.csv",
-    "NUL": "trips.csv\0.csv",
-    "line feed": "trips\n.csv",
-    "carriage return": "trips\r\nX-Injected: 1.csv",
-    "escape": "\x1b[2Jtrips.csv",
-    "C1 control": "trips\x85.csv",
-    "wide dots and slashes": "．．／outside／secret.csv",
-    "two-dot leader": "‥/outside/secret.csv",
-    "wide dot first": "．hidden.csv",
-    "right to left": "trips\u202evsc.csv",
-    "no width": "trips\u200b.csv",
-    "line separator": "trips\u2028.csv",
-    "byte order mark": "\ufefftrips.csv",
-    "soft hyphen": "tri\u00adps.csv",
-    "hidden": ".hidden.csv",
-    "hidden folder": ".uploads/trips.csv",
-    "not yet there": "trips.csv.part",
-    "not yet there either": "trips.csv.tmp",
-    "another kind": "trips.py",
-    "no kind": "trips",
-    "kind in the middle": "trips.csv.sh",
-    "long": "x" * 600 + ".csv",
-    "long part": "x" * 201 + ".csv",
-    "long in bytes": "ü" * 150 + ".csv",
-    "deep": "a/" * 300 + "trips.csv",
-    "link": "link.csv",
-    "linked folder": "linked/secret.csv",
-    "link to itself": "loop/trips.csv",
-    "command": "$(touch hacked).csv/..",
-    "SQL": f"'; DROP TABLE shifts_store.trips; -- {MARK}",
-}
-"""Neither a file request nor an upload may use them."""
-NOT_THERE = {
-    "nothing": "nothing.csv",
-    "a folder that looks like a file": "folder.csv",
-    "a pipe": "pipe.csv",
-    "wildcard": "*.csv",
-    "format string": "%s%s%n.csv",
-    "template": "{{7*7}}.csv",
-}
-"""Names like any other, of nothing that could be loaded."""
 
 
 def paths() -> Requests:

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tests.integration.api.hostile import KEY, MARK, REQUESTS
-from tests.integration.api.running import Service, running
+from tests.integration.api.hostile import KEY, REQUESTS
+from tests.integration.api.hostile_names import MARK
+from tests.integration.api.running import Service, posted, running, trip
 from tests.integration.pipeline.driving import HEADER, row
 
 SECRET = "the-secret-beside-the-landing-zone-1c9e"
@@ -37,19 +38,11 @@ def service(
     os.mkfifo(landing / "pipe.csv")
     more = {"SHIFTS_API_KEY": KEY}
     with running(Service(database_url, dagster_database_url, landing, folder / "api.log", more)) as found:
-        trips = {"data_type": "json", "data": [_TRIP]}
-        answer = httpx.post(f"{found.api}/trips", json=trips, headers={"Authorization": f"Bearer {KEY}"})
+        answer = httpx.post(
+            f"{found.api}/trips", json=posted(trip()), headers={"Authorization": f"Bearer {KEY}"}
+        )
         assert answer.status_code == 201
         yield found
-
-
-_TRIP = {
-    "region": "Turin",
-    "origin": [7.6824, 45.0703],
-    "destination": [7.6615, 45.0316],
-    "timestamp": "2018-05-28 09:03:40",
-    "source": "funny_car",
-}
 
 
 def _password(service: Service) -> str:
