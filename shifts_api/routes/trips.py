@@ -1,6 +1,9 @@
 """Trips and file requests that clients post: the original service's call."""
 
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -12,7 +15,7 @@ from shifts_api.errors import ApiError, responses
 from shifts_api.idempotency import IdempotencyKey, fingerprint, one_request_a_key
 from shifts_api.landing.inbox import Inbox, NamedFile
 from shifts_api.ledger import queue_file
-from shifts_api.posted import Calendar, FileRequest, PostedTrips, read_body
+from shifts_api.posted import Calendar, FileRequest, PostedTrip, PostedTrips, read_body
 from shifts_api.security import Writer
 from shifts_api.settings import ApiSettings
 
@@ -79,7 +82,9 @@ async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKe
     """A list of trips is committed when the answer is sent, whole; with one invalid trip, nothing is."""
     settings: ApiSettings = request.app.state.settings
     body = await request.body()
-    posted = read_body(body, Calendar.around(date.today(), settings.first_week))  # noqa: DTZ011
+    calendar = Calendar.around(date.today(), settings.first_week)  # noqa: DTZ011
+    # A long list takes a second to check: others are answered meanwhile.
+    posted = await asyncio.to_thread(read_body, body, calendar)
     print_ = fingerprint(b"/trips", body)
     pool: AsyncEngine = request.app.state.pool
     if isinstance(posted, FileRequest):
@@ -101,14 +106,9 @@ def _named(inbox: Inbox, posted: FileRequest) -> NamedFile:
 async def _insert(
     connection: AsyncConnection, posted: PostedTrips, size: int, idempotency_key: str | None, print_: str
 ) -> None:
-    trips = posted.data
-    started_at = [trip.timestamp for trip in trips]
+    weeks, columns = await asyncio.to_thread(_columns, posted.data)
     first_number = await connection.scalar(
-        text("SELECT shifts_store.prepare_trips(:weeks, :size)"),
-        {
-            "weeks": sorted({moment.date() - timedelta(days=moment.weekday()) for moment in started_at}),
-            "size": len(trips),
-        },
+        text("SELECT shifts_store.prepare_trips(:weeks, :size)"), {"weeks": weeks, "size": len(posted.data)}
     )
     # Committed alone: its locks are everyone's.
     await connection.commit()
@@ -116,23 +116,39 @@ async def _insert(
         await connection.execute(
             text(
                 """
-                SELECT shifts_store.post_trips(:regions, :sources, :started_at, :origin_x, :origin_y,
-                                               :destination_x, :destination_y, :first_number, :size,
-                                               :key, :print)
+                SELECT shifts_store.post_trips(
+                    CAST(:regions AS text[]), CAST(:sources AS text[]), CAST(:started_at AS timestamp[]),
+                    CAST(:origin_x AS float8[]), CAST(:origin_y AS float8[]),
+                    CAST(:destination_x AS float8[]), CAST(:destination_y AS float8[]),
+                    :first_number, :size, :key, :print)
                 """
             ),
-            {
-                "regions": [trip.region for trip in trips],
-                "sources": [trip.source for trip in trips],
-                "started_at": started_at,
-                "origin_x": [trip.origin[0] for trip in trips],
-                "origin_y": [trip.origin[1] for trip in trips],
-                "destination_x": [trip.destination[0] for trip in trips],
-                "destination_y": [trip.destination[1] for trip in trips],
-                "first_number": first_number,
-                "size": size,
-                "key": idempotency_key,
-                "print": print_,
-            },
+            {**columns, "first_number": first_number, "size": size, "key": idempotency_key, "print": print_},
         )
     await connection.commit()
+
+
+def _columns(trips: Sequence[PostedTrip]) -> tuple[list[date], dict[str, Any]]:
+    """The Mondays of trips, and their columns as PostgreSQL writes arrays.
+
+    The driver would write them as well, but while everyone waits.
+    """
+    days = {trip.timestamp.date() for trip in trips}
+    return sorted({day - timedelta(days=day.weekday()) for day in days}), {
+        "regions": _array(_quoted(trip.region) for trip in trips),
+        "sources": _array(_quoted(trip.source) for trip in trips),
+        "started_at": _array(trip.timestamp.isoformat() for trip in trips),
+        "origin_x": _array(repr(trip.origin[0]) for trip in trips),
+        "origin_y": _array(repr(trip.origin[1]) for trip in trips),
+        "destination_x": _array(repr(trip.destination[0]) for trip in trips),
+        "destination_y": _array(repr(trip.destination[1]) for trip in trips),
+    }
+
+
+def _array(elements: Iterable[str]) -> str:
+    return f"{{{','.join(elements)}}}"
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

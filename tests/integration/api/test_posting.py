@@ -71,6 +71,20 @@ def test_a_thousand_trips_are_in_the_next_statistics(client: httpx.Client) -> No
     assert _stats(client, "Thousand") == {"mean": 1000.0}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ['"', "\\", '\\"', "{a,b}", "NULL", "a\nb", "O'Hara; --", "Zürich 東京 🚕", "$1 %s :x", "(1,2)", "\x01"],
+)
+def test_any_name_is_kept_as_it_is(client: httpx.Client, trips_db: psycopg.Connection, name: str) -> None:
+    body = posted(trip(region=name, source=name), trip(region=name, source=""))
+    assert client.post("/trips", json=body).status_code == 201
+    assert _stats(client, name) == {"mean": 2.0}
+    sources = trips_db.execute(
+        "SELECT source FROM shifts.trips WHERE region = %s ORDER BY 1", [name]
+    ).fetchall()
+    assert sources == [("",), (name,)]
+
+
 def _send_and_go(service: Service, request: httpx.Request) -> None:
     """A client that is gone before it hears whether its trips were taken in."""
     body = request.read()
