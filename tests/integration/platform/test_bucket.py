@@ -11,6 +11,7 @@ from shifts_pipeline.generator.csv_file import csv_blocks
 from shifts_platform.feed_client import FeedEvent
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import Service, service
+from tests.integration.pipeline.driving import HEADER, row
 from tests.integration.platform.running import new_environment, run_shifts, running_platform
 
 TRIPS = 200_000
@@ -42,7 +43,7 @@ def test_the_demonstration_answers_rightly_from_a_bucket(tmp_path: Path) -> None
     assert done.stdout.count(" m\n") >= 3
 
 
-def test_an_object_written_by_others_is_followed_on_the_feed_to_its_answer(
+def test_an_object_written_by_others_is_followed_to_its_answer_and_a_dropped_file_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trips = b"".join(lines for _, lines in csv_blocks(TRIPS, seed=3))
@@ -68,3 +69,8 @@ def test_an_object_written_by_others_is_followed_on_the_feed_to_its_answer(
         stats = platform.get("/trips/weekly", region="Turin", bbox="-180,-90,180,90")
         assert stats["total_trips"] == answer[0] > 0
         assert platform.get("/files")["files"][0]["uri"] == f"gs://{BUCKET}/landing/sub/trips.csv"
+        more = tmp_path / "more.csv"
+        more.write_text(HEADER + row("Bern") + row("Bern", "2018-05-28 11:00:00"))
+        done = platform.shifts("drop", str(more))
+        assert done.returncode == 0, done.stderr
+        assert "2 trips loaded" in done.stderr
