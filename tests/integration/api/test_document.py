@@ -30,6 +30,8 @@ SEMANTIC = {
     "POST /api/v1/files": [400, 422],
     "POST /api/v1/trips": [400, 422],
 }
+REFUSED = ["400", "401", "403", "404", "405", "408", "413", "414", "422", "431"]
+"""How what the document does not allow may be answered."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,13 @@ def document(service: Service) -> dict[str, Any]:
 def _configuration(client: httpx.Client) -> str:
     (group,) = client.get("/clusters", params={"region": "Turin", "week": "2018-W22"}).json()["features"]
     (trip, *_) = client.get(f"/clusters/{group['id']}/trips").json()["trips"]
-    lines = ["[parameters]", f'"path.cluster_id" = {group["id"]}', f'"path.trip_id" = {trip["trip_id"]}']
+    refused = ["[checks]", f"negative_data_rejection.expected-statuses = {json.dumps(REFUSED)}"]
+    lines = [
+        *refused,
+        "[parameters]",
+        f'"path.cluster_id" = {group["id"]}',
+        f'"path.trip_id" = {trip["trip_id"]}',
+    ]
     for operation, statuses in SEMANTIC.items():
         accepted = ["2xx", "401", "403", "404", *map(str, statuses)]
         lines += [
