@@ -144,7 +144,14 @@ def _sweep(trips: PairTrips, choices: list[Similarity]) -> list[Outcome]:
 
 
 def _table(outcomes: list[Outcome], in_force: Similarity, title: str) -> Table:
-    table = Table(title=title, title_justify="left", caption="* in force", caption_justify="left", box=None)
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption="* in force",
+        caption_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     for name in (
         "radius m",
         "min trips",
