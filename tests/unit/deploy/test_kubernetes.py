@@ -212,3 +212,26 @@ def test_the_chart_is_of_the_version_of_dagster_that_is_locked() -> None:
 def test_every_word_to_fill_in_is_set_by_the_steps() -> None:
     words = set(re.findall(r"\$\{(\w+)\}", "".join(p.read_text("utf-8") for p in K8S.glob("*.yaml"))))
     assert words <= set(re.findall(r"^ *export (\w+)=", read("docs/gcp.md"), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("path", "is_published"),
+    [
+        ("/api/v1/trips/stats", True),
+        ("/api/v1/trips/live", True),
+        ("/docs", True),
+        ("/docs/swagger-ui.css", True),
+        ("/openapi.json", True),
+        ("/metrics", False),
+        ("/ready", False),
+    ],
+)
+def test_the_balancer_passes_on_calls_and_their_description_only(path: str, is_published: bool) -> None:
+    (rule,) = manifest("Ingress", "shifts-api")["spec"]["rules"]
+    matching = [
+        entry["path"]
+        for entry in rule["http"]["paths"]
+        if path == entry["path"]
+        or (entry["pathType"] == "Prefix" and f"{path}/".startswith(f"{entry['path']}/"))
+    ]
+    assert bool(matching) is is_published
