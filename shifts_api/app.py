@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from shifts_api.atlases import Atlases
 from shifts_api.database import create_pool
 from shifts_api.documents import install_documents
 from shifts_api.errors import install_error_handlers
@@ -31,6 +32,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = create_pool(settings)
+        app.state.atlases = Atlases(settings.api_tiles_bytes)
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
         await app.state.feed.start()

@@ -1,110 +1,117 @@
-"""Trips a week in a box of a region, exactly and as of the snapshot: the database's pieces, counted by arrays."""
+"""Trips a week in a box of a region, exactly and as of the snapshot, from tiles that are kept in memory."""
 
 import asyncio
+import bisect
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Any, LiteralString, cast
+from datetime import date, datetime
+from typing import Any, LiteralString, NamedTuple, cast
 
-import numpy as np
 import psycopg
-from numpy.typing import NDArray
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.atlases import Atlases
 from shifts_api.counting.box import Box, Match
 from shifts_api.counting.pieces import Pieces
-from shifts_api.counting.question import CutTiles, Question, Step
+from shifts_api.counting.question import Question
 
-_MET = "SELECT week, tile, trips, leaves FROM shifts_store.trips_met(%s, %s, %s, %s, %s, %s, %s, %s)"
-_CODES = "SELECT * FROM shifts_store.tile_codes(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
-_RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
-_WORTH_A_THREAD = 1 << 18
-"""Bytes that are counted in less time than a thread takes to be asked."""
+_CODES = "SELECT * FROM shifts_store.tile_codes(%s, %s, %s::integer[], %s::integer[], %s::integer[])"
+_RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s, %s::integer[], %s::integer[], %s::integer[])"
+_FETCH_BYTES = 6 * 1024**2
+_WORTH_A_THREAD = 200
+"""So many leaves are counted in less time than others should have to wait."""
+_FIND = text(
+    "SELECT region_id, first_at, last_at, tiles_state, is_pending, now() AS as_of"
+    " FROM shifts_store.find_region(:name)"
+)
+_PENDING = text(
+    "SELECT week, trips FROM shifts_store.count_pending"
+    "(:region_id, :west, :south, :east, :north, :match, :first, :last)"
+)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where pieces of tiles come from."""
+class Region(NamedTuple):
+    """A region at the moment of the snapshot."""
 
-    cursor: psycopg.AsyncCursor[Any]
     region_id: int
-    weeks: Sequence[date]
-    """Of the tiles."""
-    numbers: Sequence[int]
+    first_at: datetime | None
+    """Of its trips; None when all were taken away again."""
+    last_at: datetime | None
+    tiles_state: int
+    is_pending: bool
+    as_of: datetime
 
-    async def fetch(self, statement: LiteralString, pieces: Pieces) -> list[bytes]:
-        if not len(pieces.tiles):
-            return []
-        tiles = pieces.tiles.tolist()
-        await self.cursor.execute(
-            statement,
-            [
-                self.region_id,
-                [self.weeks[tile] for tile in tiles],
-                [self.numbers[tile] for tile in tiles],
-                pieces.starts.tolist(),
-                pieces.sizes.tolist(),
-            ],
-        )
-        return [piece for (piece,) in await self.cursor.fetchall()]
+
+async def find_region(connection: AsyncConnection, name: str) -> Region | None:
+    """The region of a name, if it ever had trips."""
+    row = (await connection.execute(_FIND, {"name": name})).one_or_none()
+    return None if row is None else Region(*row)
 
 
 async def weekly_trips(
-    connection: AsyncConnection, region_id: int, box: Box, match: Match, weeks: tuple[date, date]
+    connection: AsyncConnection,
+    atlases: Atlases,
+    region: Region,
+    box: Box,
+    match: Match,
+    weeks: tuple[date, date],
 ) -> dict[date, int]:
     """Trips by Monday, weeks without any left out.
 
     Args:
         connection: its snapshot is what is counted.
-        region_id: whose trips.
+        atlases: what is in memory.
+        region: found in the same snapshot.
         box: closed.
         match: which ends must lie in it.
         weeks: first and last Monday that count.
     """
+    counts: defaultdict[date, int] = defaultdict(int)
     pooled = await connection.get_raw_connection()
     driver = cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
-    counts: defaultdict[date, int] = defaultdict(int)
-    cut = []
     async with driver.cursor(binary=True) as cursor:
-        sides = (box.west, box.south, box.east, box.north)
-        await cursor.execute(_MET, [region_id, *sides, match, *weeks])
-        for week, tile, trips, leaves in await cursor.fetchall():
-            if leaves is None:
-                counts[week] += trips
-            else:
-                cut.append((week, tile, trips, leaves))
-        if cut:
-            of_weeks, numbers, trips_of, blobs = zip(*cut, strict=True)
-            question = Question(box, match, CutTiles(np.array(trips_of), blobs))
-            found = await _answer(question, _Source(cursor, region_id, of_weeks, numbers))
-            for week, trips in zip(of_weeks, found.tolist(), strict=True):
-                counts[week] += trips
+        atlas = await atlases.of(cursor, region.region_id, region.tiles_state)
+        asked = slice(bisect.bisect_left(atlas.weeks, weeks[0]), bisect.bisect_right(atlas.weeks, weeks[1]))
+        if asked.start < asked.stop:
+            question = Question(atlas, asked, box, match)
+            if await _fill(question, cursor, region.region_id):
+                atlases.trim()
+            await _count(question, cursor, region.region_id)
+            counts |= zip(atlas.weeks[asked], question.counts.tolist(), strict=True)
+    if region.is_pending:
+        values = {"region_id": region.region_id, **vars(box), "match": match}
+        pending = await connection.execute(_PENDING, {**values, "first": weeks[0], "last": weeks[1]})
+        for week, trips in pending:
+            counts[week] += trips
     return {week: trips for week, trips in sorted(counts.items()) if trips}
 
 
-async def _answer(question: Question, source: _Source) -> NDArray[np.int64]:
-    """Matching trips of each tile; while one step is counted, the pieces of the next are on their way."""
-    counting: asyncio.Task[None] | None = None
-    try:
-        for step in question.steps():
-            codes = await source.fetch(_CODES, step.codes)
-            if counting is not None:
-                await counting
-            counting = asyncio.create_task(_count(question, step, codes))
-        if counting is not None:
-            await counting
-    finally:
-        if counting is not None and not counting.done():
-            await asyncio.wait([counting])
-    for doubtful in question.doubtful_steps():
-        rests = await source.fetch(_RESTS, doubtful.rests)
-        await asyncio.to_thread(question.count_exactly, doubtful, rests)
-    return question.counts
+async def _fill(question: Question, cursor: psycopg.AsyncCursor[Any], region_id: int) -> bool:
+    """Brings the codes that are not in memory; whether there were any."""
+    filled = False
+    for needed in question.missing():
+        for pieces in needed.cut(_FETCH_BYTES):
+            codes = await _fetch(cursor, _CODES, region_id, pieces)
+            for axis, leaf, piece in zip(pieces.axes.tolist(), pieces.leaves.tolist(), codes, strict=True):
+                pieces.pair.fill(axis, leaf, piece)
+            filled = True
+    return filled
 
 
-async def _count(question: Question, step: Step, codes: list[bytes]) -> None:
-    if sum(map(len, codes)) < _WORTH_A_THREAD:
-        question.count(step, codes)
+async def _count(question: Question, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
+    if question.cut_leaves < _WORTH_A_THREAD:
+        question.count()
     else:
-        await asyncio.to_thread(question.count, step, codes)
+        await asyncio.to_thread(question.count)
+    for doubtful, pieces in question.doubts():
+        question.settle(doubtful, await _fetch(cursor, _RESTS, region_id, pieces))
+
+
+async def _fetch(
+    cursor: psycopg.AsyncCursor[Any], statement: LiteralString, region_id: int, pieces: Pieces
+) -> list[bytes]:
+    if not len(pieces.tiles):
+        return []
+    places = [column.tolist() for column in (pieces.tiles, pieces.starts, pieces.sizes)]
+    await cursor.execute(statement, [region_id, pieces.pair.week, *places])
+    return [piece for (piece,) in await cursor.fetchall()]

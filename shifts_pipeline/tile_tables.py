@@ -7,11 +7,8 @@ import psycopg
 from shifts_pipeline.region_week import PairTrips
 from shifts_pipeline.tiling.tiles import Tile
 
-_TYPES = ("int4", "date", "int4", "int4", *("float8",) * 8, *("bytea",) * 3)
-_COLUMNS = (
-    "region_id, week, tile, trips, low_x0, low_y0, low_x1, low_y1, high_x0, high_y0, high_x1, high_y1,"
-    " leaves, codes, rests"
-)
+_TYPES = ("int4", "date", "int4", "int4", "bytea", "bytea", "bytea")
+_COLUMNS = "region_id, week, tile, trips, leaves, codes, rests"
 
 
 def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
@@ -22,8 +19,12 @@ def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Conn
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(_TYPES)
         for number, tile in enumerate(tiles):
-            bounds = (*tile.low, *tile.high)
-            copy.write_row((*where, number, tile.trips, *bounds, tile.leaves, tile.codes, tile.rests))
+            copy.write_row((*where, number, tile.trips, tile.leaves, tile.codes, tile.rests))
+    connection.execute(
+        "UPDATE shifts_store.region_weeks SET tiles_version = nextval('shifts_store.changes')"
+        " WHERE region_id = %s AND week = %s",
+        where,
+    )
     connection.execute(
         "UPDATE shifts_store.week_files SET aggregated = true"
         " WHERE region_id = %s AND week = %s AND file_id = ANY (%s) AND NOT aggregated",

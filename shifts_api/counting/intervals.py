@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_api.counting.box import Box
-from shifts_api.counting.leaves import CODE_BITS, keys_of_bits, shifts_of
+from shifts_api.counting.leaves import CODE_BITS, keys_of_bits
 
 _FAR = 1000.0
 """No coordinate is beyond; a side that is may be moved here."""
@@ -35,23 +35,19 @@ class Intervals:
             self.first[rows], self.last[rows], self.shifts[rows], self.largest[rows], self.inverted[rows]
         )
 
-    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def codes(self) -> tuple[NDArray[np.uint16], ...]:
         """First code and number of codes whose every offset lies between, then of those of which any may."""
         shifts = self.shifts.astype(np.uint64)
-        none = self.first > self.last
         unit = (np.uint64(1) << shifts) - np.uint64(1)
-        any_first, any_last = (self.first >> shifts).astype(np.int64), (self.last >> shifts).astype(np.int64)
-        all_first = any_first + ((self.first & unit) > 0)
+        first, last = (self.first >> shifts).astype(np.int64), (self.last >> shifts).astype(np.int64)
+        certain_first = first + ((self.first & unit) > 0)
         # The last code of a leaf need not be filled.
-        full = (self.last >= self.largest) | ((self.last & unit) == unit)
-        all_last = np.where(self.last >= self.largest, _LAST_CODE, any_last - ~full)
-        all_count, any_count = all_last - all_first + 1, any_last - any_first + 1
-        return (
-            np.minimum(all_first, _LAST_CODE),
-            np.where(none | (all_first > _LAST_CODE), 0, np.maximum(all_count, 0)),
-            any_first,
-            np.where(none, 0, any_count),
-        )
+        to_end = self.last >= self.largest
+        certain_last = np.where(to_end, _LAST_CODE, last - ((self.last & unit) != unit))
+        none = self.first > self.last
+        certain_count = np.where(none, 0, np.maximum(certain_last - certain_first + 1, 0))
+        count = np.where(none, 0, last - first + 1)
+        return tuple(side.astype(np.uint16) for side in (certain_first, certain_count, first, count))
 
 
 def intervals(
@@ -60,6 +56,7 @@ def intervals(
     digits: NDArray[np.uint8],
     base: NDArray[np.int64],
     largest: NDArray[np.uint64],
+    shifts: NDArray[np.int64],
 ) -> Intervals:
     """The box's sides for rows.
 
@@ -69,6 +66,7 @@ def intervals(
         digits: shape (rows,), as stored.
         base: shape (rows,), key of the smallest value.
         largest: shape (rows,), largest offset.
+        shifts: shape (rows,).
     """
     wrapped = box.west > box.east
     lon = axes % 2 == 0
@@ -84,7 +82,7 @@ def intervals(
     return Intervals(
         np.where(none, np.uint64(1), first),
         np.where(none, np.uint64(0), last),
-        shifts_of(largest),
+        shifts,
         largest,
         lon & wrapped,
     )

@@ -1,89 +1,80 @@
-"""Which pieces of tiles a question needs, and their bytes put in rows: one row a coordinate of a leaf."""
+"""Which pieces of tiles a question needs that are not in memory yet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shifts_api.counting.atlas import CODE_BYTES, Pair
 from shifts_api.counting.leaves import LEAF_TRIPS
 
-CODE_BYTES = 2
-PAD = np.uint16(0xFFFF)
-"""Behind the last trip of a row; no interval of codes has it."""
-ROW = 1000
-"""Codes of a row, a leaf's and padding: a multiple of eight."""
 _WORTH_ASKING = 6
 """So many leaves that nobody needs are read along, rather than asking for another piece."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Consecutive codes of one coordinate of one tile each; shapes (pieces,)."""
+    """Consecutive bytes of tiles of one pair; shapes (pieces,)."""
 
+    pair: Pair
     tiles: NDArray[np.int64]
+    """Numbers as stored."""
     starts: NDArray[np.int64]
-    """First byte within the tile's `codes`, from 0."""
+    """First byte within the tile's column, from 0."""
     sizes: NDArray[np.int64]
     """Bytes."""
-    rows: NDArray[np.int64]
-    """Shape (needed,): where the codes of each needed leaf and coordinate come to lie."""
+    axes: NDArray[np.int64]
+    """Of which coordinate: 0 to 3."""
+    leaves: NDArray[np.int64]
+    """The pair's leaf that the piece begins with."""
+
+    def cut(self, limit: int) -> Iterator["Pieces"]:
+        """The same in parts of at most `limit` bytes, or of one piece."""
+        part = np.cumsum(self.sizes) // limit
+        for number in np.unique(part).tolist():
+            chosen = part == number
+            yield Pieces(
+                self.pair,
+                self.tiles[chosen],
+                self.starts[chosen],
+                self.sizes[chosen],
+                self.axes[chosen],
+                self.leaves[chosen],
+            )
 
 
-def plan(
-    axes: NDArray[np.int64],
-    tiles: NDArray[np.int64],
-    numbers: NDArray[np.int64],
-    trips_of_tile: NDArray[np.int64],
-) -> Pieces:
-    """The pieces for needed leaves, in order of coordinate, tile and number.
+def codes_missing(pair: Pair, cut: NDArray[np.bool_], leaves: NDArray[np.int64]) -> Pieces:
+    """The codes of some leaves of a pair that it does not hold.
 
     Args:
-        axes: shape (needed,): 0 to 3.
-        tiles: shape (needed,).
-        numbers: shape (needed,), of the leaf in its tile.
-        trips_of_tile: shape (tiles,).
+        pair: whose leaves.
+        cut: shape (k, 4): which coordinates are needed.
+        leaves: shape (k,), rising.
     """
+    # By coordinate first, as the codes lie.
+    axes, at = np.nonzero((cut & ~pair.known[:, leaves].T).T)
+    needed = leaves[at]
+    tiles, numbers = pair.leaves.tiles[needed], pair.leaves.numbers[needed]
     begins = np.ones(len(axes), bool)
     begins[1:] = (np.diff(axes) != 0) | (np.diff(tiles) != 0) | (np.diff(numbers) > _WORTH_ASKING)
     first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(axes)) - 1
-    leaves = numbers[last] - numbers[first] + 1
-    before = np.cumsum(leaves) - leaves
-    piece = np.cumsum(begins) - 1
-    whole = trips_of_tile[tiles[first]]
+    last = np.append(first[1:], len(axes))[: len(first)] - 1
+    whole = pair.tile_trips[tiles[first]]
     start = numbers[first] * LEAF_TRIPS
     stop = np.minimum((numbers[last] + 1) * LEAF_TRIPS, whole)
     return Pieces(
-        tiles[first],
+        pair,
+        pair.tile_numbers[tiles[first]],
         CODE_BYTES * (axes[first] * whole + start),
         CODE_BYTES * (stop - start),
-        before[piece] + numbers - numbers[first][piece],
+        axes[first],
+        needed[first],
     )
 
 
-def in_rows(pieces: Sequence[bytes]) -> NDArray[np.uint16]:
-    """The codes of all leaves of the pieces, padded; shape (rows, ROW)."""
-    counts = [-(-len(piece) // (CODE_BYTES * LEAF_TRIPS)) for piece in pieces]
-    rows = np.full((sum(counts), ROW), PAD, np.uint16)
-    place = 0
-    for piece, count in zip(pieces, counts, strict=True):
-        codes = np.frombuffer(piece, "<u2")
-        whole = len(codes) // LEAF_TRIPS
-        rows[place : place + whole, :LEAF_TRIPS] = codes[: whole * LEAF_TRIPS].reshape(whole, LEAF_TRIPS)
-        if whole < count:
-            rows[place + whole, : len(codes) - whole * LEAF_TRIPS] = codes[whole * LEAF_TRIPS :]
-        place += count
-    return rows
-
-
-def batches(sizes: NDArray[np.int64], limit: int) -> Iterator[slice]:
-    """Cuts consecutive things into batches of at most `limit` bytes, or of one thing."""
-    start, held = 0, 0
-    for at, size in enumerate(sizes.tolist()):
-        if held and held + size > limit:
-            yield slice(start, at)
-            start, held = at, 0
-        held += size
-    if start < len(sizes):
-        yield slice(start, len(sizes))
+def rests_of(pair: Pair, axes: NDArray[np.int64], leaves: NDArray[np.int64]) -> Pieces:
+    """The rests of single coordinates of leaves of a pair; shapes (k,)."""
+    widths, starts = (place[leaves, axes] for place in pair.rest_places)
+    tiles = pair.tile_numbers[pair.leaves.tiles[leaves]]
+    return Pieces(pair, tiles, starts, widths * pair.leaves.trips[leaves], axes, leaves)

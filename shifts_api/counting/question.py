@@ -1,124 +1,206 @@
-"""A question's way through tiles that its box cuts: what is asked for, step by step, and what follows from it."""
+"""One question to a region's tiles: what the bounds of leaves tell, what is needed beyond, and the counts."""
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_api.counting.box import Box, Match, relate
-from shifts_api.counting.count import Rows, count_by_codes, count_exactly, whole_offsets
+from shifts_api.counting.atlas import PAD, Atlas, Pair
+from shifts_api.counting.box import Box, Match, Relation, relate
 from shifts_api.counting.intervals import Intervals, intervals
-from shifts_api.counting.leaves import Leaves, read_leaves, rest_places
-from shifts_api.counting.pieces import Pieces, batches, in_rows, plan
+from shifts_api.counting.leaves import LEAF_TRIPS
+from shifts_api.counting.pieces import Pieces, codes_missing, rests_of
+from shifts_api.counting.tally import ROW, decided, matching, trips_of_rows
 
-_STEP_BYTES = 6 * 1024**2
-"""Of codes held at one time, and as much again on its way."""
+_BLOCK_LEAVES = 128
+"""Counted at one time: what they need stays in a core's own cache."""
 
 
-@dataclass(frozen=True)
-class CutTiles:
-    """Tiles as the database tells of them."""
+class Doubtful(NamedTuple):
+    """Trips of a pair that codes do not decide."""
 
+    place: int
+    """Of the pair among those asked about."""
+    leaves: NDArray[np.int64]
+    """Shape (k,): number among the leaves that the box cuts."""
     trips: NDArray[np.int64]
-    """Shape (tiles,)."""
-    leaves: Sequence[bytes]
-    """As stored."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Some leaves to be counted together."""
-
-    leaves: NDArray[np.int64]
-    """Shape (n,)."""
-    rows: Rows
-    bounds: Intervals
-    codes: Pieces
-
-
-@dataclass(frozen=True)
-class DoubtfulStep:
-    """Leaves of which codes do not decide every trip, with what is known of their rows."""
-
-    leaves: NDArray[np.int64]
-    rows: Rows
-    bounds: Intervals
-    codes: NDArray[np.uint16]
-    rests: Pieces
-    """One for each row that has rests, in their order."""
+    """Shape (k,): number in the leaf."""
+    between: NDArray[np.bool_]
+    """Shape (k, 4): coordinates that lie between the sides for certain."""
+    open: NDArray[np.bool_]
+    """Shape (k, 4): coordinates of which codes do not tell."""
 
 
 class Question:
-    """Counts step by step: the codes of one are counted while those of the next are brought."""
+    """How many trips of each pair match; asked in order: `missing`, `count`, `doubts`, `settle`."""
 
-    def __init__(self, box: Box, match: Match, tiles: CutTiles) -> None:
-        self._box, self._match, self._tiles = box, match, tiles
-        self._leaves: Leaves = read_leaves(tiles.leaves)
-        known = self._leaves.known
-        relation = relate(known["low"], known["high"], box, match)
-        self._cut = relation.cut
-        whole = np.where(relation.inside, known["trips"], 0)
-        self.counts = np.bincount(self._leaves.tiles, whole, len(tiles.trips)).astype(np.int64)
-        """Shape (tiles,): matching trips counted so far."""
-        self._doubtful: list[DoubtfulStep] = []
-
-    def steps(self) -> Iterator[Step]:
-        """What is to be counted by codes."""
-        cut_leaves = np.flatnonzero(self._cut.any(axis=1))
-        tiles = self._leaves.tiles[cut_leaves]
-        sizes = np.bincount(tiles, self._cut[cut_leaves].sum(axis=1), len(self._tiles.trips)) * 2000
-        for batch in batches(sizes.astype(np.int64), _STEP_BYTES):
-            chosen = cut_leaves[np.searchsorted(tiles, batch.start) : np.searchsorted(tiles, batch.stop)]
-            if len(chosen):
-                yield self._step(chosen)
-
-    def count(self, step: Step, codes: Sequence[bytes]) -> None:
-        """Adds what the codes of a step decide, and notes the leaves of which they do not decide all."""
-        rows = in_rows(codes)[step.codes.rows]
-        found, doubtful = count_by_codes(step.rows, rows, step.bounds, self._match)
-        found[doubtful] = 0
-        np.add.at(self.counts, self._leaves.tiles[step.leaves], found)
-        if doubtful.any():
-            self._doubtful.append(self._open(step, np.flatnonzero(doubtful), rows))
-
-    def doubtful_steps(self) -> Sequence[DoubtfulStep]:
-        """What is left when all steps were counted."""
-        return self._doubtful
-
-    def count_exactly(self, step: DoubtfulStep, rests: Sequence[bytes]) -> None:
-        """Adds the leaves of a doubtful step."""
-        offsets = whole_offsets(step.codes, step.bounds.shifts, step.rests.rows, rests)
-        found = count_exactly(step.rows, offsets, step.bounds, self._match)
-        np.add.at(self.counts, self._leaves.tiles[step.leaves], found)
-
-    def _step(self, chosen: NDArray[np.int64]) -> Step:
-        # By coordinate first, as the codes lie.
-        axes, at = np.nonzero(self._cut[chosen].T)
-        leaves = chosen[at]
-        known = self._leaves.known
-        base, largest = self._leaves.keys(leaves, axes)
-        bounds = intervals(self._box, axes, known["digits"][leaves, axes], base, largest)
-        rows = np.full((len(chosen), 4), -1)
-        rows[at, axes] = np.arange(len(axes))
-        trips = known["trips"][chosen].astype(np.int64)
-        pieces = plan(axes, self._leaves.tiles[leaves], self._leaves.numbers[leaves], self._tiles.trips)
-        return Step(chosen, Rows(rows, trips, trips[at]), bounds, pieces)
-
-    def _open(self, step: Step, at: NDArray[np.int64], codes: NDArray[np.uint16]) -> DoubtfulStep:
-        leaves = step.leaves[at]
-        of_leaf, axes = np.nonzero(step.rows.of_leaves[at] >= 0)
-        old_rows = step.rows.of_leaves[at][of_leaf, axes]
-        bounds = step.bounds.some(old_rows)
-        rows = np.full((len(at), 4), -1)
-        rows[of_leaf, axes] = np.arange(len(old_rows))
-        trips = step.rows.leaf_trips[at]
-        widths, starts = rest_places(self._leaves, leaves[of_leaf], axes)
-        has = widths > 0
-        pieces = Pieces(
-            self._leaves.tiles[leaves[of_leaf]][has],
-            starts[has],
-            (widths * trips[of_leaf])[has],
-            np.flatnonzero(has),
+    def __init__(self, atlas: Atlas, pairs: slice, box: Box, match: Match) -> None:
+        self._match = match
+        self._pairs = atlas.pairs[pairs]
+        for pair in self._pairs:
+            pair.asked_at = time.monotonic()
+        tiles, starts = atlas.tiles, atlas.starts[pairs.start : pairs.stop + 1]
+        of_tiles = relate(tiles.low[starts[0] : starts[-1]], tiles.high[starts[0] : starts[-1]], box, match)
+        whole = np.where(of_tiles.inside, tiles.trips[starts[0] : starts[-1]], 0)
+        leaves, of_leaves = _leaves_of(
+            atlas, starts[0] + np.flatnonzero(of_tiles.cut.any(axis=1)), box, match
         )
-        return DoubtfulStep(leaves, Rows(rows, trips, trips[of_leaf]), bounds, codes[old_rows], pieces)
+        place_of = np.repeat(np.arange(len(self._pairs)), np.diff(starts))
+        first_leaves = np.array([*tiles.pair_starts[starts[:-1]], tiles.leaf_starts[starts[-1]]])
+        places = np.searchsorted(first_leaves, leaves, side="right") - 1
+        inside = np.where(of_leaves.inside, atlas.leaves.trips[leaves], 0)
+        self.counts = _sums(place_of, whole, len(self._pairs)) + _sums(places, inside, len(self._pairs))
+        """Shape (pairs,): matching trips counted so far."""
+        cut = np.flatnonzero(of_leaves.cut.any(axis=1))
+        self._cut = of_leaves.cut[cut]
+        self._own = leaves[cut] - first_leaves[places[cut]]
+        """Shape (cut leaves,): number in the own pair."""
+        self._begins = np.searchsorted(places[cut], np.arange(len(self._pairs) + 1))
+        """Shape (pairs + 1,): where each pair's begin among the leaves that the box cuts."""
+        at, axes = np.nonzero(self._cut)
+        self._rows = np.full(self._cut.shape, -1)
+        self._rows[at, axes] = np.arange(len(at))
+        rows = (leaves[cut][at], axes)
+        known = atlas.leaves
+        self._bounds: Intervals = intervals(
+            box, axes, known.digits[rows], known.base[rows], known.largest[rows], known.shifts[rows]
+        )
+        self._codes = self._bounds.codes()
+        self._doubtful: list[Doubtful] = []
+
+    @property
+    def cut_leaves(self) -> int:
+        """How many have to be looked into."""
+        return len(self._own)
+
+    def missing(self) -> Iterator[Pieces]:
+        """The codes that have to be filled into their pairs before counting."""
+        for place, pair in enumerate(self._pairs):
+            mine = self._of_pair(place)
+            pieces = codes_missing(pair, self._cut[mine], self._own[mine])
+            if len(pieces.tiles):
+                yield pieces
+
+    def count(self) -> None:
+        """Adds what codes decide."""
+        for place, pair in enumerate(self._pairs):
+            mine = self._of_pair(place)
+            for first in range(mine.start, mine.stop, _BLOCK_LEAVES):
+                self._count_block(place, pair, slice(first, min(first + _BLOCK_LEAVES, mine.stop)))
+
+    def doubts(self) -> Iterator[tuple[Doubtful, Pieces]]:
+        """Trips that are not counted yet, with the rests that decide."""
+        for place, pair in enumerate(self._pairs):
+            of_pair = [doubtful[1:] for doubtful in self._doubtful if doubtful.place == place]
+            if of_pair:
+                doubtful = Doubtful(place, *(np.concatenate(column) for column in zip(*of_pair, strict=True)))
+                axes, leaves, _ = self._open_columns(doubtful)
+                yield doubtful, rests_of(pair, axes, self._own[leaves])
+
+    def settle(self, doubtful: Doubtful, rests: Sequence[bytes]) -> None:
+        """Adds doubtful trips by their whole offsets."""
+        _, _, column_of = self._open_columns(doubtful)
+        at, axes = np.nonzero(doubtful.open)
+        leaves, trips = doubtful.leaves[at], doubtful.trips[at]
+        bounds = self._bounds.some(self._rows[leaves, axes])
+        codes = self._pairs[doubtful.place].codes[axes, self._own[leaves], trips]
+        offsets = codes.astype(np.uint64) << bounds.shifts.astype(np.uint64)
+        offsets |= _rests(rests, column_of, (bounds.shifts + 7) // 8, trips)
+        between = doubtful.between.copy()
+        between[at, axes] = ((offsets >= bounds.first) & (offsets <= bounds.last)) ^ bounds.inverted
+        found = decided(between, self._cut[doubtful.leaves], self._match)
+        self.counts[doubtful.place] += np.count_nonzero(found)
+
+    def _open_columns(
+        self, doubtful: Doubtful
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The columns (a coordinate of a leaf) that do not tell, each once, and which one each open place is of."""
+        at, axes = np.nonzero(doubtful.open)
+        columns, column_of = np.unique(axes * self.cut_leaves + doubtful.leaves[at], return_inverse=True)
+        return columns // self.cut_leaves, columns % self.cut_leaves, column_of
+
+    def _of_pair(self, place: int) -> slice:
+        return slice(int(self._begins[place]), int(self._begins[place + 1]))
+
+    def _count_block(self, place: int, pair: Pair, block: slice) -> None:
+        own, rows, cut = self._own[block], self._rows[block], self._cut[block]
+        seen: dict[int, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
+
+        def masks(axis: int, leaves: NDArray[np.int64]) -> NDArray[np.bool_]:
+            found = self._masks(pair.codes[axis].take(own[leaves], axis=0), rows[leaves, axis])
+            seen[axis] = leaves, found
+            return found
+
+        verdicts = matching(cut, self._match, 2, masks)
+        certain, possible = trips_of_rows(verdicts)
+        self.counts[place] += certain.sum()
+        doubtful = np.flatnonzero(certain != possible)
+        if not len(doubtful):
+            return
+        at, trips = np.nonzero(verdicts[1, doubtful] & ~verdicts[0, doubtful])
+        leaves = doubtful[at]
+        between, open_ = np.zeros((len(leaves), 4), bool), np.zeros((len(leaves), 4), bool)
+        for axis, (of_axis, found) in seen.items():
+            asked = np.flatnonzero(cut[leaves, axis])
+            at = np.searchsorted(of_axis, leaves[asked])
+            between[asked, axis] = found[0, at, trips[asked]]
+            open_[asked, axis] = found[1, at, trips[asked]] & ~between[asked, axis]
+        self._doubtful.append(Doubtful(place, block.start + leaves, trips, between, open_))
+
+    def _masks(self, codes: NDArray[np.uint16], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """What lies between the sides for certain, and what may; shape (2, rows, ROW)."""
+        certain_first, certain_count, first, count = (side[rows][:, None] for side in self._codes)
+        inverted = self._bounds.inverted[rows]
+        padding = codes == PAD if inverted.any() else None
+        found = np.zeros((2, len(rows), ROW), bool)
+        certain, possible = found[0, :, :LEAF_TRIPS], found[1, :, :LEAF_TRIPS]
+        # Below the first code the difference wraps to something large.
+        np.subtract(codes, certain_first, out=codes)
+        np.less(codes, certain_count, out=certain)
+        np.add(codes, certain_first - first, out=codes)
+        np.less(codes, count, out=possible)
+        if padding is not None:
+            # What may lie between is what does not lie outside for certain.
+            certain[inverted], possible[inverted] = ~possible[inverted], ~certain[inverted]
+            certain &= ~padding
+            possible &= ~padding
+        return found
+
+
+def _leaves_of(
+    atlas: Atlas, tiles: NDArray[np.int64], box: Box, match: Match
+) -> tuple[NDArray[np.int64], Relation]:
+    """The leaves of some tiles, numbered through, and how they lie to the box."""
+    starts, stops = atlas.tiles.leaf_starts[tiles], atlas.tiles.leaf_starts[tiles + 1]
+    counts = stops - starts
+    leaves = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    return leaves, relate(atlas.leaves.low[leaves], atlas.leaves.high[leaves], box, match)
+
+
+def _sums(places: NDArray[np.int64], values: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    return np.bincount(places, values, size).astype(np.int64)
+
+
+def _rests(
+    columns: Sequence[bytes],
+    column_of: NDArray[np.int64],
+    widths: NDArray[np.int64],
+    trips: NDArray[np.int64],
+) -> NDArray[np.uint64]:
+    """The rests of single trips out of whole columns'; shape (k,).
+
+    Args:
+        columns: as stored.
+        column_of: shape (k,).
+        widths: shape (k,), bytes of one rest.
+        trips: shape (k,), number in the leaf.
+    """
+    starts = np.cumsum([0, *map(len, columns)])[column_of] + trips * widths
+    stored = np.frombuffer(b"".join(columns), np.uint8)
+    rests = np.zeros((len(trips), 8), np.uint8)
+    for byte in range(int(widths.max(initial=0))):
+        has = widths > byte
+        rests[has, byte] = stored[starts[has] + byte]
+    return rests.view("<u8")[:, 0]

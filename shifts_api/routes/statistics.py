@@ -2,18 +2,18 @@
 
 import re
 from datetime import date, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.atlases import Atlases
 from shifts_api.counting.box import Box, Match
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
 from shifts_api.parameters import read_box
-from shifts_api.weekly_trips import weekly_trips
+from shifts_api.weekly_trips import Region, find_region, weekly_trips
 from shifts_api.weeks import Weeks, limits_of, parse_week, weeks_that_count
 
 router = APIRouter(tags=["statistics"])
@@ -88,12 +88,13 @@ async def stats(request: Request, connection: Snapshot) -> Mean:
         # The original knows no antimeridian: such a box holds nothing.
         return Mean(mean=None)
     box = Box(west, south, east, north)
-    trips = await weekly_trips(connection, region.region_id, box, "both", _FOR_EVER)
+    trips = await weekly_trips(connection, request.app.state.atlases, region, box, "both", _FOR_EVER)
     return Mean(mean=sum(trips.values()) / len(trips) if trips else None)
 
 
 @router.get("/trips/weekly", responses=responses(400), summary="Trips a week in a box, week by week")
 async def weekly(
+    request: Request,
     connection: Snapshot,
     region: Annotated[str, Query(examples=["Turin"])],
     bbox: Annotated[
@@ -108,9 +109,11 @@ async def weekly(
     box = read_box(bbox)
     first, last = _week("from", from_), _week("to", to)
     found = await _find(connection, region)
-    limits = limits_of(weeks, found.span, first, last)
-    trips = await weekly_trips(connection, found.region_id, box, match, limits) if limits else {}
-    divisor = weeks_that_count(weeks, trips, found.span, first, last)
+    span = (found.first_at, found.last_at) if found.first_at and found.last_at else None
+    limits = limits_of(weeks, span, first, last)
+    atlases: Atlases = request.app.state.atlases
+    trips = await weekly_trips(connection, atlases, found, box, match, limits) if limits else {}
+    divisor = weeks_that_count(weeks, trips, span, first, last)
     total = sum(trips.values())
     return WeeklyStatistics(
         mean=total / divisor if total else None,
@@ -140,20 +143,8 @@ def _week(name: str, text_: str | None) -> date | None:
         ) from None
 
 
-class _Region(NamedTuple):
-    region_id: int
-    span: tuple[datetime, datetime] | None
-    """First and last trip; None when all were taken away again."""
-    as_of: datetime
-
-
-async def _find(connection: AsyncConnection, name: str) -> _Region:
-    result = await connection.execute(
-        text("SELECT region_id, first_at, last_at, now() FROM shifts_store.find_region(:name)"),
-        {"name": name},
-    )
-    row = result.one_or_none()
-    if row is None:
+async def _find(connection: AsyncConnection, name: str) -> Region:
+    region = await find_region(connection, name)
+    if region is None:
         raise ApiError(400, f"Region {name} not found")
-    region_id, first_at, last_at, now = row
-    return _Region(region_id, None if first_at is None else (first_at, last_at), now)
+    return region

@@ -15,9 +15,6 @@ class Tile:
     """Some tens of thousands of neighbouring trips; the bytes as sql/trips_db/070_tiles.sql describes them."""
 
     trips: int
-    low: tuple[float, ...]
-    """Of origin lon, origin lat, destination lon, destination lat; degrees."""
-    high: tuple[float, ...]
     leaves: bytes
     codes: bytes
     rests: bytes
@@ -47,8 +44,6 @@ def _tile(ends: NDArray[np.float64]) -> Tile:
         rests += [of_part.rests for of_part in encoded]
     return Tile(
         trips=len(ends),
-        low=tuple(leaves["low"].min(axis=0).tolist()),
-        high=tuple(leaves["high"].max(axis=0).tolist()),
         leaves=leaves.tobytes(),
         codes=b"".join(codes),
         rests=b"".join(rests),

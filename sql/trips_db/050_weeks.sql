@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS shifts_store.region_weeks (
     removals             bigint NOT NULL DEFAULT 0,  -- how often trips were taken away
     aggregates_change_id bigint NOT NULL DEFAULT 0,  -- the change the aggregates were computed at
     aggregates_at        timestamptz,
+    tiles_version        bigint NOT NULL DEFAULT 0,  -- rises whenever the pair's tiles are written or taken away
     clusters_change_id   bigint NOT NULL DEFAULT 0,
     clusters_at          timestamptz,
     PRIMARY KEY (region_id, week)
@@ -83,6 +84,9 @@ BEGIN
     DELETE FROM shifts_store.weekly_trip_tiles t
     USING unnest(region_ids, weeks) AS u (region_id, week)
     WHERE t.region_id = u.region_id AND t.week = u.week;
+    UPDATE shifts_store.region_weeks w SET tiles_version = nextval('shifts_store.changes')
+    FROM unnest(region_ids, weeks) AS u (region_id, week)
+    WHERE w.region_id = u.region_id AND w.week = u.week;
     UPDATE shifts_store.week_files f SET aggregated = false
     FROM unnest(region_ids, weeks) AS u (region_id, week)
     WHERE f.region_id = u.region_id AND f.week = u.week AND f.aggregated;

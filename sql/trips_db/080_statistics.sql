@@ -1,4 +1,4 @@
--- Trips a week in a box: what is counted, from tiles as far as they reach and from the trips themselves beyond.
+-- Trips a week in a box: what is counted, from tiles as far as they reach, and from the trips themselves beyond.
 
 DROP FUNCTION IF EXISTS shifts_store.count_trips;
 
@@ -12,36 +12,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                 ELSE ST_X(point) >= west OR ST_X(point) <= east END
 $$;
 
--- Whether bounds lie wholly in such a box.
-CREATE OR REPLACE FUNCTION shifts_store.is_inside(
-    low_x double precision, low_y double precision, high_x double precision, high_y double precision,
-    west double precision, south double precision, east double precision, north double precision)
-RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT low_y >= south AND high_y <= north
-       AND CASE WHEN west <= east THEN low_x >= west AND high_x <= east ELSE low_x >= west OR high_x <= east END
-$$;
-
--- Whether they surely have no point in it.
-CREATE OR REPLACE FUNCTION shifts_store.is_outside(
-    low_x double precision, low_y double precision, high_x double precision, high_y double precision,
-    west double precision, south double precision, east double precision, north double precision)
-RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT high_y < south OR low_y > north
-        OR CASE WHEN west <= east THEN high_x < west OR low_x > east ELSE low_x > east AND high_x < west END
-$$;
-
--- A region by its name, with its first and its last trip; no row for one that never had any.
-DROP FUNCTION IF EXISTS shifts_store.region_span;
+-- A region by its name, no row for one that never had trips: its first and its last trip, a number that is another
+-- one whenever any of its tiles changed, and whether there are trips that no tile has yet.
 CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
-RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp)
+RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_state bigint, is_pending boolean)
 LANGUAGE sql STABLE AS $$
     SELECT r.region_id,
            (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id
             AND f.week = (SELECT min(w.week) FROM shifts_store.week_files w WHERE w.region_id = r.region_id)),
            (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id
-            AND f.week = (SELECT max(w.week) FROM shifts_store.week_files w WHERE w.region_id = r.region_id))
+            AND f.week = (SELECT max(w.week) FROM shifts_store.week_files w WHERE w.region_id = r.region_id)),
+           -- Each version only rises, so their sum does with every change, in whatever order changes are committed.
+           (SELECT sum(w.tiles_version)::bigint FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id),
+           EXISTS (SELECT FROM shifts_store.week_files f WHERE f.region_id = r.region_id AND NOT f.aggregated)
     FROM shifts_store.regions r
     WHERE r.name = wanted AND EXISTS (SELECT FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id)
 $$;
@@ -85,52 +68,21 @@ BEGIN
 END
 $$;
 
--- What a question about a region's weeks has to add up: tiles wholly in the box with their trips; tiles that the
--- box cuts, with their leaves; and what is in no tile yet, without tile.
-CREATE OR REPLACE FUNCTION shifts_store.trips_met(
-    region integer, west double precision, south double precision, east double precision, north double precision,
-    match text, first_week date, last_week date)
-RETURNS TABLE (week date, tile integer, trips bigint, leaves bytea)
-LANGUAGE sql STABLE AS $$
-    SELECT m.week, m.tile, m.trips::bigint, CASE WHEN NOT m.inside THEN m.leaves END
-    FROM (
-        SELECT t.week, t.tile, t.trips, t.leaves,
-               CASE match WHEN 'both' THEN o.inside AND d.inside WHEN 'any' THEN o.inside OR d.inside
-                          WHEN 'origin' THEN o.inside ELSE d.inside END AS inside,
-               CASE match WHEN 'both' THEN o.outside OR d.outside WHEN 'any' THEN o.outside AND d.outside
-                          WHEN 'origin' THEN o.outside ELSE d.outside END AS outside
-        FROM shifts_store.weekly_trip_tiles t
-        CROSS JOIN LATERAL (SELECT
-            shifts_store.is_inside(t.low_x0, t.low_y0, t.high_x0, t.high_y0, west, south, east, north) AS inside,
-            shifts_store.is_outside(t.low_x0, t.low_y0, t.high_x0, t.high_y0, west, south, east, north) AS outside
-        ) AS o
-        CROSS JOIN LATERAL (SELECT
-            shifts_store.is_inside(t.low_x1, t.low_y1, t.high_x1, t.high_y1, west, south, east, north) AS inside,
-            shifts_store.is_outside(t.low_x1, t.low_y1, t.high_x1, t.high_y1, west, south, east, north) AS outside
-        ) AS d
-        WHERE t.region_id = region AND t.week BETWEEN first_week AND last_week
-    ) AS m
-    WHERE NOT m.outside
-    UNION ALL
-    SELECT p.week, NULL, p.trips, NULL
-    FROM shifts_store.count_pending(region, west, south, east, north, match, first_week, last_week) AS p
-$$;
-
--- Pieces of the codes, or of the rests, of a region's tiles, in the order of the arrays; starts count from 0.
+-- Pieces of the codes, or of the rests, of a pair's tiles, in the order of the arrays; starts count from 0.
 CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
-    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE sql STABLE AS $$
     SELECT (SELECT substring(t.codes FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
-            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
-    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
+            WHERE t.region_id = region AND t.week = monday AND t.tile = u.tile)
+    FROM unnest(tiles, starts, sizes) AS u (tile, start, size)
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
-    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE sql STABLE AS $$
     SELECT (SELECT substring(t.rests FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
-            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
-    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
+            WHERE t.region_id = region AND t.week = monday AND t.tile = u.tile)
+    FROM unnest(tiles, starts, sizes) AS u (tile, start, size)
 $$;

@@ -1,10 +1,14 @@
 """Counting from tiles without a database: the pipeline's bytes, read piece by piece as the service asks for them."""
 
+from datetime import date
+
 import numpy as np
 from numpy.typing import NDArray
 
+from shifts_api.counting.atlas import Atlas, Pair, read_pair
 from shifts_api.counting.box import Box, Match
-from shifts_api.counting.question import CutTiles, Question
+from shifts_api.counting.pieces import Pieces
+from shifts_api.counting.question import Question
 from shifts_pipeline.tiling.tiles import Tile, build_tiles
 
 
@@ -14,22 +18,37 @@ def count_by_tiles(ends: NDArray[np.float64], box: Box, match: Match) -> int:
 
 
 def count_in(tiles: list[Tile], box: Box, match: Match) -> int:
-    """Trips of some tiles that match; every tile is looked into, as if the box cut it."""
+    """Trips of some tiles that match."""
     if not tiles:
         return 0
-    question = Question(box, match, CutTiles(np.array([t.trips for t in tiles]), [t.leaves for t in tiles]))
-    for step in question.steps():
-        places = zip(
-            *(a.tolist() for a in (step.codes.tiles, step.codes.starts, step.codes.sizes)), strict=True
-        )
-        question.count(step, [tiles[tile].codes[start : start + size] for tile, start, size in places])
-    for doubtful in question.doubtful_steps():
-        rests = doubtful.rests
-        places = zip(*(a.tolist() for a in (rests.tiles, rests.starts, rests.sizes)), strict=True)
-        question.count_exactly(
-            doubtful, [tiles[tile].rests[start : start + size] for tile, start, size in places]
-        )
-    return int(question.counts.sum())
+    return int(answer(Atlas(1, [to_pair(tiles)]), {date(2018, 5, 28): tiles}, box, match).sum())
+
+
+def to_pair(tiles: list[Tile], week: date = date(2018, 5, 28)) -> Pair:
+    """Tiles as the service reads them."""
+    return read_pair(week, 1, [(number, tile.trips, tile.leaves) for number, tile in enumerate(tiles)])
+
+
+def answer(atlas: Atlas, tiles: dict[date, list[Tile]], box: Box, match: Match) -> NDArray[np.int64]:
+    """Matching trips of each pair; whatever is asked for is taken from `tiles`."""
+    question = Question(atlas, slice(0, len(atlas.pairs)), box, match)
+    for pieces in question.missing():
+        for part in pieces.cut(100_000):
+            for axis, leaf, piece in zip(
+                part.axes.tolist(), part.leaves.tolist(), _read(part, tiles, "codes"), strict=True
+            ):
+                part.pair.fill(axis, leaf, piece)
+    assert not list(question.missing())
+    question.count()
+    for doubtful, pieces in question.doubts():
+        question.settle(doubtful, _read(pieces, tiles, "rests"))
+    return question.counts
+
+
+def _read(pieces: Pieces, tiles: dict[date, list[Tile]], column: str) -> list[bytes]:
+    places = zip(pieces.tiles.tolist(), pieces.starts.tolist(), pieces.sizes.tolist(), strict=True)
+    of_pair = tiles[pieces.pair.week]
+    return [getattr(of_pair[tile], column)[start : start + size] for tile, start, size in places]
 
 
 def count_one_by_one(ends: NDArray[np.float64], box: Box, match: Match) -> int:

@@ -1,5 +1,6 @@
 """Counts from tiles are those of the coordinates, for any trips, any box, any match."""
 
+from datetime import date, timedelta
 from typing import get_args
 
 import numpy as np
@@ -8,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shifts_api.counting.atlas import Atlas
 from shifts_api.counting.box import Box, Match
+from shifts_api.counting.question import Question
 from shifts_pipeline.tiling.split import LEAF_TRIPS, TILE_TRIPS
 from shifts_pipeline.tiling.tiles import build_tiles
-from tests.unit.tiling.counting import count_by_tiles, count_in, count_one_by_one
+from tests.unit.tiling.counting import answer, count_by_tiles, count_in, count_one_by_one, to_pair
 
 MATCHES: tuple[Match, ...] = get_args(Match)
 
@@ -109,6 +112,20 @@ def test_a_leaf_of_six_decimals_takes_eight_bytes_a_trip_where_its_trips_are_nea
 def test_the_same_trips_in_another_order_make_the_same_counts_of_leaves() -> None:
     rng = np.random.default_rng(3)
     ends = random_trips(rng, 10_000, "doubles")
-    first = [(t.trips, t.low, t.high) for t in build_tiles(ends.copy())]
-    second = [(t.trips, t.low, t.high) for t in build_tiles(rng.permutation(ends))]
+    first = [(t.trips, t.leaves) for t in build_tiles(ends.copy())]
+    second = [(t.trips, t.leaves) for t in build_tiles(rng.permutation(ends))]
     assert first == second
+
+
+def test_several_weeks_are_counted_each_by_itself_and_what_was_read_is_not_read_again() -> None:
+    rng = np.random.default_rng(5)
+    weeks = [date(2018, 4, 30) + timedelta(weeks=n) for n in range(4)]
+    ends = {week: random_trips(rng, int(rng.integers(1, 3000)), "mixed") for week in weeks}
+    tiles = {week: list(build_tiles(of_week.copy())) for week, of_week in ends.items()}
+    atlas = Atlas(1, [to_pair(of_week, week) for week, of_week in tiles.items()])
+    for _ in range(20):
+        box = random_box(rng, ends[weeks[0]])
+        for match in MATCHES:
+            counted = answer(atlas, tiles, box, match)
+            assert counted.tolist() == [count_one_by_one(ends[week], box, match) for week in weeks]
+            assert not list(Question(atlas, slice(0, 4), box, match).missing())
