@@ -1,0 +1,62 @@
+"""A run whose worker is gone is failed after two looks; one whose worker holds its lock is left alone."""
+
+from datetime import timedelta
+
+import dagster as dg
+import psycopg
+import pytest
+
+from shifts_pipeline.jobs import LOAD_TRIP_FILES
+from shifts_pipeline.resources import lock_name
+from shifts_pipeline.sensors import lost_workers as sensor_module
+from shifts_pipeline.sensors.lost_workers import lost_workers
+from tests.integration.pipeline.driving import Pipeline
+
+
+def look(pipeline: Pipeline, cursor: str | None) -> str | None:
+    """One tick of the sensor; the cursor it leaves."""
+    resource = pipeline.defs.resources["trips_database"]  # type: ignore[index]
+    with dg.build_sensor_context(
+        instance=pipeline.instance, cursor=cursor, resources={"trips_database": resource}
+    ) as context:
+        return lost_workers.evaluate_tick(context).cursor
+
+
+@pytest.fixture(params=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def run(request: pytest.FixtureRequest, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterRun:
+    """A run that Dagster believes to be at work; no process has anything to do with it."""
+    for patience in ("LAUNCHING_TAKES", "STARTING_TAKES"):
+        monkeypatch.setattr(sensor_module, patience, timedelta(0))
+    job = pipeline.defs.resolve_job_def(LOAD_TRIP_FILES)
+    found = pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTING)
+    if request.param == dg.DagsterRunStatus.STARTED:
+        started = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, job.name)
+        pipeline.instance.report_dagster_event(started, found.run_id)
+    assert status(pipeline, found) == request.param
+    return found
+
+
+def status(pipeline: Pipeline, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = pipeline.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def test_a_run_without_its_worker_is_failed_at_the_second_look(
+    pipeline: Pipeline, run: dg.DagsterRun
+) -> None:
+    before = status(pipeline, run)
+    cursor = look(pipeline, None)
+    assert status(pipeline, run) == before
+    look(pipeline, cursor)
+    assert status(pipeline, run) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_whose_worker_lives_is_left_alone(pipeline: Pipeline, run: dg.DagsterRun) -> None:
+    before = status(pipeline, run)
+    with psycopg.connect(pipeline.url, autocommit=True) as worker:
+        worker.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [lock_name(run.run_id)])
+        look(pipeline, look(pipeline, None))
+        assert status(pipeline, run) == before
+    look(pipeline, look(pipeline, None))
+    assert status(pipeline, run) == dg.DagsterRunStatus.FAILURE
