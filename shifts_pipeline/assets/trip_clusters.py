@@ -48,7 +48,7 @@ def trip_clusters(first_week: date) -> dg.AssetsDefinition:
             ),
         ],
         group_name="trips",
-        kinds={"postgres", "scikitlearn"},
+        kinds={"postgres", "numba"},
         owners=["team:platform"],
         code_version="1",
         pool="weekly",

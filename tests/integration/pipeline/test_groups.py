@@ -17,7 +17,7 @@ GROUPS = "SELECT * FROM shifts_store.trip_clusters ORDER BY cluster_id"
 MEMBERS = "SELECT * FROM shifts_store.trip_cluster_members ORDER BY trip_id"
 
 
-def a_week(trips: int = 6_000, seed: int = 3) -> str:
+def a_week(trips: int = 3_000, seed: int = 3) -> str:
     """Generated trips of one week in three regions."""
     return b"".join(lines for _, lines in csv_blocks(trips, seed=seed, weeks=1)).decode()
 
@@ -56,7 +56,7 @@ def test_groups_are_there_with_their_trips_for_people_with_a_prompt(pipeline: Pi
     assert failed_checks(run) == set()
     groups = pipeline.query("SELECT region, count(*), sum(trips) FROM shifts.clusters GROUP BY 1 ORDER BY 1")
     assert [region for region, _, _ in groups] == REGIONS
-    assert all(count > 20 for _, count, _ in groups)
+    assert all(count > 10 for _, count, _ in groups)
     joined = pipeline.query(
         """
         SELECT c.cluster_id, c.trips, c.radius_m, count(*), count(DISTINCT t.trip_id), bool_and(t.region = c.region),
