@@ -43,12 +43,12 @@ class BucketInbox:
 
     def named(self, path: str) -> NamedFile:
         """An object's URL, or its path below the prefix; whether it is there shows when it is loaded."""
-        name = checked_name(path.removeprefix(self._root))
+        name = checked_name(path.removeprefix(self._root), "data")
         return NamedFile(name, self._root + name)
 
     async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> NamedFile:
         """A resumable upload that is completed by its last request, or dropped."""
-        key = self._prefix + checked_name(name)
+        key = self._prefix + checked_name(name, "name")
         upload = await _ask(lambda: _begin(self._bucket.blob(key)))
         try:
             await copy(chunks, lambda piece: _told(lambda: upload.write(piece)))

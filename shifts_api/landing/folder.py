@@ -26,9 +26,9 @@ class FolderInbox:
     def named(self, path: str) -> NamedFile:
         """A path below the folder; an absolute one counts when it leads there."""
         below = path.removeprefix(f"{self._root}/") if path.startswith("/") else path
-        name = checked_name(below)
+        name = checked_name(below, "data")
         try:
-            found = self._confined(name)
+            found = self._confined(name, "data")
             is_there = found.is_file()
         except PermissionError:
             is_there = False
@@ -38,8 +38,8 @@ class FolderInbox:
 
     async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> NamedFile:
         """Writes beside the others under a name that is not seen, then renames."""
-        target = self._confined(checked_name(name))
-        partial = self._confined(_PARTIAL_FOLDER) / f"{uuid.uuid4().hex}.part"
+        target = self._confined(checked_name(name, "name"), "name")
+        partial = self._confined(_PARTIAL_FOLDER, "name") / f"{uuid.uuid4().hex}.part"
         try:
             stream = await asyncio.to_thread(_open_locked, partial)
             try:
@@ -51,7 +51,7 @@ class FolderInbox:
                 await asyncio.to_thread(partial.unlink, missing_ok=True)
         except (FileExistsError, IsADirectoryError, NotADirectoryError):
             raise ApiError(
-                400, f"{name!r}: a folder of that name, or a file where it needs one, is there"
+                400, f"name: a folder is where {name!r} is to be, or a file where it needs a folder"
             ) from None
         except OSError as error:
             if error.errno in (ENOSPC, EDQUOT):
@@ -72,18 +72,18 @@ class FolderInbox:
 
     def _publish(self, partial: Path, target: Path, name: str) -> NamedFile:
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._confined(name)
+        self._confined(name, "name")
         partial.rename(target)
         stat = target.stat(follow_symlinks=False)
         return NamedFile(name, target.as_uri(), f"{stat.st_mtime_ns}-{stat.st_size}", stat.st_size)
 
-    def _confined(self, name: str) -> Path:
+    def _confined(self, name: str, field: str) -> Path:
         """The path of a name; nothing on the way is a link."""
         path = self._root
         for part in name.split("/"):
             path /= part
             if path.is_symlink():
-                raise ApiError(400, f"{name!r} leads through a link")
+                raise ApiError(400, f"{field}: {name!r} leads through a link")
         return path
 
 

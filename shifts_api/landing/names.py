@@ -13,22 +13,26 @@ _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
 """Characters that a person does not see, or that turn the others round."""
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: str, field: str) -> str:
     """The name itself: a path with `/` between its parts, none of which leads elsewhere or is hidden.
+
+    Args:
+        name: what a client wrote.
+        field: where it wrote it, for the message.
 
     Raises:
         ApiError: 400, it is no such name.
     """
     if not _is_text(name):
-        raise ApiError(400, "name: holds half a character")
+        raise ApiError(400, f"{field}: holds half a character")
     if name.startswith("/") or "://" in name:
-        raise ApiError(400, f"{name[:200]!r} is outside the landing zone")
+        raise ApiError(400, f"{field}: {name[:200]!r} is outside the landing zone")
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise ApiError(400, f"name: longer than {MAX_NAME_BYTES} bytes")
+        raise ApiError(400, f"{field}: longer than {MAX_NAME_BYTES} bytes")
     if not _stays_below(name):
-        raise ApiError(400, f"{name!r} is no path of a file below the landing zone")
+        raise ApiError(400, f"{field}: {name!r} is no path of a file below the landing zone")
     if not name.lower().endswith(SUFFIXES):
-        raise ApiError(400, f"{name!r} does not end in {', '.join(SUFFIXES)}")
+        raise ApiError(400, f"{field}: {name!r} does not end in {', '.join(SUFFIXES)}")
     return name
 
 

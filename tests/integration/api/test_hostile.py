@@ -101,6 +101,8 @@ def test_a_hostile_request_is_refused_with_a_message_and_changes_nothing(
     assert 400 <= status < 500, (status, said)
     assert list(said) == ["message"]
     assert said["message"]
+    if why.startswith(("mocked:", "gcp:", "upload:")) and why != "upload: NUL":
+        assert said["message"].startswith("name: " if why.startswith("upload:") else "data: ")
     assert len(body) < 10_000
     for secret in (SECRET, _password(service), KEY, "root:", "Traceback"):
         assert secret not in body.decode()

@@ -154,7 +154,7 @@ def test_an_upload_where_it_cannot_be_leaves_nothing(
     answer = client.post("/files", params={"name": name}, content=b"x")
     assert (answer.status_code, answer.json()) == (
         400,
-        {"message": f"'{name}': a folder of that name, or a file where it needs one, is there"},
+        {"message": f"name: a folder is where '{name}' is to be, or a file where it needs a folder"},
     )
     assert _files(service) == before
 
