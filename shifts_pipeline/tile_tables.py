@@ -20,10 +20,12 @@ def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Conn
         copy.set_types(_TYPES)
         for number, tile in enumerate(tiles):
             copy.write_row((*where, number, tile.trips, tile.leaves, tile.codes, tile.rests))
+    # Drawn apart: where the tables are sharded, nothing volatile may be in an update.
+    version = connection.execute("SELECT nextval('shifts_store.changes')").fetchone()
+    assert version is not None
     connection.execute(
-        "UPDATE shifts_store.region_weeks SET tiles_version = nextval('shifts_store.changes')"
-        " WHERE region_id = %s AND week = %s",
-        where,
+        "UPDATE shifts_store.region_weeks SET tiles_version = %s WHERE region_id = %s AND week = %s",
+        [*version, *where],
     )
     connection.execute(
         "UPDATE shifts_store.week_files SET aggregated = true"

@@ -65,7 +65,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
-RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp)
+RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_state bigint, is_pending boolean)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     id     integer;
@@ -73,10 +73,12 @@ DECLARE
     latest date;
 BEGIN
     SELECT r.region_id INTO id FROM shifts_store.regions r WHERE r.name = wanted;
-    IF NOT EXISTS (SELECT 1 FROM shifts_store.region_weeks w WHERE w.region_id = id) THEN
+    SELECT sum(w.tiles_version) INTO tiles_state FROM shifts_store.region_weeks w WHERE w.region_id = id;
+    IF tiles_state IS NULL THEN
         RETURN;
     END IF;
-    SELECT min(f.week), max(f.week) INTO monday, latest FROM shifts_store.week_files f WHERE f.region_id = id;
+    SELECT min(f.week), max(f.week), coalesce(bool_or(NOT f.aggregated), false) INTO monday, latest, is_pending
+    FROM shifts_store.week_files f WHERE f.region_id = id;
     region_id := id;
     first_at := (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = id AND f.week = monday);
     last_at := (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = id AND f.week = latest);
@@ -84,59 +86,28 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION shifts_store.trips_met(
-    region integer, west double precision, south double precision, east double precision, north double precision,
-    match text, first_week date, last_week date)
-RETURNS TABLE (week date, tile integer, trips bigint, leaves bytea)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    RETURN QUERY
-    SELECT m.week, m.tile, m.trips::bigint, CASE WHEN NOT m.inside THEN m.leaves END
-    FROM (
-        SELECT t.week, t.tile, t.trips, t.leaves,
-               CASE match WHEN 'both' THEN t.o_inside AND t.d_inside WHEN 'any' THEN t.o_inside OR t.d_inside
-                          WHEN 'origin' THEN t.o_inside ELSE t.d_inside END AS inside,
-               CASE match WHEN 'both' THEN t.o_outside OR t.d_outside WHEN 'any' THEN t.o_outside AND t.d_outside
-                          WHEN 'origin' THEN t.o_outside ELSE t.d_outside END AS outside
-        FROM (
-            SELECT k.week, k.tile, k.trips, k.leaves,
-                   shifts_store.is_inside(k.low_x0, k.low_y0, k.high_x0, k.high_y0, west, south, east, north) AS o_inside,
-                   shifts_store.is_outside(k.low_x0, k.low_y0, k.high_x0, k.high_y0, west, south, east, north) AS o_outside,
-                   shifts_store.is_inside(k.low_x1, k.low_y1, k.high_x1, k.high_y1, west, south, east, north) AS d_inside,
-                   shifts_store.is_outside(k.low_x1, k.low_y1, k.high_x1, k.high_y1, west, south, east, north) AS d_outside
-            FROM shifts_store.weekly_trip_tiles k
-            WHERE k.region_id = region AND k.week BETWEEN first_week AND last_week
-        ) AS t
-    ) AS m
-    WHERE NOT m.outside;
-    RETURN QUERY
-    SELECT p.week, NULL::integer, p.trips, NULL::bytea
-    FROM shifts_store.count_pending(region, west, south, east, north, match, first_week, last_week) AS p;
-END
-$$;
-
 CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
-    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT substring(t.codes FROM u.start + 1 FOR u.size)
-    FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
-    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
+    FROM unnest(tiles, starts, sizes) WITH ORDINALITY AS u (tile, start, size, number)
+    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = monday AND t.tile = u.tile
     ORDER BY u.number;
 END
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
-    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT substring(t.rests FROM u.start + 1 FOR u.size)
-    FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
-    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
+    FROM unnest(tiles, starts, sizes) WITH ORDINALITY AS u (tile, start, size, number)
+    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = monday AND t.tile = u.tile
     ORDER BY u.number;
 END
 $$;

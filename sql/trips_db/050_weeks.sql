@@ -67,6 +67,7 @@ DECLARE
     region_ids integer[];
     weeks      date[];
     one_week   date;
+    version    bigint;
 BEGIN
     SELECT array_agg(f.region_id ORDER BY f.region_id, f.week), array_agg(f.week ORDER BY f.region_id, f.week)
     INTO region_ids, weeks
@@ -76,6 +77,8 @@ BEGIN
         RETURN;
     END IF;
     PERFORM shifts_store.touch_weeks(region_ids, weeks, true);
+    -- Drawn when the pairs are locked, so that it is higher than any before.
+    version := nextval('shifts_store.changes');
     FOR one_week IN SELECT DISTINCT w FROM unnest(weeks) AS w ORDER BY w LOOP
         DELETE FROM shifts_store.trips t
         WHERE t.started_at >= one_week AND t.started_at < one_week + 7 AND t.file_id = gone;
@@ -84,7 +87,7 @@ BEGIN
     DELETE FROM shifts_store.weekly_trip_tiles t
     USING unnest(region_ids, weeks) AS u (region_id, week)
     WHERE t.region_id = u.region_id AND t.week = u.week;
-    UPDATE shifts_store.region_weeks w SET tiles_version = nextval('shifts_store.changes')
+    UPDATE shifts_store.region_weeks w SET tiles_version = version
     FROM unnest(region_ids, weeks) AS u (region_id, week)
     WHERE w.region_id = u.region_id AND w.week = u.week;
     UPDATE shifts_store.week_files f SET aggregated = false

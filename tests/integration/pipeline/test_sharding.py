@@ -18,7 +18,6 @@ TRIPS = "".join(
     for day in (21, 22, 28)
     for minute in range(6)
 )
-BOXES = [(-180, -90, 180, 90), (7.6, 45.0, 7.7, 45.0102), (8, 8, 9, 9), (170, -90, 7.68, 90)]
 
 
 def tables(kind: str) -> set[str]:
@@ -43,14 +42,11 @@ def ask(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
 def answers(url: str) -> list[list[tuple[Any, ...]]]:
     """What the functions say that only read."""
     (turin,) = ask(url, "SELECT region_id FROM shifts_store.regions WHERE name = 'Turin'")[0]
-    span = ("2018-01-01", "2018-12-31")
-    met = "SELECT * FROM shifts_store.trips_met(%s, %s, %s, %s, %s, %s, %s, %s) ORDER BY week, tile"
-    pieces = "(%s, '{2018-05-28,2018-05-21,2017-01-02}', '{0,0,0}', '{2,0,0}', '{5,8,1}')"
+    pieces = "(%s, '2018-05-28', '{0,0,9}', '{2,0,0}', '{5,8,1}')"
     return [
-        *(ask(url, met, turin, *box, match, *span) for box in BOXES for match in ("both", "any", "origin")),
         *(
             ask(url, "SELECT * FROM shifts_store.find_region(%s)", name)
-            for name in ("Turin", "Nowhere", "Atlantis")
+            for name in ("Turin", "Prague", "Nowhere", "Atlantis")
         ),
         *(
             ask(url, f"SELECT * FROM shifts_store.{name}{pieces}", turin)
