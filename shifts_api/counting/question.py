@@ -129,7 +129,7 @@ class Question:
         seen: dict[int, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
 
         def masks(axis: int, leaves: NDArray[np.int64]) -> NDArray[np.bool_]:
-            found = self._masks(pair.codes[axis].take(own[leaves], axis=0), rows[leaves, axis])
+            found = self._masks(_rows_of(pair.codes[axis], own[leaves]), rows[leaves, axis])
             seen[axis] = leaves, found
             return found
 
@@ -154,19 +154,26 @@ class Question:
         certain_first, certain_count, first, count = (side[rows][:, None] for side in self._codes)
         inverted = self._bounds.inverted[rows]
         padding = codes == PAD if inverted.any() else None
-        found = np.zeros((2, len(rows), ROW), bool)
+        found = np.empty((2, len(rows), ROW), bool)
+        found[:, :, LEAF_TRIPS:] = False
         certain, possible = found[0, :, :LEAF_TRIPS], found[1, :, :LEAF_TRIPS]
         # Below the first code the difference wraps to something large.
-        np.subtract(codes, certain_first, out=codes)
-        np.less(codes, certain_count, out=certain)
-        np.add(codes, certain_first - first, out=codes)
-        np.less(codes, count, out=possible)
+        beyond = codes - certain_first
+        np.less(beyond, certain_count, out=certain)
+        np.add(beyond, certain_first - first, out=beyond)
+        np.less(beyond, count, out=possible)
         if padding is not None:
             # What may lie between is what does not lie outside for certain.
             certain[inverted], possible[inverted] = ~possible[inverted], ~certain[inverted]
             certain &= ~padding
             possible &= ~padding
         return found
+
+
+def _rows_of(codes: NDArray[np.uint16], leaves: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """The rows of some leaves, rising; not copied where they lie side by side."""
+    first, last = int(leaves[0]), int(leaves[-1])
+    return codes[first : last + 1] if last - first + 1 == len(leaves) else codes.take(leaves, axis=0)
 
 
 def _leaves_of(

@@ -31,13 +31,17 @@ def matching(cut: NDArray[np.bool_], match: Match, verdicts: int, masks: Masks) 
         decides = cut[:, end : end + 2].any(axis=1)
         if not decides.any():
             continue
-        inside = np.ones((verdicts, len(cut), ROW), bool)
-        for axis in (end, end + 1):
+        inside: NDArray[np.bool_] | None = None
+        # First the coordinates that all leaves need: what is found of the first of them needs no AND.
+        for axis in sorted((end, end + 1), key=lambda axis: -np.count_nonzero(cut[:, axis])):
             leaves = np.flatnonzero(cut[:, axis])
             if len(leaves) == len(cut):
-                inside &= masks(axis, leaves)
+                between = masks(axis, leaves)
+                inside = between if inside is None else np.logical_and(inside, between, out=inside)
             elif len(leaves):
+                inside = np.ones((verdicts, len(cut), ROW), bool) if inside is None else inside
                 inside[:, leaves] &= masks(axis, leaves)
+        assert inside is not None
         if match == "any":
             # An end that decides nothing is outside, or the leaf would be inside as a whole.
             inside[:, ~decides] = False

@@ -1,7 +1,5 @@
 -- Trips a week in a box: what is counted, from tiles as far as they reach, and from the trips themselves beyond.
 
-DROP FUNCTION IF EXISTS shifts_store.count_trips;
-
 -- Whether a point lies in a closed box, in degrees; west > east means across the antimeridian.
 CREATE OR REPLACE FUNCTION shifts_store.in_box(
     point geometry, west double precision, south double precision, east double precision, north double precision)
