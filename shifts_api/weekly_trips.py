@@ -2,6 +2,7 @@
 
 import asyncio
 import bisect
+import os
 from collections import defaultdict
 from datetime import date, datetime
 from typing import Any, LiteralString, NamedTuple, cast
@@ -18,8 +19,9 @@ from shifts_api.counting.question import Question
 _CODES = "SELECT * FROM shifts_store.tile_codes(%s, %s, %s::integer[], %s::integer[], %s::integer[])"
 _RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s, %s::integer[], %s::integer[], %s::integer[])"
 _FETCH_BYTES = 6 * 1024**2
-_WORTH_A_THREAD = 200
-"""So many leaves are counted in less time than others should have to wait."""
+_WORTH_A_THREAD = 500
+"""So many leaves are counted in a millisecond or two, in which others can wait."""
+_CORES = os.cpu_count() or 1
 _FIND = text(
     "SELECT region_id, first_at, last_at, tiles_state, is_pending, now() AS as_of"
     " FROM shifts_store.find_region(:name)"
@@ -99,10 +101,11 @@ async def _fill(question: Question, cursor: psycopg.AsyncCursor[Any], region_id:
 
 
 async def _count(question: Question, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
-    if question.cut_leaves < _WORTH_A_THREAD:
+    threads = min(question.cut_leaves // _WORTH_A_THREAD, _CORES)
+    if threads == 0:
         question.count()
     else:
-        await asyncio.to_thread(question.count)
+        await asyncio.gather(*(asyncio.to_thread(question.count, part, threads) for part in range(threads)))
     for doubtful, pieces in question.doubts():
         question.settle(doubtful, await _fetch(cursor, _RESTS, region_id, pieces))
 

@@ -83,9 +83,10 @@ class Question:
             if len(pieces.tiles):
                 yield pieces
 
-    def count(self) -> None:
-        """Adds what codes decide."""
-        for place, pair in enumerate(self._pairs):
+    def count(self, part: int = 0, parts: int = 1) -> None:
+        """Adds what codes decide, for one of several parts of the pairs; parts may be counted at one time."""
+        for place in range(part, len(self._pairs), parts):
+            pair = self._pairs[place]
             mine = self._of_pair(place)
             for first in range(mine.start, mine.stop, _BLOCK_LEAVES):
                 self._count_block(place, pair, slice(first, min(first + _BLOCK_LEAVES, mine.stop)))
