@@ -56,7 +56,9 @@ USER 10001:10001
 
 FROM runtime AS api
 COPY --from=build-api /opt/shifts /opt/shifts
+# The little that is compiled is compiled at start, for this processor; of a read-only image only /tmp can be written.
 ENV PYTHONPATH=/opt/shifts/service \
+    NUMBA_CACHE_DIR=/tmp/compiled \
     SHIFTS_API_HOST=0.0.0.0 \
     SHIFTS_API_PORT=8000
 EXPOSE 8000

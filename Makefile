@@ -48,6 +48,7 @@ $(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | 
 	@$(PIP) install --no-deps --require-hashes -r requirements/build.txt -r $<
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m shifts_pipeline.warm_up
+	@$(BIN)/python -m shifts_api.warm_up
 	@touch $@
 
 .PHONY: machine

@@ -90,12 +90,21 @@ class Client:
             RuntimeError: it is no success.
         """
         query = urlencode({"region": question.region, "bbox": question.bbox})
-        self._connection.request("GET", f"/api/v1/trips/weekly?{query}")
-        response = self._connection.getresponse()
+        path = f"/api/v1/trips/weekly?{query}"
+        try:
+            response = self._get(path)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            # While slower ways were asked, the service closed what was idle.
+            self._connection.close()
+            response = self._get(path)
         body = response.read()
         if response.status != http.client.OK:
             raise RuntimeError(f"{response.status}: {body[:200]!r}")
         return {week["monday"]: week["trips"] for week in json.loads(body)["series"]}
+
+    def _get(self, path: str) -> http.client.HTTPResponse:
+        self._connection.request("GET", path)
+        return self._connection.getresponse()
 
 
 def original_sql(connection: psycopg.Connection) -> Way:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from shifts_api import warm_up
 from shifts_api.atlases import Atlases
 from shifts_api.database import create_pool
 from shifts_api.documents import install_documents
@@ -36,9 +37,11 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
         await app.state.feed.start()
+        warming = asyncio.create_task(asyncio.to_thread(warm_up.main))
         app.state.inbox = open_inbox(settings.landing_url)
         app.state.inbox.forget_broken_uploads()
         yield
+        await warming
         if running:
             await asyncio.wait(running, timeout=CLEARING_UP_TAKES_S)
         await app.state.feed.stop()

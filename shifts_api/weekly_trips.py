@@ -5,7 +5,7 @@ import bisect
 import os
 from collections import defaultdict
 from datetime import date, datetime
-from typing import Any, LiteralString, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import psycopg
 from sqlalchemy import text
@@ -78,7 +78,8 @@ async def weekly_trips(
             question = Question(atlas, asked, box, match)
             if await _fill(question, cursor, region.region_id):
                 atlases.trim()
-            await _count(question, cursor, region.region_id)
+            await _count(question)
+            await _settle(question, driver, region.region_id)
             counts |= zip(atlas.weeks[asked], question.counts.tolist(), strict=True)
     if region.is_pending:
         values = {"region_id": region.region_id, **vars(box), "match": match}
@@ -93,28 +94,36 @@ async def _fill(question: Question, cursor: psycopg.AsyncCursor[Any], region_id:
     filled = False
     for needed in question.missing():
         for pieces in needed.cut(_FETCH_BYTES):
-            codes = await _fetch(cursor, _CODES, region_id, pieces)
-            for axis, leaf, piece in zip(pieces.axes.tolist(), pieces.leaves.tolist(), codes, strict=True):
+            await cursor.execute(_CODES, _places(region_id, pieces))
+            codes = await cursor.fetchall()
+            for axis, leaf, (piece,) in zip(pieces.axes.tolist(), pieces.leaves.tolist(), codes, strict=True):
                 pieces.pair.fill(axis, leaf, piece)
             filled = True
     return filled
 
 
-async def _count(question: Question, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
+async def _count(question: Question) -> None:
     threads = min(question.cut_leaves // _WORTH_A_THREAD, _CORES)
     if threads == 0:
         question.count()
     else:
         await asyncio.gather(*(asyncio.to_thread(question.count, part, threads) for part in range(threads)))
-    for doubtful, pieces in question.doubts():
-        question.settle(doubtful, await _fetch(cursor, _RESTS, region_id, pieces))
 
 
-async def _fetch(
-    cursor: psycopg.AsyncCursor[Any], statement: LiteralString, region_id: int, pieces: Pieces
-) -> list[bytes]:
-    if not len(pieces.tiles):
-        return []
-    places = [column.tolist() for column in (pieces.tiles, pieces.starts, pieces.sizes)]
-    await cursor.execute(statement, [region_id, pieces.pair.week, *places])
-    return [piece for (piece,) in await cursor.fetchall()]
+async def _settle(question: Question, driver: psycopg.AsyncConnection[Any], region_id: int) -> None:
+    """Counts the trips that codes do not decide; their rests come in one go."""
+    doubts = list(question.doubts())
+    if not doubts:
+        return
+    async with driver.pipeline():
+        cursors = [driver.cursor(binary=True) for _ in doubts]
+        for cursor, (_, pieces) in zip(cursors, doubts, strict=True):
+            await cursor.execute(_RESTS, _places(region_id, pieces))
+    for cursor, (doubtful, _) in zip(cursors, doubts, strict=True):
+        question.settle(doubtful, [rest for (rest,) in await cursor.fetchall()])
+        await cursor.close()
+
+
+def _places(region_id: int, pieces: Pieces) -> list[Any]:
+    columns = (pieces.tiles, pieces.starts, pieces.sizes)
+    return [region_id, pieces.pair.week, *(column.tolist() for column in columns)]

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from shifts_api.counting.leaves import LEAF_TRIPS, Leaves, concatenated, read_leaves, rest_places
 
 CODE_BYTES = 2
-PAD = np.uint16(0xFFFF)
-"""Behind the last trip of a leaf; no interval of codes has it."""
 
 
 @dataclass
@@ -28,7 +26,7 @@ class Pair:
     """Shape (tiles,)."""
     leaves: Leaves
     codes: NDArray[np.uint16] = field(init=False)
-    """Shape (4, leaves, LEAF_TRIPS), padded; filled as far as `known`. The system gives memory when it is filled."""
+    """Shape (4, leaves, LEAF_TRIPS); filled as far as `known`. The system gives memory when it is filled."""
     known: NDArray[np.bool_] = field(init=False)
     """Shape (4, leaves)."""
     asked_at: float = field(init=False, default=0.0)
@@ -60,7 +58,6 @@ class Pair:
         here[:whole] = codes[: whole * LEAF_TRIPS].reshape(whole, LEAF_TRIPS)
         if rest:
             here[whole, :rest] = codes[whole * LEAF_TRIPS :]
-            here[whole, rest:] = PAD
         self.known[axis, first_leaf : first_leaf + whole + bool(rest)] = True
 
 

@@ -1,5 +1,6 @@
 """One question to a region's tiles: what the bounds of leaves tell, what is needed beyond, and the counts."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -7,15 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_api.counting.atlas import PAD, Atlas, Pair
+from shifts_api.counting.atlas import Atlas, Pair
 from shifts_api.counting.box import Box, Match, Relation, relate
 from shifts_api.counting.intervals import Intervals, intervals
-from shifts_api.counting.leaves import LEAF_TRIPS
 from shifts_api.counting.pieces import Pieces, codes_missing, rests_of
-from shifts_api.counting.tally import ROW, decided, matching, trips_of_rows
-
-_BLOCK_LEAVES = 128
-"""Counted at one time: what they need stays in a core's own cache."""
+from shifts_api.counting.tally import count_decided, count_leaves, find_open
 
 
 class Doubtful(NamedTuple):
@@ -37,7 +34,7 @@ class Question:
     """How many trips of each pair match; asked in order: `missing`, `count`, `doubts`, `settle`."""
 
     def __init__(self, atlas: Atlas, pairs: slice, box: Box, match: Match) -> None:
-        self._match = match
+        self._lock = threading.Lock()
         self._pairs = atlas.pairs[pairs]
         for pair in self._pairs:
             pair.asked_at = time.monotonic()
@@ -64,10 +61,16 @@ class Question:
         self._rows[at, axes] = np.arange(len(at))
         rows = (leaves[cut][at], axes)
         known = atlas.leaves
+        self._trips = known.trips[leaves[cut]]
+        """Shape (cut leaves,)."""
         self._bounds: Intervals = intervals(
             box, axes, known.digits[rows], known.base[rows], known.largest[rows], known.shifts[rows]
         )
-        self._codes = self._bounds.codes()
+        self._sides = np.zeros((*self._cut.shape, 4), np.uint16)
+        """Shape (cut leaves, 4, 4), see tally.py."""
+        self._sides[at, axes] = np.stack(self._bounds.codes(), axis=1)
+        self._inverted = box.west > box.east
+        self._any_end = match == "any"
         self._doubtful: list[Doubtful] = []
 
     @property
@@ -84,12 +87,13 @@ class Question:
                 yield pieces
 
     def count(self, part: int = 0, parts: int = 1) -> None:
-        """Adds what codes decide, for one of several parts of the pairs; parts may be counted at one time."""
-        for place in range(part, len(self._pairs), parts):
-            pair = self._pairs[place]
-            mine = self._of_pair(place)
-            for first in range(mine.start, mine.stop, _BLOCK_LEAVES):
-                self._count_block(place, pair, slice(first, min(first + _BLOCK_LEAVES, mine.stop)))
+        """Adds what codes decide, for one of several parts of the leaves; parts may be counted at one time."""
+        for place, pair in enumerate(self._pairs):
+            begin, end = int(self._begins[place]), int(self._begins[place + 1])
+            size = -(-(end - begin) // parts)
+            mine = slice(begin + part * size, min(begin + (part + 1) * size, end))
+            if mine.start < mine.stop:
+                self._count_slice(place, pair, mine)
 
     def doubts(self) -> Iterator[tuple[Doubtful, Pieces]]:
         """Trips that are not counted yet, with the rests that decide."""
@@ -111,8 +115,7 @@ class Question:
         offsets |= _rests(rests, column_of, (bounds.shifts + 7) // 8, trips)
         between = doubtful.between.copy()
         between[at, axes] = ((offsets >= bounds.first) & (offsets <= bounds.last)) ^ bounds.inverted
-        found = decided(between, self._cut[doubtful.leaves], self._match)
-        self.counts[doubtful.place] += np.count_nonzero(found)
+        self.counts[doubtful.place] += count_decided(between, self._cut[doubtful.leaves], self._any_end)
 
     def _open_columns(
         self, doubtful: Doubtful
@@ -125,56 +128,27 @@ class Question:
     def _of_pair(self, place: int) -> slice:
         return slice(int(self._begins[place]), int(self._begins[place + 1]))
 
-    def _count_block(self, place: int, pair: Pair, block: slice) -> None:
-        own, rows, cut = self._own[block], self._rows[block], self._cut[block]
-        seen: dict[int, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
-
-        def masks(axis: int, leaves: NDArray[np.int64]) -> NDArray[np.bool_]:
-            found = self._masks(_rows_of(pair.codes[axis], own[leaves]), rows[leaves, axis])
-            seen[axis] = leaves, found
-            return found
-
-        verdicts = matching(cut, self._match, 2, masks)
-        certain, possible = trips_of_rows(verdicts)
-        self.counts[place] += certain.sum()
-        doubtful = np.flatnonzero(certain != possible)
-        if not len(doubtful):
-            return
-        at, trips = np.nonzero(verdicts[1, doubtful] & ~verdicts[0, doubtful])
-        leaves = doubtful[at]
-        between, open_ = np.zeros((len(leaves), 4), bool), np.zeros((len(leaves), 4), bool)
-        for axis, (of_axis, found) in seen.items():
-            asked = np.flatnonzero(cut[leaves, axis])
-            at = np.searchsorted(of_axis, leaves[asked])
-            between[asked, axis] = found[0, at, trips[asked]]
-            open_[asked, axis] = found[1, at, trips[asked]] & ~between[asked, axis]
-        self._doubtful.append(Doubtful(place, block.start + leaves, trips, between, open_))
-
-    def _masks(self, codes: NDArray[np.uint16], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """What lies between the sides for certain, and what may; shape (2, rows, ROW)."""
-        certain_first, certain_count, first, count = (side[rows][:, None] for side in self._codes)
-        inverted = self._bounds.inverted[rows]
-        padding = codes == PAD if inverted.any() else None
-        found = np.empty((2, len(rows), ROW), bool)
-        found[:, :, LEAF_TRIPS:] = False
-        certain, possible = found[0, :, :LEAF_TRIPS], found[1, :, :LEAF_TRIPS]
-        # Below the first code the difference wraps to something large.
-        beyond = codes - certain_first
-        np.less(beyond, certain_count, out=certain)
-        np.add(beyond, certain_first - first, out=beyond)
-        np.less(beyond, count, out=possible)
-        if padding is not None:
-            # What may lie between is what does not lie outside for certain.
-            certain[inverted], possible[inverted] = ~possible[inverted], ~certain[inverted]
-            certain &= ~padding
-            possible &= ~padding
-        return found
-
-
-def _rows_of(codes: NDArray[np.uint16], leaves: NDArray[np.int64]) -> NDArray[np.uint16]:
-    """The rows of some leaves, rising; not copied where they lie side by side."""
-    first, last = int(leaves[0]), int(leaves[-1])
-    return codes[first : last + 1] if last - first + 1 == len(leaves) else codes.take(leaves, axis=0)
+    def _count_slice(self, place: int, pair: Pair, mine: slice) -> None:
+        given = (
+            pair.codes,
+            self._own[mine],
+            self._trips[mine],
+            self._cut[mine],
+            self._sides[mine],
+            self._inverted,
+            self._any_end,
+        )
+        certain, possible = np.empty((2, mine.stop - mine.start), np.int64)
+        count_leaves(*given, certain, possible)
+        with self._lock:
+            self.counts[place] += certain.sum()
+        wanted = np.flatnonzero(possible > certain)
+        open_trips = int((possible - certain).sum())
+        if open_trips:
+            leaves, trips = np.empty((2, open_trips), np.int64)
+            between, open_ = np.empty((2, open_trips, 4), bool)
+            find_open(*given, wanted, leaves, trips, between, open_)
+            self._doubtful.append(Doubtful(place, mine.start + leaves, trips, between, open_))
 
 
 def _leaves_of(

@@ -1,77 +1,146 @@
-"""Which trips match, from what is decided coordinate by coordinate."""
+"""Which trips of cut leaves match, compiled: coordinate by coordinate, for certain and perhaps, in one pass.
 
-from collections.abc import Callable
+A code lies between two sides for certain if all offsets that it stands for do, and perhaps if any does. `sides`
+holds for each leaf and coordinate the first code and the number of codes that do for certain, then of those that
+perhaps do; see intervals.py. For a box across the antimeridian what lies between two longitudes is outside.
+"""
 
+from typing import Any
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_api.counting.box import Match
 from shifts_api.counting.leaves import LEAF_TRIPS
 
-ROW = -(-LEAF_TRIPS // 8) * 8
-"""Trips of a row of a mask: a leaf's and padding, a multiple of eight."""
-Masks = Callable[[int, NDArray[np.int64]], NDArray[np.bool_]]
-"""For a coordinate and some of the leaves: shape (verdicts, leaves, ROW), which of their trips lie between the sides;
-padding does not."""
-
-_BYTES_OF_WORD = np.arange(8, dtype=np.uint64) * np.uint64(8)
+_LON = 2
+"""Every second coordinate is a longitude."""
 
 
-def matching(cut: NDArray[np.bool_], match: Match, verdicts: int, masks: Masks) -> NDArray[np.bool_]:
-    """The trips of each leaf that match by each verdict; shape (verdicts, leaves, ROW).
+@numba.njit(cache=True, nogil=True)
+def count_leaves(codes, own, trips, cut, sides, inverted, any_end, certain, possible):  # type: ignore[no-untyped-def]
+    """Puts how many trips of each leaf match for certain into `certain`, and how many may into `possible`.
 
-    Args:
-        cut: shape (leaves, 4): the coordinates that decide, at least one of each leaf.
-        match: which ends must lie in the box.
-        verdicts: how many `masks` gives at one time.
-        masks: what lies between the sides.
+    `codes` is (4, leaves of the pair, LEAF_TRIPS); `own` (k,) the number of each cut leaf among them and `trips`
+    (k,) how many it has; `cut` (k, 4) the coordinates that decide; `sides` (k, 4, 4); `any_end` says that one end
+    in the box is enough.
     """
-    found: NDArray[np.bool_] | None = None
+    sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
+    for leaf in range(own.size):
+        count = trips[leaf]
+        _match(codes, own[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
+        certain[leaf], possible[leaf] = _sum(sure[0], count), _sum(may[0], count)
+
+
+@numba.njit(cache=True, nogil=True)
+def _match(codes, leaf, count, cut, sides, inverted, any_end, sure, may):  # type: ignore[no-untyped-def]
+    """Marks in the first row of `sure` which trips of a leaf match for certain, and in that of `may` which may."""
+    ends = 0
     for end in (0, 2):
-        decides = cut[:, end : end + 2].any(axis=1)
-        if not decides.any():
-            continue
-        inside: NDArray[np.bool_] | None = None
-        # First the coordinates that all leaves need: what is found of the first of them needs no AND.
-        for axis in sorted((end, end + 1), key=lambda axis: -np.count_nonzero(cut[:, axis])):
-            leaves = np.flatnonzero(cut[:, axis])
-            if len(leaves) == len(cut):
-                between = masks(axis, leaves)
-                inside = between if inside is None else np.logical_and(inside, between, out=inside)
-            elif len(leaves):
-                inside = np.ones((verdicts, len(cut), ROW), bool) if inside is None else inside
-                inside[:, leaves] &= masks(axis, leaves)
-        assert inside is not None
-        if match == "any":
-            # An end that decides nothing is outside, or the leaf would be inside as a whole.
-            inside[:, ~decides] = False
-        if found is None:
-            found = inside
-        elif match == "any":
-            found |= inside
-        else:
-            found &= inside
-    return np.zeros((verdicts, len(cut), ROW), bool) if found is None else found
+        fresh = True
+        for axis in (end, end + 1):
+            if cut[axis]:
+                turned = inverted and axis % _LON == 0
+                # Sliced at once, a row is known to be contiguous: eight times as fast.
+                _mark(codes[axis, leaf], count, sides[axis], turned, fresh, sure[ends], may[ends])
+                fresh = False
+        # An end that decides nothing is inside, or outside where one end is enough.
+        ends += not fresh
+    if ends == 2:
+        _join(sure[0], sure[1], count, any_end)
+        _join(may[0], may[1], count, any_end)
 
 
-def trips_of_rows(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many are true in each row of `ROW`. Eight at once: a byte holds what comes together in ROW / 8 words."""
-    words = masks.view(np.uint64).sum(axis=-1)
-    sums: NDArray[np.uint64] = ((words[..., None] >> _BYTES_OF_WORD) & np.uint64(0xFF)).sum(axis=-1)
-    return sums.astype(np.int64)
+@numba.njit(cache=True, nogil=True)
+def _mark(codes, count, sides, turned, fresh, sure, may):  # type: ignore[no-untyped-def]
+    """Whether each code lies between the sides, joined with what was marked before unless `fresh`."""
+    # What is outside for certain does not lie between even perhaps.
+    first, number, first_may, number_may = sides[0], sides[1], sides[2], sides[3]
+    if turned:
+        first, number, first_may, number_may = first_may, number_may, first, number
+    turn = np.uint8(turned)
+    # Below the first code the difference wraps to something large.
+    if fresh:
+        for trip in range(count):
+            sure[trip] = np.uint8(np.uint16(codes[trip] - first) < number) ^ turn
+            may[trip] = np.uint8(np.uint16(codes[trip] - first_may) < number_may) ^ turn
+    else:
+        for trip in range(count):
+            sure[trip] &= np.uint8(np.uint16(codes[trip] - first) < number) ^ turn
+            may[trip] &= np.uint8(np.uint16(codes[trip] - first_may) < number_may) ^ turn
 
 
-def decided(between: NDArray[np.bool_], cut: NDArray[np.bool_], match: Match) -> NDArray[np.bool_]:
-    """Whether single trips match; shape (trips,).
+@numba.njit(cache=True, nogil=True)
+def _join(one, other, count, any_end):  # type: ignore[no-untyped-def]
+    if any_end:
+        for trip in range(count):
+            one[trip] |= other[trip]
+    else:
+        for trip in range(count):
+            one[trip] &= other[trip]
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum(marks, count):  # type: ignore[no-untyped-def]
+    total = 0
+    for trip in range(count):
+        total += marks[trip]
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def find_open(  # type: ignore[no-untyped-def]
+    codes, own, trips, cut, sides, inverted, any_end, wanted, leaves, places, between, open_
+):
+    """Finds the trips of the leaves `wanted` that may match but not for certain.
+
+    Puts the leaf and the trip's number into `leaves` and `places` (m,), the coordinates that lie between for
+    certain into `between` (m, 4), and those that perhaps do into `open_` (m, 4).
+    """
+    found = 0
+    sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
+    for leaf in wanted:
+        count = trips[leaf]
+        _match(codes, own[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
+        for trip in range(count):
+            if sure[0, trip] == may[0, trip]:
+                continue
+            leaves[found], places[found] = leaf, trip
+            for axis in range(4):
+                side, code = sides[leaf, axis], codes[axis, own[leaf], trip]
+                within = np.uint16(code - side[0]) < side[1]
+                perhaps = np.uint16(code - side[2]) < side[3]
+                if inverted and axis % _LON == 0:
+                    within, perhaps = not perhaps, not within
+                between[found, axis] = cut[leaf, axis] and within
+                open_[found, axis] = cut[leaf, axis] and perhaps and not within
+            found += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _decide(between, cut, any_end):  # type: ignore[no-untyped-def]
+    origin = (between[0] or not cut[0]) and (between[1] or not cut[1])
+    destination = (between[2] or not cut[2]) and (between[3] or not cut[3])
+    if any_end:
+        return (origin and (cut[0] or cut[1])) or (destination and (cut[2] or cut[3]))
+    return origin and destination
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_decided(between, cut, any_end):  # type: ignore[no-untyped-def]
+    total = 0
+    for trip in range(len(between)):
+        total += _decide(between[trip], cut[trip], any_end)
+    return total
+
+
+def count_decided(between: NDArray[np.bool_], cut: NDArray[np.bool_], any_end: bool) -> int:
+    """How many single trips match.
 
     Args:
         between: shape (trips, 4): whether each coordinate lies between the sides.
         cut: shape (trips, 4): the coordinates that decide.
-        match: which ends must lie in the box.
+        any_end: whether one end in the box is enough.
     """
-    sides = (between | ~cut).reshape(-1, 2, 2)
-    ends: NDArray[np.bool_] = sides[:, :, 0] & sides[:, :, 1]
-    if match == "any":
-        ends = ends & cut.reshape(-1, 2, 2).any(axis=2)
-        return ends[:, 0] | ends[:, 1]
-    return ends[:, 0] & ends[:, 1]
+    total: Any = _count_decided(between, cut, any_end)
+    return int(total)

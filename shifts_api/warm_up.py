@@ -1,0 +1,28 @@
+"""Compiles what is compiled, at install and when the service starts: else the first question would wait for it."""
+
+import numpy as np
+
+from shifts_api.counting.leaves import LEAF_TRIPS
+from shifts_api.counting.tally import count_decided, count_leaves, find_open
+
+
+def main() -> None:
+    """Counts a leaf of nothing; the compiled code is kept beside its source, or where NUMBA_CACHE_DIR says."""
+    one = np.zeros(1, np.int64)
+    cut = np.ones((1, 4), bool)
+    given = (
+        np.zeros((4, 1, LEAF_TRIPS), np.uint16),
+        one,
+        one,
+        cut,
+        np.zeros((1, 4, 4), np.uint16),
+        False,
+        False,
+    )
+    count_leaves(*given, one.copy(), one.copy())
+    find_open(*given, one, one.copy(), one.copy(), cut.copy(), cut.copy())
+    count_decided(cut, cut, False)
+
+
+if __name__ == "__main__":
+    main()
