@@ -14,7 +14,8 @@ from shifts_pipeline.loading.load_file import load_file
 from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
 
 _HASHED_BYTES = 1 << 20
-_MACHINE_FAILED = (psycopg.OperationalError, OSError)
+MACHINE_FAILED = (psycopg.OperationalError, OSError, MemoryError)
+"""No fault of the file's."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,13 @@ def _bring_in(entry: Entry, job: Ingestion, on_progress: Callable[[Entry, Progre
         with suppress(psycopg.Error):
             job.connection.rollback()
             # What is wrong with the machine is not the file's fault: it may be tried for ever.
-            innocent = isinstance(error, _MACHINE_FAILED) or not isinstance(error, Exception)
+            innocent = isinstance(error, MACHINE_FAILED) or not isinstance(error, Exception)
             still_open: ledger.Status = "queued" if innocent else "loading"
             ledger.update(
                 job.connection,
                 [entry.file_id],
                 status="loaded" if entry.status == "loaded" else still_open,
-                error=f"{type(error).__name__}: {error}",
+                error=_storable(f"{type(error).__name__}: {error}"),
             )
             job.connection.commit()
         raise
@@ -205,7 +206,7 @@ def _commit(entry: Entry, job: Ingestion) -> Entry:
 
 
 def _failed(entry: Entry, job: Ingestion, error: str) -> Outcome:
-    error = error.removeprefix(f"{entry.name}: ")
+    error = _storable(error.removeprefix(f"{entry.name}: "))
     if entry.status == "loaded":
         # A person asked for it again and it cannot be read now: what was loaded stays.
         ledger.update(job.connection, [entry.file_id], status="loaded", error=error)
@@ -214,6 +215,11 @@ def _failed(entry: Entry, job: Ingestion, error: str) -> Outcome:
             job.connection, [entry.file_id], status="failed", error=error, rows_loaded=0, run_id=job.run_id
         )
     return Outcome(_commit(entry, job), None)
+
+
+def _storable(error: str) -> str:
+    """A message may quote a file, and PostgreSQL's text holds no NUL."""
+    return error.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _follow_the_file(entry: Entry, job: Ingestion) -> Outcome:

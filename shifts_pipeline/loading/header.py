@@ -46,7 +46,7 @@ def kinds_of(names: list[str]) -> tuple[int, ...]:
     """
     missing = [name for name in COLUMN_NAMES if name not in names]
     if missing:
-        shown = ", ".join(name[:40] for name in names[:_MAX_NAMED]) + (
+        shown = ", ".join(_printable(name[:40]) for name in names[:_MAX_NAMED]) + (
             ", …" if len(names) > _MAX_NAMED else ""
         )
         plural = "s" if len(missing) > 1 else ""
@@ -58,3 +58,8 @@ def kinds_of(names: list[str]) -> tuple[int, ...]:
     if twice:
         raise UnreadableFile(f"column {twice[0]} is there twice: which one counts?")
     return tuple(COLUMN_NAMES.index(name) if name in COLUMN_NAMES else IGNORED for name in names)
+
+
+def _printable(text: str) -> str:
+    """What stands in a file can be anything; a message goes to terminals, and into text that holds no NUL."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

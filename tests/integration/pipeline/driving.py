@@ -72,6 +72,10 @@ class Pipeline:
         requests = self.tick(queued_files).run_requests
         return [self.run("load_trip_files", dict(request.tags)) for request in requests]
 
+    def let_the_wait_pass(self) -> None:
+        """A file whose try failed is left alone for a while."""
+        self.execute("UPDATE shifts_store.trip_files SET requested_at = requested_at - interval '1 hour'")
+
     def refresh(self) -> list[dg.ExecuteInProcessResult]:
         """Refreshes what is stale."""
         requests = self.tick(stale_weeks).run_requests
@@ -81,6 +85,11 @@ class Pipeline:
         """Rows of the trips database."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(statement, values).fetchall()  # type: ignore[call-overload,no-any-return]
+
+    def execute(self, statement: str) -> None:
+        """Changes the trips database."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement)
 
     def ledger(self) -> dict[str, tuple[str, int, int]]:
         """The newest version of each file: status, rows loaded, rows rejected."""

@@ -1,12 +1,16 @@
 """Files become trips exactly once, and everyone is told how they ended."""
 
+from typing import Any
+
 import dagster as dg
 import psycopg
 import pytest
 
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.loading.load_file import load_file
+from shifts_pipeline.loading.report import LoadReport
 from shifts_pipeline.sensors.landing_zone import landing_zone
-from shifts_pipeline.sensors.queued_files import BATCH_FILES, queued_files
+from shifts_pipeline.sensors.queued_files import BATCH_FILES, MAX_ATTEMPTS, queued_files
 from tests.integration.pipeline.driving import HEADER, Pipeline, row
 
 GOOD = HEADER + row() + row("Prague") + row(moment="2018-05-21 23:59:59")
@@ -130,6 +134,28 @@ def test_a_sick_file_fails_alone_with_a_message_that_says_what_to_mend(
     pipeline.put("next.csv", HEADER + row("Lyon"))
     (run,) = pipeline.load()
     assert run.success
+
+
+def test_a_fault_in_the_loader_holds_up_no_other_file_and_is_tried_again_until_it_is_given_up(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(*arguments: Any, name: str, **options: Any) -> LoadReport:
+        if name == "a.csv":
+            raise ZeroDivisionError("never thought of")
+        return load_file(*arguments, name=name, **options)
+
+    monkeypatch.setattr("shifts_pipeline.ingest.load_file", faulty)
+    pipeline.put("a.csv", HEADER + row("Lyon"))
+    pipeline.put("b.csv", GOOD)
+    for _ in range(MAX_ATTEMPTS):
+        (run,) = pipeline.load()
+        assert not run.success
+        assert pipeline.ledger() == {"a.csv": ("loading", 0, 0), "b.csv": ("loaded", 3, 0)}
+        pipeline.let_the_wait_pass()
+    assert pipeline.load() == []
+    assert pipeline.query("SELECT status, error FROM shifts.files WHERE name = 'a.csv'") == [
+        ("failed", "5 runs died on it; the last one said: ZeroDivisionError: never thought of")
+    ]
 
 
 def test_a_mended_file_is_loaded(pipeline: Pipeline) -> None:

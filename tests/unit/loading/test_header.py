@@ -32,6 +32,7 @@ def parquet() -> bytes:
             "missing columns origin_coord, destination_coord, datetime, region, datasource: the first line must name"
             " them, and names only turin, point (7.67 45.01)",
         ),
+        (b"a\0\x1b[2J,b\n", "and names only a\ufffd\ufffd[2j, b"),
         (b"\n" + HEADER + LINE, "is blank"),
         (b"\xef\xbb\xbf", "is blank"),
         (HEADER.replace(b",", b";"), "missing columns"),

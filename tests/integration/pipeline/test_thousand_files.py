@@ -1,0 +1,65 @@
+"""A thousand small files at once, ten of them sick: each is loaded or failed by itself, and the counts are exact."""
+
+import random
+
+from shifts_pipeline.sensors.landing_zone import landing_zone
+from shifts_pipeline.sensors.queued_files import BATCH_FILES, queued_files
+from tests.integration.pipeline.driving import HEADER, Pipeline, row
+
+FILES, ROWS = 1000, 50
+SICK = {
+    "0007.csv": (HEADER.replace("datetime", "when"), "missing column datetime"),
+    "0107.csv": ("", "the file is empty"),
+    "0207.csv": (HEADER, "holds no trips"),
+    "0307.csv": (HEADER + "x\n" * ROWS, "50 of 50 rows are no trips"),
+    "0407.csv": ("\0" * 100, "missing columns"),
+    "0507.csv": ("PK\x03\x04", "zip archive or a spreadsheet"),
+    "0607.csv": (HEADER.replace("region", "region,region"), "column region is there twice"),
+    "0707.csv.gz": ("not packed", "broken or cut off"),
+    "0807.parquet": ("PAR1", "no sound Parquet file"),
+    "0907.txt": (HEADER + row(), "must end in .csv, .csv.gz or .parquet"),
+}
+
+
+def healthy(number: int) -> str:
+    """Trips of which one is a reject."""
+    rng = random.Random(number)
+    lines = [
+        row(
+            rng.choice(["Hamburg", "Prague", "Turin"]),
+            f"2018-05-{rng.randint(1, 31):02} {rng.randint(0, 23):02}:00:00",
+            (7.0, 45.0 + number / 10_000),
+        )
+        for _ in range(ROWS - 1)
+    ]
+    return HEADER + "".join(lines) + "Turin,nowhere\n"
+
+
+def test_a_thousand_files_are_all_taken_in_and_ten_sick_ones_fail_alone_with_their_reasons(
+    pipeline: Pipeline,
+) -> None:
+    for name, (text, _) in SICK.items():
+        pipeline.put(name, text)
+    for number in range(FILES - len(SICK)):
+        pipeline.put(f"healthy {number}.csv", healthy(number))
+    pipeline.tick(landing_zone)
+    # As the asset does for its own events: Dagster writes one for every file before a run begins.
+    pipeline.instance.event_log_storage.optimize_for_webserver(
+        statement_timeout=60_000, pool_recycle=300, max_overflow=4
+    )
+    requests = pipeline.tick(queued_files).run_requests
+    assert len(requests) == FILES // BATCH_FILES
+    for request in requests:
+        pipeline.run("load_trip_files", dict(request.tags))
+    ledger = pipeline.ledger()
+    assert len(ledger) == FILES
+    assert {name for name, (status, _, _) in ledger.items() if status == "failed"} == set(SICK)
+    assert {end for name, end in ledger.items() if name not in SICK} == {("loaded", ROWS - 1, 1)}
+    healthy_files = FILES - len(SICK)
+    assert pipeline.trips() == healthy_files * (ROWS - 1)
+    assert pipeline.query("SELECT count(*) FROM shifts.rejects") == [(healthy_files,)]
+    assert pipeline.query("SELECT sum(trips) FROM shifts.weekly") == [(healthy_files * (ROWS - 1),)]
+    errors = dict(pipeline.query("SELECT name, error FROM shifts.files WHERE status = 'failed'"))
+    for name, (_, said) in SICK.items():
+        assert said in errors[name]
+    assert pipeline.tick(queued_files).run_requests == []
