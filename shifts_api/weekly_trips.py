@@ -4,9 +4,12 @@ import asyncio
 import bisect
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,8 +19,8 @@ from shifts_api.counting.box import Box, Match
 from shifts_api.counting.pieces import Pieces
 from shifts_api.counting.question import Question
 
-_CODES = "SELECT * FROM shifts_store.tile_codes(%s, %s, %s::integer[], %s::integer[], %s::integer[])"
-_RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s, %s::integer[], %s::integer[], %s::integer[])"
+_CODES = "SELECT * FROM shifts_store.tile_codes(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
+_RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
 _FETCH_BYTES = 6 * 1024**2
 _WORTH_A_THREAD = 500
 """So many leaves are counted in a millisecond or two, in which others can wait."""
@@ -79,7 +82,7 @@ async def weekly_trips(
             if await _fill(question, cursor, region.region_id):
                 atlases.trim()
             await _count(question)
-            await _settle(question, driver, region.region_id)
+            await _settle(question, cursor, region.region_id)
             counts |= zip(atlas.weeks[asked], question.counts.tolist(), strict=True)
     if region.is_pending:
         values = {"region_id": region.region_id, **vars(box), "match": match}
@@ -94,7 +97,7 @@ async def _fill(question: Question, cursor: psycopg.AsyncCursor[Any], region_id:
     filled = False
     for needed in question.missing():
         for pieces in needed.cut(_FETCH_BYTES):
-            await cursor.execute(_CODES, _places(region_id, pieces))
+            await cursor.execute(_CODES, _places(region_id, [pieces]))
             codes = await cursor.fetchall()
             for axis, leaf, (piece,) in zip(pieces.axes.tolist(), pieces.leaves.tolist(), codes, strict=True):
                 pieces.pair.fill(axis, leaf, piece)
@@ -110,20 +113,18 @@ async def _count(question: Question) -> None:
         await asyncio.gather(*(asyncio.to_thread(question.count, part, threads) for part in range(threads)))
 
 
-async def _settle(question: Question, driver: psycopg.AsyncConnection[Any], region_id: int) -> None:
-    """Counts the trips that codes do not decide; their rests come in one go."""
+async def _settle(question: Question, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
+    """Counts the trips that codes do not decide."""
     doubts = list(question.doubts())
     if not doubts:
         return
-    async with driver.pipeline():
-        cursors = [driver.cursor(binary=True) for _ in doubts]
-        for cursor, (_, pieces) in zip(cursors, doubts, strict=True):
-            await cursor.execute(_RESTS, _places(region_id, pieces))
-    for cursor, (doubtful, _) in zip(cursors, doubts, strict=True):
-        question.settle(doubtful, [rest for (rest,) in await cursor.fetchall()])
-        await cursor.close()
+    await cursor.execute(_RESTS, _places(region_id, [pieces for _, pieces in doubts]))
+    rests = iter(await cursor.fetchall())
+    for doubtful, pieces in doubts:
+        question.settle(doubtful, [rest for (rest,) in islice(rests, len(pieces.tiles))])
 
 
-def _places(region_id: int, pieces: Pieces) -> list[Any]:
-    columns = (pieces.tiles, pieces.starts, pieces.sizes)
-    return [region_id, pieces.pair.week, *(column.tolist() for column in columns)]
+def _places(region_id: int, several: Sequence[Pieces]) -> list[Any]:
+    weeks = [pieces.pair.week for pieces in several for _ in range(len(pieces.tiles))]
+    columns = zip(*((pieces.tiles, pieces.starts, pieces.sizes) for pieces in several), strict=True)
+    return [region_id, weeks, *(np.concatenate(column).tolist() for column in columns)]

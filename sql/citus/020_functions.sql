@@ -87,27 +87,27 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
-    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT substring(t.codes FROM u.start + 1 FOR u.size)
-    FROM unnest(tiles, starts, sizes) WITH ORDINALITY AS u (tile, start, size, number)
-    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = monday AND t.tile = u.tile
+    FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
+    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
     ORDER BY u.number;
 END
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
-    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT substring(t.rests FROM u.start + 1 FOR u.size)
-    FROM unnest(tiles, starts, sizes) WITH ORDINALITY AS u (tile, start, size, number)
-    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = monday AND t.tile = u.tile
+    FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
+    LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
     ORDER BY u.number;
 END
 $$;

@@ -66,21 +66,21 @@ BEGIN
 END
 $$;
 
--- Pieces of the codes, or of the rests, of a pair's tiles, in the order of the arrays; starts count from 0.
+-- Pieces of the codes, or of the rests, of a region's tiles, in the order of the arrays; starts count from 0.
 CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
-    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE sql STABLE AS $$
     SELECT (SELECT substring(t.codes FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
-            WHERE t.region_id = region AND t.week = monday AND t.tile = u.tile)
-    FROM unnest(tiles, starts, sizes) AS u (tile, start, size)
+            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
+    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
-    region integer, monday date, tiles integer[], starts integer[], sizes integer[])
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE sql STABLE AS $$
     SELECT (SELECT substring(t.rests FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
-            WHERE t.region_id = region AND t.week = monday AND t.tile = u.tile)
-    FROM unnest(tiles, starts, sizes) AS u (tile, start, size)
+            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
+    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
 $$;

@@ -42,7 +42,7 @@ def ask(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
 def answers(url: str) -> list[list[tuple[Any, ...]]]:
     """What the functions say that only read."""
     (turin,) = ask(url, "SELECT region_id FROM shifts_store.regions WHERE name = 'Turin'")[0]
-    pieces = "(%s, '2018-05-28', '{0,0,9}', '{2,0,0}', '{5,8,1}')"
+    pieces = "(%s, '{2018-05-28,2018-05-21,2018-05-28}', '{0,0,9}', '{2,0,0}', '{5,8,1}')"
     return [
         *(
             ask(url, "SELECT * FROM shifts_store.find_region(%s)", name)
