@@ -33,15 +33,17 @@ def create_app(settings: ApiSettings) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = create_pool(settings)
-        app.state.atlases = Atlases(settings.api_tiles_bytes)
+        app.state.atlases = Atlases(app.state.pool, settings.api_tiles_bytes)
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
         await app.state.feed.start()
         warming = asyncio.create_task(asyncio.to_thread(warm_up.main))
+        reading = asyncio.create_task(app.state.atlases.read_ahead())
         app.state.inbox = open_inbox(settings.landing_url)
         app.state.inbox.forget_broken_uploads()
         yield
-        await warming
+        reading.cancel()
+        await asyncio.gather(warming, reading, return_exceptions=True)
         if running:
             await asyncio.wait(running, timeout=CLEARING_UP_TAKES_S)
         await app.state.feed.stop()

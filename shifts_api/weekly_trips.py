@@ -4,22 +4,18 @@ import asyncio
 import bisect
 import os
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import numpy as np
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.atlases import Atlases
+from shifts_api.atlases import Atlases, binary_cursor, places
 from shifts_api.counting.box import Box, Match
-from shifts_api.counting.pieces import Pieces
 from shifts_api.counting.question import Question
 
-_CODES = "SELECT * FROM shifts_store.tile_codes(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
 _RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
 _FETCH_BYTES = 6 * 1024**2
 _WORTH_A_THREAD = 500
@@ -72,14 +68,12 @@ async def weekly_trips(
         weeks: first and last Monday that count.
     """
     counts: defaultdict[date, int] = defaultdict(int)
-    pooled = await connection.get_raw_connection()
-    driver = cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
-    async with driver.cursor(binary=True) as cursor:
+    async with binary_cursor(connection) as cursor:
         atlas = await atlases.of(cursor, region.region_id, region.tiles_state)
         asked = slice(bisect.bisect_left(atlas.weeks, weeks[0]), bisect.bisect_right(atlas.weeks, weeks[1]))
         if asked.start < asked.stop:
             question = Question(atlas, asked, box, match)
-            if await _fill(question, cursor, region.region_id):
+            if await _fill(question, atlases, cursor, region.region_id):
                 atlases.trim()
             await _count(question)
             await _settle(question, cursor, region.region_id)
@@ -92,15 +86,14 @@ async def weekly_trips(
     return {week: trips for week, trips in sorted(counts.items()) if trips}
 
 
-async def _fill(question: Question, cursor: psycopg.AsyncCursor[Any], region_id: int) -> bool:
+async def _fill(
+    question: Question, atlases: Atlases, cursor: psycopg.AsyncCursor[Any], region_id: int
+) -> bool:
     """Brings the codes that are not in memory; whether there were any."""
     filled = False
     for needed in question.missing():
         for pieces in needed.cut(_FETCH_BYTES):
-            await cursor.execute(_CODES, _places(region_id, [pieces]))
-            codes = await cursor.fetchall()
-            for axis, leaf, (piece,) in zip(pieces.axes.tolist(), pieces.leaves.tolist(), codes, strict=True):
-                pieces.pair.fill(axis, leaf, piece)
+            await atlases.fill(cursor, region_id, pieces)
             filled = True
     return filled
 
@@ -118,13 +111,7 @@ async def _settle(question: Question, cursor: psycopg.AsyncCursor[Any], region_i
     doubts = list(question.doubts())
     if not doubts:
         return
-    await cursor.execute(_RESTS, _places(region_id, [pieces for _, pieces in doubts]))
+    await cursor.execute(_RESTS, places(region_id, [pieces for _, pieces in doubts]))
     rests = iter(await cursor.fetchall())
     for doubtful, pieces in doubts:
         question.settle(doubtful, [rest for (rest,) in islice(rests, len(pieces.tiles))])
-
-
-def _places(region_id: int, several: Sequence[Pieces]) -> list[Any]:
-    weeks = [pieces.pair.week for pieces in several for _ in range(len(pieces.tiles))]
-    columns = zip(*((pieces.tiles, pieces.starts, pieces.sizes) for pieces in several), strict=True)
-    return [region_id, weeks, *(np.concatenate(column).tolist() for column in columns)]

@@ -18,6 +18,8 @@ KEPT_EVENTS = 4_096
 KEPT_BYTES = 16 * 1024**2
 BATCH = 2 * PAGE
 REPLAYS_AT_ONCE = 2
+GATHERED_FOR_S_A_CLIENT, GATHERED_FOR_S = 1e-5, 0.05
+"""How long news are gathered before all are told: once for a burst costs a fraction of once for each event."""
 _EVERYTHING = Wanted()
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 
@@ -170,6 +172,7 @@ class Feed:
 
     async def _take_in(self, connection: psycopg.AsyncConnection) -> None:
         """Reads what is new, once, and tells everyone."""
+        await asyncio.sleep(min(GATHERED_FOR_S, self.clients * GATHERED_FOR_S_A_CLIENT))
         while page := await read_after(connection, self._last_id or 0, _EVERYTHING):
             self._keep(page)
             self._last_id = page[-1].event_id
