@@ -14,7 +14,16 @@ import psycopg
 from bench.server import machine, measured_server
 from bench.stats_boxes import Question, questions
 from bench.stats_data import copy_for_others, load, refresh, sizes
-from bench.stats_ways import Client, Counts, Way, duckdb_scan, original_sql, plain_postgis, service
+from bench.stats_ways import (
+    Client,
+    Counts,
+    Way,
+    duckdb_scan,
+    original_sql,
+    plain_postgis,
+    read_ahead,
+    service,
+)
 
 _CHECKED = 5
 """Answers held against plain SQL when the other ways are left out."""
@@ -42,6 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
         refresh(url, _say)
         asked = questions(url, arguments.boxes, seed=1)
         port = stack.enter_context(service(environment, folder / "api.log"))
+        _say("the service reads ahead")
+        ahead = read_ahead(port)
         connection = stack.enter_context(psycopg.connect(url, autocommit=True))
         client = Client(port)
         ways: dict[str, Way] = {"ours, `GET /trips/weekly`": client.ask}
@@ -64,6 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"\nTiles take {tiles_bytes / 2**20:,.0f} MiB, {tiles_bytes / trips_bytes:.1%} of the trips' table."
             f" {_CLIENTS} clients at one time, boxes of up to {_SMALL:.0%} of a region's trips,"
             f" {arguments.seconds:.0f} s: {rate:,.0f} requests/s, no error, slowest {1000 * slowest:,.0f} ms."
+            f" Tiles were in the service's memory {ahead:.1f} s after its start; everything was asked after that."
         )
     if wrong:
         sys.exit(f"{wrong} answers differ")

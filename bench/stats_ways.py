@@ -77,6 +77,25 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
+def read_ahead(port: int) -> float:
+    """Seconds until the service has read all it will read ahead: nothing new came in a second."""
+    begun, held, since = time.perf_counter(), -1.0, time.perf_counter()
+    while time.perf_counter() - since < 1:
+        now = _metric(port, "shifts_tiles_held_bytes")
+        if now != held:
+            held, since = now, time.perf_counter()
+        time.sleep(0.05)
+    return since - begun
+
+
+def _metric(port: int, name: str) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    connection.close()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
 class Client:
     """One connection to the service that is kept."""
 

@@ -15,7 +15,7 @@ from shifts_api.errors import install_error_handlers
 from shifts_api.feed.feed import Feed
 from shifts_api.landing.inbox import open_inbox
 from shifts_api.limits import Limits
-from shifts_api.metrics import FeedCollector, Metrics
+from shifts_api.metrics import FeedCollector, Metrics, TilesCollector
 from shifts_api.observe import Observe
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
@@ -36,6 +36,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.state.atlases = Atlases(app.state.pool, settings.api_tiles_bytes)
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
+        metrics.registry.register(TilesCollector(app.state.atlases))
         await app.state.feed.start()
         warming = asyncio.create_task(asyncio.to_thread(warm_up.main))
         reading = asyncio.create_task(app.state.atlases.read_ahead())

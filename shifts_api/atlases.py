@@ -77,7 +77,7 @@ class Atlases:
 
     def trim(self) -> None:
         """Keeps to the budget: forgets the codes of the pairs that were asked about the longest time ago."""
-        total = self._held_bytes()
+        total = self.held_bytes
         if total <= self._max_bytes:
             return
         pairs = [
@@ -110,11 +110,13 @@ class Atlases:
         for pair in reversed(atlas.pairs):
             leaves = np.arange(len(pair.leaves.trips))
             for pieces in codes_missing(pair, np.ones((len(leaves), 4), bool), leaves).cut(_READ_BYTES):
-                if self._held_bytes() + int(pieces.sizes.sum()) > self._max_bytes:
+                if self.held_bytes + int(pieces.sizes.sum()) > self._max_bytes:
                     return
                 await self.fill(cursor, region_id, pieces)
 
-    def _held_bytes(self) -> int:
+    @property
+    def held_bytes(self) -> int:
+        """Memory that codes take."""
         return sum(atlas.held_bytes for atlas in self._by_region.values())
 
     @contextlib.asynccontextmanager

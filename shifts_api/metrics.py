@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.atlases import Atlases
 from shifts_api.feed.feed import Feed
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -52,6 +53,19 @@ class FeedCollector(Collector):
         yield CounterMetricFamily("shifts_feed_events_sent", "Events given to clients", value=feed.sent)
         yield CounterMetricFamily(
             "shifts_feed_clients_cut_off", "Clients that fell too far behind", value=feed.cut_off
+        )
+
+
+class TilesCollector(Collector):
+    """What statistics are counted from, as far as it is in memory."""
+
+    def __init__(self, atlases: Atlases) -> None:
+        self._atlases = atlases
+
+    def collect(self) -> Iterator[Metric]:
+        """The bytes."""
+        yield GaugeMetricFamily(
+            "shifts_tiles_held_bytes", "Codes of tiles in memory", value=self._atlases.held_bytes
         )
 
 
