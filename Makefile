@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+.NOTPARALLEL:
 .PHONY: help up demo test check bench lock
 
 help:
@@ -15,13 +16,13 @@ help:
 	@echo "make bench   the performance table (ARGS=\"load --rows 5000000\")"
 	@echo "make lock    the locks in requirements/ anew from pyproject.toml"
 
-up: $(VENV)/installed-platform
+up: $(VENV)/installed-platform $(VENV)/compiled
 	@exec $(BIN)/shifts up $(ARGS)
 
-demo: $(VENV)/installed-platform
+demo: $(VENV)/installed-platform $(VENV)/compiled
 	@exec $(BIN)/shifts demo $(ARGS)
 
-test: $(VENV)/installed-dev
+test: $(VENV)/installed-dev $(VENV)/compiled
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/installed-dev
@@ -29,7 +30,7 @@ check: $(VENV)/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/installed-dev
+bench: $(VENV)/installed-dev $(VENV)/compiled
 	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/installed-dev
@@ -47,6 +48,11 @@ $(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | 
 	@echo "installing Python packages into $(VENV) ($*)"
 	@$(PIP) install --no-deps --require-hashes -r requirements/build.txt -r $<
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What numba compiled is kept by the file that a function stands in, and knows nothing of the other files it calls.
+$(VENV)/compiled: $(wildcard shifts_*/loading/*.py shifts_*/similarity/*.py shifts_*/generator/*.py shifts_*/counting/*.py)
+	@find shifts_pipeline shifts_api -name '*.nb[ci]' -delete
 	@$(BIN)/python -m shifts_pipeline.warm_up
 	@$(BIN)/python -m shifts_api.warm_up
 	@touch $@

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def print_quality(file: Path, say: Callable[[str], None]) -> None:
 def _pairs(file: Path) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Ends in degrees and times of day in seconds of each (region, week)."""
     with closing(gzip.open(file) if file.suffix == ".gz" else file.open("rb")) as source:
-        batches = list(read_csv(source, Calendar(date(1970, 1, 5), date(2100, 1, 4))))
+        batches = list(read_csv(cast("BinaryIO", source), Calendar(date(1970, 1, 5), date(2100, 1, 4))))
     names = sorted({name for batch in batches for name in batch.region_names if name is not None})
     region = np.concatenate(
         [np.array([names.index(name) for name in b.region_names if name])[b.regions] for b in batches]

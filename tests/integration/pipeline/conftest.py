@@ -35,7 +35,7 @@ def pipeline(
             " WHERE schemaname = 'shifts_store'"
         ).fetchone()
         assert tables is not None
-        connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")  # type: ignore[call-overload]
+        connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")
     with psycopg.connect(dagster_database_url, autocommit=True) as connection:
         connection.execute("TRUNCATE shifts_feed.events, dynamic_partitions RESTART IDENTITY")
     options = PipelineSettings(

@@ -84,7 +84,7 @@ class Pipeline:
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the trips database."""
         with psycopg.connect(self.url) as connection:
-            return connection.execute(statement, values).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(statement, values).fetchall()
 
     def execute(self, statement: str) -> None:
         """Changes the trips database."""

@@ -59,7 +59,7 @@ class RunningPlatform:
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of the trips database."""
         with psycopg.connect(self.settings()["SHIFTS_DATABASE_URL"]) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(statement).fetchall()
 
     def settings(self) -> dict[str, str]:
         """What `shifts env` says."""

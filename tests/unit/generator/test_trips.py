@@ -25,12 +25,16 @@ def weeks_of(chunk: TripChunk) -> NDArray[np.int64]:
 
 
 def second_of_day(chunk: TripChunk) -> NDArray[np.int64]:
-    return (chunk.moments - chunk.moments.astype("datetime64[D]")).astype(np.int64)
+    seconds: NDArray[np.int64] = (chunk.moments - chunk.moments.astype("datetime64[D]")).astype(np.int64)
+    return seconds
 
 
-def metres_between(chunk: TripChunk, points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray:
+def metres_between(
+    chunk: TripChunk, points: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.float64]:
     per_metre = np.array([city.per_metre for city in DEFAULT_CITIES])[chunk.region]
-    return np.hypot(*((points - others) * 1e6 / per_metre).T)
+    metres: NDArray[np.float64] = np.hypot(*((points - others) * 1e6 / per_metre).T)
+    return metres
 
 
 @settings(max_examples=30)

@@ -3,7 +3,7 @@
 import gzip
 import io
 from datetime import datetime
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +17,7 @@ from tests.unit.loading.hostile import damaged_lines
 from tests.unit.loading.reading import CALENDAR, HEADER, LINE, TURIN, Read, read, together
 
 DATA = HEADER + damaged_lines(1, 20_000, 0.1)
-COLUMNS = {
+COLUMNS: dict[str, list[Any]] = {
     "region": ["Turin", 'the "Hub", two\nlines', "Zürich", None, "Lyon"],
     "origin_coord": ["POINT (7.67 45.01)", "POINT (1 2)", "point(3e0 4)", "POINT (1 2)", "nowhere"],
     "destination_coord": ["POINT (7.72 45.06)"] * 5,
