@@ -1,5 +1,6 @@
 """`python -m shifts_api`: the service on its own."""
 
+import gc
 import resource
 import socket
 import sys
@@ -29,8 +30,10 @@ def main() -> None:
         sys.exit("; ".join(problems))
     configure_logs()
     _allow_many_connections()
+    app = create_app(settings)
+    _collect_rarely()
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         http=Connection,
         host=settings.api_host,
         port=settings.api_port,
@@ -46,6 +49,15 @@ def main() -> None:
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_FOR_MS)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _collect_rarely() -> None:
+    """Keeps full collections rare: one walks what thousands of clients hold, and all of them wait for half a second.
+
+    What requests leave behind dies young and is found by the short ones.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)
 
 
 def _allow_many_connections() -> None:

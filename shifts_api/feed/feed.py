@@ -18,7 +18,7 @@ KEPT_EVENTS = 4_096
 KEPT_BYTES = 16 * 1024**2
 BATCH = 2 * PAGE
 REPLAYS_AT_ONCE = 2
-GATHERED_FOR_S_A_CLIENT, GATHERED_FOR_S = 1e-5, 0.05
+GATHERED_FOR_S_A_CLIENT, GATHERED_FOR_S = 2.5e-5, 0.05
 """How long news are gathered before all are told: once for a burst costs a fraction of once for each event."""
 _EVERYTHING = Wanted()
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
