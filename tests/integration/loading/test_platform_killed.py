@@ -120,7 +120,8 @@ def test_whatever_is_killed_every_file_is_loaded_once_and_no_run_stays_started(
         # The moment is what is tried here: anywhere in the life of a run.
         time.sleep(rng.uniform(0, 4))
         wait_until(lambda victim=victim: kill(platform, victim))  # type: ignore[misc]
-    wait_until(lambda: not watched.files("SELECT FROM shifts.files WHERE status IN ('queued', 'loading')"))
+    ended = "SELECT FROM shifts.files WHERE status NOT IN ('queued', 'loading')"
+    wait_until(lambda: len(watched.files(ended)) == len(watched.names))
     ledger = watched.files(
         "SELECT name, status, rows_loaded, rows_rejected, error FROM shifts.files ORDER BY file_id"
     )
