@@ -39,7 +39,7 @@ async def live(socket: WebSocket) -> None:
                 result, (WebSocketDisconnect, TimeoutError, RuntimeError)
             ):
                 raise result
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await socket.close()
 
 

@@ -54,7 +54,9 @@ BEGIN
         RETURN partition_name;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('shifts_store.ensure_week'));
-    IF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
+    -- By a query: to_regclass would remember that it was missing before the lock.
+    IF EXISTS (SELECT FROM pg_class c
+               WHERE c.relname = partition_name AND c.relnamespace = 'shifts_store'::regnamespace) THEN
         RETURN partition_name;
     END IF;
     EXECUTE format('CREATE TABLE shifts_store.%I (LIKE shifts_store.trips INCLUDING DEFAULTS INCLUDING STORAGE,'

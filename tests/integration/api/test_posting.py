@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.integration.api.pipeline import pipeline_of
-from tests.integration.api.running import Service, posted, trip
+from tests.integration.api.running import Service, posted, trip, wait_until
 
 EVERYWHERE = {"nortest": "180,90", "southest": "-180,-90"}
 WRITERS, POSTS = 20, 50
@@ -144,6 +144,30 @@ def test_twenty_writers_that_repeat_themselves_insert_every_trip_once(
         " (SELECT FROM shifts_store.idempotency_keys k WHERE k.file_id = f.file_id AND k.key LIKE 'writer%')"
     ).fetchone()
     assert lists == (WRITERS * POSTS, inserted.total())
+
+
+def test_two_that_need_the_same_new_week_at_the_same_time_both_get_it(
+    client: httpx.Client, database_url: str, trips_db: psycopg.Connection
+) -> None:
+    with psycopg.connect(database_url) as first, ThreadPoolExecutor() as beside:
+        first.execute("SELECT shifts_store.ensure_week('2019-07-01')")
+        second = beside.submit(
+            client.post, "/trips", json=posted(trip(region="New", timestamp="2019-07-02 09:00:00"))
+        )
+
+        def waits() -> bool:
+            return (
+                trips_db.execute(
+                    "SELECT FROM pg_stat_activity WHERE application_name = 'shifts_api' AND wait_event = 'advisory'"
+                    " AND datname = current_database()"
+                ).fetchone()
+                is not None
+            )
+
+        wait_until(waits, 10)
+        first.commit()
+        assert second.result().status_code == 201
+    assert _stats(client, "New") == {"mean": 1.0}
 
 
 def _posted_with(client: httpx.Client, key: str, body: object) -> tuple[int, Any]:
