@@ -134,7 +134,7 @@ def test_drop_copies_follows_and_says_why_a_file_failed(platform: RunningPlatfor
 def test_a_killed_part_is_started_again(platform: RunningPlatform, words: str, path: str | None) -> None:
     before = platform.pid_of(words)
     os.kill(before, signal.SIGKILL)
-    wait_until(lambda: any(platform.pid_of(words) != before for _ in [0] if _is_there(platform, words)))
+    wait_until(lambda: _pid_now(platform, words) not in (before, None))
     if path is not None:
         url = {"api": f"{platform.api}/ready", "dagster": f"{platform.dagster}/server_info"}[path]
         wait_until(lambda: answers(url))
@@ -142,12 +142,12 @@ def test_a_killed_part_is_started_again(platform: RunningPlatform, words: str, p
     assert drop(platform, name, HEADER + row("Rome", source=words))[-1].type == "file.loaded"
 
 
-def _is_there(platform: RunningPlatform, words: str) -> bool:
+def _pid_now(platform: RunningPlatform, words: str) -> int | None:
+    """None while it is not there; processes come and go while they are looked at."""
     try:
-        platform.pid_of(words)
+        return platform.pid_of(words)
     except (AssertionError, OSError):
-        return False
-    return True
+        return None
 
 
 def test_the_dagster_ui_knows_the_assets_their_partitions_and_checks(platform: RunningPlatform) -> None:
