@@ -9,9 +9,9 @@ from fastapi import Query
 
 from shifts_api.counting.box import Box
 from shifts_api.errors import ApiError
+from shifts_api.weeks import parse_week
 
-_ISO_WEEK = re.compile(r"(\d{4})-W(\d\d)", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_WEEK_OR_DATE = re.compile(r"\d{4}-(W\d\d|\d\d-\d\d)", re.ASCII)
 TASK = r"^[A-Za-z0-9._-]{1,100}$"
 """What a task's or a run's id looks like."""
 
@@ -54,14 +54,10 @@ def read_week(text: str) -> date:
     Raises:
         ApiError: 400, it is none by its form; 404, there is no such week.
     """
-    week = _ISO_WEEK.fullmatch(text)
-    if week is None and _DATE.fullmatch(text) is None:
+    if _WEEK_OR_DATE.fullmatch(text) is None:
         raise ApiError(400, "week: an ISO week like 2018-W22 or a date like 2018-05-28 is needed")
     try:
-        if week is not None:
-            return date.fromisocalendar(int(week[1]), int(week[2]), 1)
-        day = date.fromisoformat(text)
-        return date.fromisocalendar(*day.isocalendar()[:2], 1)
+        return parse_week(text)
     except ValueError:
         raise ApiError(404, f"Week {text} not found") from None
 
