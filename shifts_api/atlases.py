@@ -137,7 +137,7 @@ async def binary_cursor(connection: AsyncConnection) -> AsyncIterator[psycopg.As
 
 
 def places(region_id: int, several: Sequence[Pieces]) -> list[Any]:
-    """Pieces as the functions of sql/trips_db/080_statistics.sql want them."""
+    """Pieces as the functions of sql/trips_db/functions/tiles.sql want them."""
     weeks = [pieces.pair.week for pieces in several for _ in range(len(pieces.tiles))]
     columns = zip(*((pieces.tiles, pieces.starts, pieces.sizes) for pieces in several), strict=True)
     return [region_id, weeks, *(np.concatenate(column).tolist() for column in columns)]

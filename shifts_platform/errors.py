@@ -1,5 +1,10 @@
-"""What stops a command: one line for the person who typed it, no stack trace."""
+"""What the commands report to people."""
 
 
 class PlatformError(Exception):
-    """The command cannot go on; the message says why and what to do."""
+    """Something a person can fix; its message is one line and names the cause and the remedy."""
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error without its line breaks."""
+    return " ".join(str(error).split())

@@ -1,28 +1,25 @@
-"""Brings both databases to this version: applies SQL files that are new or changed, and records them."""
-
-import hashlib
-from pathlib import Path
+"""Brings both databases to this version of the program, and creates them where they are missing."""
 
 import psycopg
 from sqlalchemy import make_url
 
-from shifts_platform.errors import PlatformError
+from shifts_platform import schema
+from shifts_platform.errors import PlatformError, one_line
 from shifts_platform.project_files import project_file
 
 OLDEST_POSTGRES = 140000
 OLDEST_POSTGIS = (3, 2)
-_LOCK = 7265398
 
 
 def migrate_trips_database(url: str) -> list[str]:
-    """Applies `sql/trips_db`; returns the names of the files applied.
+    """Applies `sql/trips_db`; returns the names of what was applied.
 
     Raises:
         PlatformError: the server is too old, has no PostGIS, or refuses a file.
     """
     with _connect(url) as connection:
         _check_server(connection)
-        return _apply(connection, project_file("sql/trips_db"))
+        return schema.upgrade(connection, project_file("sql/trips_db"), ["shifts_store", "shifts"])
 
 
 def migrate_dagster_database(url: str) -> list[str]:
@@ -32,7 +29,7 @@ def migrate_dagster_database(url: str) -> list[str]:
         PlatformError: the server refuses a file.
     """
     with _connect(url) as connection:
-        return _apply(connection, project_file("sql/dagster_db"))
+        return schema.upgrade(connection, project_file("sql/dagster_db"), ["shifts_feed"])
 
 
 def ensure_database(url: str) -> None:
@@ -46,7 +43,7 @@ def ensure_database(url: str) -> None:
         psycopg.connect(url).close()
     except psycopg.OperationalError as error:
         if error.sqlstate != "3D000" and f'database "{name}" does not exist' not in str(error):
-            raise PlatformError(f"database {name}: {_one_line(error)}") from error
+            raise PlatformError(f"database {name}: {one_line(error)}") from error
     else:
         return
     server = make_url(url).set(database="postgres").render_as_string(hide_password=False)
@@ -59,14 +56,14 @@ def ensure_database(url: str) -> None:
             pass
         except psycopg.Error as error:
             raise PlatformError(
-                f"database {name} does not exist and cannot be created: {_one_line(error)}"
+                f"database {name} does not exist and cannot be created: {one_line(error)}"
             ) from error
 
 
 def is_noted(url: str, what: str) -> bool:
     """Whether `note` was called for this database."""
     with _connect(url) as connection:
-        _ensure_table(connection)
+        schema.ensure_history(connection)
         statement = "SELECT FROM public.shifts_migrations WHERE name = %s"
         return connection.execute(statement, [what]).fetchone() is not None
 
@@ -74,6 +71,7 @@ def is_noted(url: str, what: str) -> bool:
 def note(url: str, what: str) -> None:
     """Records a step that was done by others, as Dagster's own migration."""
     with _connect(url) as connection:
+        schema.ensure_history(connection)
         connection.execute(
             "INSERT INTO public.shifts_migrations (name, checksum) VALUES (%s, '') ON CONFLICT DO NOTHING",
             [what],
@@ -85,7 +83,7 @@ def _connect(url: str) -> psycopg.Connection:
         return psycopg.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
         where = make_url(url)._replace(password=None)
-        raise PlatformError(f"database {where}: {_one_line(error)}") from error
+        raise PlatformError(f"database {where}: {one_line(error)}") from error
 
 
 def _check_server(connection: psycopg.Connection) -> None:
@@ -102,44 +100,3 @@ def _check_server(connection: psycopg.Connection) -> None:
         )
     if tuple(int(part) for part in row[0].split(".")[:2]) < OLDEST_POSTGIS:
         raise PlatformError(f"PostGIS {row[0]} is too old: 3.2 or later is needed")
-
-
-def _apply(connection: psycopg.Connection, folder: Path) -> list[str]:
-    applied: list[str] = []
-    # One session at a time in this database; a second start waits here and then finds nothing to do.
-    connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-    try:
-        _ensure_table(connection)
-        known: dict[str, str] = dict(
-            connection.execute("SELECT name, checksum FROM public.shifts_migrations").fetchall()
-        )
-        for path in sorted(folder.glob("*.sql")):
-            text = path.read_text(encoding="utf-8")
-            checksum = hashlib.sha256(text.encode()).hexdigest()
-            if known.get(path.name) == checksum:
-                continue
-            try:
-                with connection.transaction():
-                    connection.execute(text)
-                    connection.execute(
-                        "INSERT INTO public.shifts_migrations (name, checksum) VALUES (%s, %s)"
-                        " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum, applied_at = now()",
-                        [path.name, checksum],
-                    )
-            except psycopg.Error as error:
-                raise PlatformError(f"{path.name} cannot be applied: {_one_line(error)}") from error
-            applied.append(path.name)
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
-    return applied
-
-
-def _ensure_table(connection: psycopg.Connection) -> None:
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS public.shifts_migrations"
-        " (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-    )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

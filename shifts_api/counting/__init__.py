@@ -1,1 +1,1 @@
-"""Counting trips in a box from tiles: pure functions on arrays; sql/trips_db/070_tiles.sql describes the bytes."""
+"""Counts trips in a box from tiles, whose bytes `sql/trips_db/functions/tiles.sql` describes."""

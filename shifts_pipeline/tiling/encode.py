@@ -1,6 +1,6 @@
 """Coordinates of leaves as integers that keep every bit: short codes for the question, the rest for borders.
 
-The form is described where both packages look it up: sql/trips_db/070_tiles.sql.
+The form is described where both packages look it up: sql/trips_db/functions/tiles.sql.
 """
 
 from typing import NamedTuple

@@ -12,7 +12,7 @@ from shifts_pipeline.tiling.split import LEAF_TRIPS, TILE_TRIPS, k_d_order
 
 @dataclass(frozen=True)
 class Tile:
-    """Some tens of thousands of neighbouring trips; the bytes as sql/trips_db/070_tiles.sql describes them."""
+    """Some tens of thousands of neighbouring trips; the bytes as sql/trips_db/functions/tiles.sql describes them."""
 
     trips: int
     leaves: bytes

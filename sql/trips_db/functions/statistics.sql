@@ -2,12 +2,12 @@
 
 -- Whether a point lies in a closed box, in degrees; west > east means across the antimeridian.
 CREATE OR REPLACE FUNCTION shifts_store.in_box(
-    point geometry, west double precision, south double precision, east double precision, north double precision)
+    point public.geometry, west double precision, south double precision, east double precision, north double precision)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ST_Y(point) BETWEEN south AND north
-       AND CASE WHEN west <= east THEN ST_X(point) BETWEEN west AND east
-                ELSE ST_X(point) >= west OR ST_X(point) <= east END
+    SELECT public.ST_Y(point) BETWEEN south AND north
+       AND CASE WHEN west <= east THEN public.ST_X(point) BETWEEN west AND east
+                ELSE public.ST_X(point) >= west OR public.ST_X(point) <= east END
 $$;
 
 -- A region by its name, no row for one that never had trips: its first and its last trip, a number that is another
@@ -33,7 +33,7 @@ CREATE OR REPLACE FUNCTION shifts_store.count_pending(
     region integer, west double precision, south double precision, east double precision, north double precision,
     match text, first_week date, last_week date)
 RETURNS TABLE (week date, trips bigint)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     files  bigint[];
     monday date;
@@ -64,23 +64,4 @@ BEGIN
               END
         GROUP BY f.week;
 END
-$$;
-
--- Pieces of the codes, or of the rests, of a region's tiles, in the order of the arrays; starts count from 0.
-CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
-    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
-RETURNS SETOF bytea
-LANGUAGE sql STABLE AS $$
-    SELECT (SELECT substring(t.codes FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
-            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
-    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
-$$;
-
-CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
-    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
-RETURNS SETOF bytea
-LANGUAGE sql STABLE AS $$
-    SELECT (SELECT substring(t.rests FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
-            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
-    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
 $$;

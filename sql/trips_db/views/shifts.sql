@@ -36,9 +36,3 @@ JOIN shifts_store.trip_cluster_members m USING (week, cluster_id)
 JOIN shifts_store.trips t USING (trip_id)
 JOIN shifts_store.regions r ON r.region_id = c.region_id
 JOIN shifts_store.sources s USING (source_id);
-
-GRANT USAGE ON SCHEMA shifts TO shifts_reader, shifts_api;
-GRANT SELECT ON ALL TABLES IN SCHEMA shifts TO shifts_reader, shifts_api;
-GRANT USAGE ON SCHEMA shifts_store TO shifts_api;
-GRANT SELECT ON ALL TABLES IN SCHEMA shifts_store TO shifts_api;
-ALTER DEFAULT PRIVILEGES IN SCHEMA shifts_store GRANT SELECT ON TABLES TO shifts_api;

@@ -17,7 +17,7 @@ $$;
 
 -- Null for what is no JSON, or holds a character that PostgreSQL's text cannot.
 CREATE OR REPLACE FUNCTION shifts_feed.parsed(document text) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, shifts_feed, pg_temp AS $$
 BEGIN
     RETURN document::jsonb;
 EXCEPTION WHEN OTHERS THEN
@@ -36,7 +36,7 @@ $$;
 CREATE OR REPLACE FUNCTION shifts_feed.publish_run_event(
     log_id bigint, run_id text, dagster_type text, event jsonb, asset_key text, partition text)
 RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_feed, pg_temp AS $$
 DECLARE
     particulars jsonb := event #> '{dagster_event,event_specific_data}';
     is_check    boolean := dagster_type = 'ASSET_CHECK_EVALUATION';
@@ -46,7 +46,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT array_agg(task ORDER BY t.id) INTO tasks
-    FROM run_tags t, string_to_table(t.value, ',') AS task
+    FROM public.run_tags t, string_to_table(t.value, ',') AS task
     WHERE t.run_id = publish_run_event.run_id AND t.key LIKE 'shifts/task_ids.%';
     PERFORM shifts_feed.publish(
         shifts_feed.run_event_type(dagster_type),
@@ -67,7 +67,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_feed.on_event_logs() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_feed, pg_temp AS $$
 DECLARE
     one record;
 BEGIN
@@ -89,26 +89,6 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE TRIGGER shifts_feed AFTER INSERT ON event_logs
+CREATE OR REPLACE TRIGGER shifts_feed AFTER INSERT ON public.event_logs
     REFERENCING NEW TABLE AS new_events
     FOR EACH STATEMENT EXECUTE FUNCTION shifts_feed.on_event_logs();
-
--- The web service reads the outbox; on a server of its own this database has the role from here.
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'shifts_api') THEN
-        BEGIN
-            CREATE ROLE shifts_api NOLOGIN;
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL;
-        END;
-    END IF;
-    IF NOT pg_has_role(current_user, 'shifts_api', 'MEMBER') THEN
-        GRANT shifts_api TO CURRENT_USER;
-    END IF;
-END
-$$;
-GRANT USAGE ON SCHEMA shifts_feed TO shifts_api;
-GRANT SELECT ON shifts_feed.events TO shifts_api;
--- What was granted to everyone by default would let the service's role make up events.
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA shifts_feed FROM PUBLIC;

@@ -1,36 +1,3 @@
--- What each (region, week) pair holds and what was computed from it. Loads write here in their own
--- transaction, so a pair is stale from the very commit that changed it.
-
-CREATE SEQUENCE IF NOT EXISTS shifts_store.changes;
-
-CREATE TABLE IF NOT EXISTS shifts_store.region_weeks (
-    region_id            integer NOT NULL REFERENCES shifts_store.regions,
-    week                 date NOT NULL CHECK (extract(isodow FROM week) = 1),
-    change_id            bigint NOT NULL,       -- of the last change to the pair's trips
-    changed_at           timestamptz NOT NULL,
-    stale_since          timestamptz NOT NULL,  -- of the oldest change some layer has not seen
-    removals             bigint NOT NULL DEFAULT 0,  -- how often trips were taken away
-    aggregates_change_id bigint NOT NULL DEFAULT 0,  -- the change the aggregates were computed at
-    aggregates_at        timestamptz,
-    tiles_version        bigint NOT NULL DEFAULT 0,  -- rises whenever the pair's tiles are written or taken away
-    clusters_change_id   bigint NOT NULL DEFAULT 0,
-    clusters_at          timestamptz,
-    PRIMARY KEY (region_id, week)
-);
-
-CREATE TABLE IF NOT EXISTS shifts_store.week_files (
-    region_id  integer NOT NULL,
-    week       date NOT NULL,
-    file_id    bigint NOT NULL REFERENCES shifts_store.trip_files,
-    trips      bigint NOT NULL CHECK (trips > 0),
-    first_at   timestamp NOT NULL,
-    last_at    timestamp NOT NULL,
-    aggregated boolean NOT NULL DEFAULT false,  -- are its trips in the pair's tiles?
-    PRIMARY KEY (region_id, week, file_id)
-);
-CREATE INDEX IF NOT EXISTS week_files_by_file ON shifts_store.week_files (file_id);
-CREATE INDEX IF NOT EXISTS week_files_pending ON shifts_store.week_files (region_id, week) WHERE NOT aggregated;
-
 -- Notes that pairs changed. Pairs are locked in one order, so that parallel loads cannot deadlock.
 CREATE OR REPLACE FUNCTION shifts_store.touch_weeks(region_ids integer[], weeks date[], removed boolean)
 RETURNS void
@@ -62,7 +29,7 @@ $$;
 -- Takes a file's trips and rejects away again (it is being replaced). What was computed with them no longer
 -- holds: the tiles of those pairs go too, and every other file counts as not aggregated.
 CREATE OR REPLACE FUNCTION shifts_store.unbook_file(gone bigint) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     region_ids integer[];
     weeks      date[];
@@ -95,11 +62,3 @@ BEGIN
     WHERE f.region_id = u.region_id AND f.week = u.week AND f.aggregated;
 END
 $$;
-
--- The work that is open: pairs whose trips changed after a layer was computed.
-CREATE OR REPLACE VIEW shifts_store.stale_weeks AS
-SELECT r.name AS region, w.region_id, w.week, w.stale_since,
-       w.aggregates_change_id <> w.change_id AS aggregates_stale,
-       w.clusters_change_id <> w.change_id AS clusters_stale
-FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)
-WHERE w.aggregates_change_id <> w.change_id OR w.clusters_change_id <> w.change_id;

@@ -15,26 +15,21 @@
 -- `codes`: offset >> shift as uint16; first of all trips' origin lon, then origin lat, destination lon and lat.
 -- `rests`: the lowest `shift` bits of the offsets, in as many bytes as that takes (none, mostly), in the same order.
 
-CREATE TABLE IF NOT EXISTS shifts_store.weekly_trip_tiles (
-    region_id integer NOT NULL,
-    week      date NOT NULL,
-    tile      integer NOT NULL,             -- counts from 0
-    trips     integer NOT NULL CHECK (trips > 0),
-    leaves    bytea NOT NULL,
-    codes     bytea NOT NULL,
-    rests     bytea NOT NULL,
-    PRIMARY KEY (region_id, week, tile)
-);
--- Kept apart and as they are: a question reads pieces from their middle. Said once: a sharded table refuses to hear it.
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_attribute
-               WHERE attrelid = 'shifts_store.weekly_trip_tiles'::regclass
-                 AND attname IN ('leaves', 'codes', 'rests') AND attstorage <> 'e') THEN
-        ALTER TABLE shifts_store.weekly_trip_tiles
-            ALTER COLUMN leaves SET STORAGE EXTERNAL,
-            ALTER COLUMN codes SET STORAGE EXTERNAL,
-            ALTER COLUMN rests SET STORAGE EXTERNAL;
-    END IF;
-END
+-- Pieces of the codes, or of the rests, of a region's tiles, in the order of the arrays; starts count from 0.
+CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+RETURNS SETOF bytea
+LANGUAGE sql STABLE AS $$
+    SELECT (SELECT substring(t.codes FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
+            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
+    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
+$$;
+
+CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
+    region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
+RETURNS SETOF bytea
+LANGUAGE sql STABLE AS $$
+    SELECT (SELECT substring(t.rests FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
+            WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
+    FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
 $$;

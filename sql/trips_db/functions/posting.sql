@@ -1,18 +1,10 @@
 -- What the web service may write: posted trips and requests for files, through these functions and in no other
 -- way. They run as the owner of the schema; the service's own role can neither insert, alter nor delete.
 
--- Keys by which clients repeat a request without doing it twice.
-CREATE TABLE IF NOT EXISTS shifts_store.idempotency_keys (
-    key         text PRIMARY KEY,
-    fingerprint text NOT NULL,              -- of the request the key was first used for
-    file_id     bigint REFERENCES shifts_store.trip_files,
-    created_at  timestamptz NOT NULL DEFAULT now()
-);
-
 -- The file of the request that a key was used for; no row for a new key.
 CREATE OR REPLACE FUNCTION shifts_store.find_request(wanted text, wanted_fingerprint text)
 RETURNS SETOF shifts_store.trip_files
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     before shifts_store.idempotency_keys;
 BEGIN
@@ -27,7 +19,7 @@ $$;
 -- Claims a key. Returns null if the request is to be carried out, else the file of the request that was; two
 -- requests with one key at the same time take turns.
 CREATE OR REPLACE FUNCTION shifts_store.claim_key(wanted text, wanted_fingerprint text) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
     IF wanted IS NULL THEN
         RETURN NULL;
@@ -44,7 +36,7 @@ $$;
 -- Makes room for posted trips: their weeks and a block of ids, whose first number it returns. In a transaction
 -- of its own, because its locks are everyone's.
 CREATE OR REPLACE FUNCTION shifts_store.prepare_trips(weeks date[], size bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
     IF size NOT BETWEEN 1 AND 1000000 OR EXISTS (
         SELECT FROM unnest(weeks) AS w WHERE w < date '1970-01-05' OR w > current_date + 400) THEN
@@ -62,7 +54,7 @@ CREATE OR REPLACE FUNCTION shifts_store.post_trips(
     destination_x double precision[], destination_y double precision[],
     first_number bigint, size_bytes bigint, idempotency_key text, fingerprint text)
 RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     list_id bigint := shifts_store.claim_key(idempotency_key, post_trips.fingerprint);
     task    text := replace(gen_random_uuid()::text, '-', '');
@@ -81,8 +73,8 @@ BEGIN
 
     WITH given AS MATERIALIZED (
         SELECT r.region_id, s.source_id, u.started_at, shifts_store.week_of(u.started_at) AS week, u.number,
-               ST_SetSRID(ST_MakePoint(u.ox, u.oy), 4326) AS origin,
-               ST_SetSRID(ST_MakePoint(u.dx, u.dy), 4326) AS destination
+               public.ST_SetSRID(public.ST_MakePoint(u.ox, u.oy), 4326) AS origin,
+               public.ST_SetSRID(public.ST_MakePoint(u.dx, u.dy), 4326) AS destination
         FROM unnest(post_trips.regions, post_trips.sources, post_trips.started_at, origin_x, origin_y,
                     destination_x, destination_y)
              WITH ORDINALITY AS u (region, source, started_at, ox, oy, dx, dy, number)
@@ -113,7 +105,7 @@ $$;
 CREATE OR REPLACE FUNCTION shifts_store.request_file(
     uri text, name text, version text, size_bytes bigint, idempotency_key text, fingerprint text)
 RETURNS shifts_store.trip_files
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     before    bigint := shifts_store.claim_key(idempotency_key, request_file.fingerprint);
     requested shifts_store.trip_files;
@@ -131,9 +123,3 @@ BEGIN
     RETURN requested;
 END
 $$;
-
-REVOKE ALL ON FUNCTION shifts_store.claim_key, shifts_store.prepare_trips, shifts_store.post_trips,
-    shifts_store.request_file FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION shifts_store.prepare_trips, shifts_store.post_trips, shifts_store.request_file
-    TO shifts_api;
-GRANT SELECT ON ALL TABLES IN SCHEMA shifts_store TO shifts_api;

@@ -12,8 +12,8 @@ CREATE TABLE IF NOT EXISTS shifts_store.trip_clusters (
     earliest_time time NOT NULL,             -- in the group's own window, which may cross midnight
     latest_time   time NOT NULL,
     share_of_bin  double precision NOT NULL,
-    origin        geometry(Point, 4326) NOT NULL,
-    destination   geometry(Point, 4326) NOT NULL,
+    origin        public.geometry(Point, 4326) NOT NULL,
+    destination   public.geometry(Point, 4326) NOT NULL,
     PRIMARY KEY (week, cluster_id)
 );
 CREATE INDEX IF NOT EXISTS trip_clusters_by_size

@@ -1,25 +1,7 @@
--- Schemas and the small dimensions. `shifts_store` holds tables and functions, `shifts` the stable views on them.
-
-CREATE EXTENSION IF NOT EXISTS postgis;
-
-CREATE SCHEMA IF NOT EXISTS shifts_store;
-CREATE SCHEMA IF NOT EXISTS shifts;
-
-CREATE TABLE IF NOT EXISTS shifts_store.regions (
-    region_id  integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name       text NOT NULL UNIQUE CHECK (name <> ''),
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
-CREATE TABLE IF NOT EXISTS shifts_store.sources (
-    source_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name      text NOT NULL UNIQUE
-);
-
 -- Ids of names, creating those that are new; parallel calls agree on the ids. Names must be distinct.
 CREATE OR REPLACE FUNCTION shifts_store.region_ids(names text[])
 RETURNS TABLE (name text, region_id integer)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
     INSERT INTO shifts_store.regions AS r (name)
     SELECT n FROM unnest(names) AS n
@@ -32,7 +14,7 @@ $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.source_ids(names text[])
 RETURNS TABLE (name text, source_id integer)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
     INSERT INTO shifts_store.sources AS s (name)
     SELECT n FROM unnest(names) AS n

@@ -35,17 +35,6 @@ CREATE INDEX IF NOT EXISTS trip_files_unfinished
     ON shifts_store.trip_files (file_id) WHERE status IN ('queued', 'loading') OR announced_at IS NULL;
 CREATE INDEX IF NOT EXISTS trip_files_by_name ON shifts_store.trip_files (name, file_id);
 
--- Whoever waits for work hears of it at the commit that makes it.
-CREATE OR REPLACE FUNCTION shifts_store.notify_files() RETURNS trigger
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_notify('shifts_files', '');
-    RETURN NULL;
-END
-$$;
-CREATE OR REPLACE TRIGGER trip_files_queued AFTER INSERT ON shifts_store.trip_files
-    FOR EACH STATEMENT EXECUTE FUNCTION shifts_store.notify_files();
-
 CREATE TABLE IF NOT EXISTS shifts_store.rejected_rows (
     file_id bigint NOT NULL REFERENCES shifts_store.trip_files,
     line    bigint NOT NULL,                 -- line of the file on which the row begins, the header is 1

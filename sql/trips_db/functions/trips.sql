@@ -1,23 +1,3 @@
--- The trips, one partition an ISO week. Loaders attach partitions as weeks appear.
--- A trip's id carries its week in the bits from 40 up (weeks since Monday 1970-01-05), so that an id alone
--- leads to its partition; it stays below 2^53, exact as a JSON number.
-
-CREATE TABLE IF NOT EXISTS shifts_store.trips (
-    trip_id     bigint NOT NULL,
-    started_at  timestamp NOT NULL,          -- local wall clock
-    region_id   integer NOT NULL,
-    source_id   integer NOT NULL,
-    file_id     bigint NOT NULL,
-    origin      geometry(Point, 4326) NOT NULL,
-    destination geometry(Point, 4326) NOT NULL
-) PARTITION BY RANGE (started_at);
-
--- Ids and files ascend with the physical order, so block ranges find them at next to no cost for the load.
-CREATE INDEX IF NOT EXISTS trips_by_file
-    ON shifts_store.trips USING brin (file_id, trip_id, region_id) WITH (pages_per_range = 32);
-
-CREATE SEQUENCE IF NOT EXISTS shifts_store.trip_numbers MAXVALUE 1099511627775;
-
 CREATE OR REPLACE FUNCTION shifts_store.week_of(moment timestamp) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT date_trunc('week', moment)::date $$;
 
@@ -29,7 +9,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT ((week - date '1970-01-05') / 
 
 -- Takes a block of `size` consecutive trip numbers and returns the first; blocks never overlap.
 CREATE OR REPLACE FUNCTION shifts_store.reserve_trip_numbers(size bigint) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     last_number bigint;
 BEGIN
@@ -43,7 +23,7 @@ $$;
 -- readers and writers of other weeks (CREATE TABLE ... PARTITION OF would). Call it outside the load's
 -- own transaction, so that its lock is gone at once.
 CREATE OR REPLACE FUNCTION shifts_store.ensure_week(week date) RETURNS text
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     partition_name text := format('trips_%s', to_char(week, 'IYYY"w"IW'));
 BEGIN

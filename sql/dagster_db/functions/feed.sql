@@ -1,28 +1,10 @@
--- The feed's outbox, in Dagster's database: what listeners are told, in the order in which it was committed.
-
-CREATE SCHEMA IF NOT EXISTS shifts_feed;
-
-CREATE TABLE IF NOT EXISTS shifts_feed.events (
-    event_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    type        text NOT NULL,
-    occurred_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    run_id      text,
-    task_ids    text[] NOT NULL DEFAULT '{}',
-    asset       text,
-    partition   text,
-    message     text,
-    details     jsonb NOT NULL DEFAULT '{}',
-    dedupe_key  text UNIQUE
-);
-CREATE INDEX IF NOT EXISTS events_by_time ON shifts_feed.events USING brin (occurred_at);
-
 -- Puts one event into the outbox; a second one of the same key is dropped. The lock is held to the commit, so
 -- ids become visible in rising order and a listener that has seen n has seen everything up to n.
 CREATE OR REPLACE FUNCTION shifts_feed.publish(
     type text, run_id text, task_ids text[], asset text, partition text, message text,
     details jsonb DEFAULT '{}', dedupe_key text DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_feed, pg_temp AS $$
 DECLARE
     new_id bigint;
 BEGIN

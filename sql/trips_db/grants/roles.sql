@@ -22,3 +22,15 @@ BEGIN
     END LOOP;
 END
 $$;
+
+GRANT USAGE ON SCHEMA shifts TO shifts_reader, shifts_api;
+GRANT SELECT ON ALL TABLES IN SCHEMA shifts TO shifts_reader, shifts_api;
+GRANT USAGE ON SCHEMA shifts_store TO shifts_api;
+GRANT SELECT ON ALL TABLES IN SCHEMA shifts_store TO shifts_api;
+ALTER DEFAULT PRIVILEGES IN SCHEMA shifts_store GRANT SELECT ON TABLES TO shifts_api;
+
+REVOKE ALL ON FUNCTION shifts_store.claim_key, shifts_store.prepare_trips, shifts_store.post_trips,
+    shifts_store.request_file FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION shifts_store.prepare_trips, shifts_store.post_trips, shifts_store.request_file
+    TO shifts_api;
+GRANT SELECT ON ALL TABLES IN SCHEMA shifts_store TO shifts_api;
