@@ -95,8 +95,10 @@ class Event:
         return ServerSentEvent(data, event=self.type, id=str(self.event_id)).encode()
 
 
-async def read_after(connection: psycopg.AsyncConnection, after: int, wanted: Wanted) -> Sequence[Event]:
-    """The next `PAGE` events behind an id, in order.
+async def read_page(
+    connection: psycopg.AsyncConnection, after: int, through: int | None, wanted: Wanted
+) -> Sequence[Event]:
+    """The first `PAGE` events with `after` < id <= `through`, in order; without an end if that is None.
 
     Ids become visible in rising order (the outbox sees to it), so what is read has no gaps that fill later.
     """
@@ -106,6 +108,7 @@ async def read_after(connection: psycopg.AsyncConnection, after: int, wanted: Wa
             SELECT event_id, type, occurred_at, run_id, task_ids, asset, partition, message, details
             FROM shifts_feed.events
             WHERE event_id > %(after)s
+              AND (%(through)s::bigint IS NULL OR event_id <= %(through)s)
               AND (%(task_id)s::text IS NULL OR %(task_id)s = ANY (task_ids))
               AND (%(run_id)s::text IS NULL OR run_id = %(run_id)s)
               AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s))
@@ -113,6 +116,7 @@ async def read_after(connection: psycopg.AsyncConnection, after: int, wanted: Wa
             """,
             {
                 "after": after,
+                "through": through,
                 "task_id": wanted.task_id,
                 "run_id": wanted.run_id,
                 "types": None if wanted.types is None else list(wanted.types),

@@ -1,7 +1,6 @@
 """The fan-out: the newest events in memory, shared by all clients; each client is a place in them."""
 
 import asyncio
-import bisect
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -11,7 +10,8 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from shifts_api.database import feed_conninfo
-from shifts_api.feed.event import PAGE, Event, Wanted, read_after
+from shifts_api.feed.event import PAGE, Event, Wanted, read_page
+from shifts_api.feed.window import Cursor, EventWindow
 
 KEPT_EVENTS = 4_096
 """So many events a client may be behind before it is cut off; it may resume by id."""
@@ -32,12 +32,8 @@ class Feed:
     def __init__(self, url: str, max_clients: int) -> None:
         self._conninfo = feed_conninfo(url)
         self._max_clients = max_clients
-        self._events: list[Event] = []
-        self._bytes = 0
-        self._floor = 0
-        """Everything behind this id, and not behind `_last_id`, is in memory."""
-        self._last_id: int | None = None
-        """None until the outbox was seen for the first time."""
+        self._window: EventWindow | None = None
+        """None until the outbox was read for the first time."""
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.shutdown = anyio.Event()
@@ -75,49 +71,43 @@ class Feed:
     async def follow(self, wanted: Wanted, after: int | None) -> AsyncIterator[Sequence[Event]]:
         """Events as they come, several at once when a client is behind: from now on, or all behind an id.
 
-        What is no longer in memory is read from the outbox, up to an id that memory covers; ids become
-        visible in rising order, so nothing is lost or doubled at the change. A client that falls behind what
-        memory holds is cut off: its stream ends. So does every stream when the feed shuts down.
+        What is no longer in memory is read from the outbox, page by page, each up to the newest id that memory
+        knows when the page is asked for; what is published later comes from memory. Ids become visible in rising
+        order, so nothing is lost, doubled or out of order. A client that falls behind what memory holds is cut
+        off: its stream ends. So does every stream when the feed shuts down.
         """
         with self._counted():
-            while self._last_id is None:
+            while (window := self._window) is None:
                 if self.shutdown.is_set():
                     return
                 await self._news.wait()
-            place = self._last_id if after is None else await self._possible(after)
-            live = False
+            cursor = Cursor(window.last_id if after is None else await self._possible(window, after))
             while not self.shutdown.is_set():
                 news = self._news
-                if place >= self._floor:
-                    live = True
-                    events = self._behind(place)
-                    place = events[-1].event_id if events else place
-                elif live:
+                if covered := cursor.is_covered(window):
+                    events = cursor.from_memory(window, BATCH)
+                elif cursor.is_dropped:
                     self.cut_off += 1
                     return
                 else:
-                    events, place = await self._replay(wanted, place)
+                    events = await self._replay(wanted, cursor, window)
                 fitting = [event for event in events if wanted.fits(event)]
                 if fitting:
                     self.sent += len(fitting)
                     yield fitting
-                elif not events and place >= self._floor:
+                elif covered and not events:
                     await news.wait()
 
-    def _behind(self, place: int) -> Sequence[Event]:
-        first = bisect.bisect_right(self._events, place, key=lambda event: event.event_id)
-        return self._events[first : first + BATCH]
-
-    async def _replay(self, wanted: Wanted, place: int) -> tuple[Sequence[Event], int]:
-        """A page of the past, and the place behind it."""
-        covered = self._last_id or 0
+    async def _replay(self, wanted: Wanted, cursor: Cursor, window: EventWindow) -> Sequence[Event]:
+        """The next page of the past."""
+        replay = cursor.next_replay(window)
         async with self._replays.connection() as connection:
-            events = await read_after(connection, place, wanted)
-        return events, events[-1].event_id if len(events) == PAGE else max(covered, self._floor)
+            page = await read_page(connection, replay.after, replay.through, wanted)
+        return cursor.from_outbox(replay, page, is_full=len(page) == PAGE)
 
-    async def _possible(self, after: int) -> int:
+    async def _possible(self, window: EventWindow, after: int) -> int:
         """The id a client resumes at; one from before the database was made anew is none."""
-        if after <= (self._last_id or 0):
+        if after <= window.last_id:
             return after
         async with self._replays.connection() as connection:
             return min(after, await _last_id(connection))
@@ -138,12 +128,13 @@ class Feed:
                     self._conninfo, autocommit=True
                 ) as connection:
                     await connection.execute("LISTEN shifts_feed")
-                    if self._last_id is None:
-                        await self._begin(connection)
+                    if (window := self._window) is None:
+                        window = self._window = await _recent(connection)
+                        self._wake()
                     self.connected = True
                     wait = _FIRST_WAIT_S
                     while True:
-                        await self._take_in(connection)
+                        await self._take_in(connection, window)
                         async for _ in connection.notifies(stop_after=1):
                             pass
             except psycopg.Error as error:
@@ -152,45 +143,15 @@ class Feed:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT_S)
 
-    async def _begin(self, connection: psycopg.AsyncConnection) -> None:
-        """Fills the memory, so that clients that resume after a restart ask it and not the database."""
-        last = await _last_id(connection)
-        row = await (
-            await connection.execute(
-                "SELECT min(event_id) FROM (SELECT event_id FROM shifts_feed.events WHERE event_id <= %s"
-                " ORDER BY event_id DESC LIMIT %s) AS newest",
-                [last, KEPT_EVENTS // 2],
-            )
-        ).fetchone()
-        self._floor = int(row[0]) - 1 if row and row[0] is not None else last
-        place = self._floor
-        while place < last and (page := await read_after(connection, place, _EVERYTHING)):
-            self._keep(page)
-            place = page[-1].event_id
-        self._last_id = max(last, place)
-        self._wake()
-
-    async def _take_in(self, connection: psycopg.AsyncConnection) -> None:
+    async def _take_in(self, connection: psycopg.AsyncConnection, window: EventWindow) -> None:
         """Reads what is new, once, and tells everyone."""
         await asyncio.sleep(min(GATHERED_FOR_S, self.clients * GATHERED_FOR_S_A_CLIENT))
-        while page := await read_after(connection, self._last_id or 0, _EVERYTHING):
-            self._keep(page)
-            self._last_id = page[-1].event_id
+        while page := await read_page(connection, window.last_id, None, _EVERYTHING):
+            window.append(page)
             self.heard += len(page)
             self._wake()
             # Clients get their turn before the next page could push them out of memory.
             await asyncio.sleep(0)
-
-    def _keep(self, page: Sequence[Event]) -> None:
-        self._events.extend(page)
-        self._bytes += sum(len(event.frame) for event in page)
-        gone = 0
-        while self._bytes > KEPT_BYTES or len(self._events) - gone > KEPT_EVENTS:
-            self._bytes -= len(self._events[gone].frame)
-            gone += 1
-        if gone:
-            self._floor = self._events[gone - 1].event_id
-            del self._events[:gone]
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
@@ -199,6 +160,23 @@ class Feed:
     async def _wake_at_shutdown(self) -> None:
         await self.shutdown.wait()
         self._wake()
+
+
+async def _recent(connection: psycopg.AsyncConnection) -> EventWindow:
+    """A window on the newest events, so that clients that resume after a restart are served from memory."""
+    last = await _last_id(connection)
+    row = await (
+        await connection.execute(
+            "SELECT min(event_id) FROM (SELECT event_id FROM shifts_feed.events WHERE event_id <= %s"
+            " ORDER BY event_id DESC LIMIT %s) AS newest",
+            [last, KEPT_EVENTS // 2],
+        )
+    ).fetchone()
+    floor = int(row[0]) - 1 if row and row[0] is not None else last
+    window = EventWindow(floor, KEPT_EVENTS, KEPT_BYTES)
+    while window.last_id < last and (page := await read_page(connection, window.last_id, last, _EVERYTHING)):
+        window.append(page)
+    return window
 
 
 async def _last_id(connection: psycopg.AsyncConnection) -> int:
