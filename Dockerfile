@@ -24,14 +24,16 @@ COPY . .
 RUN /opt/shifts/bin/python -m hatchling build --target wheel --directory /wheel
 
 FROM build AS build-pipeline
-# With the few packages of the `shifts` command, which migrates the databases.
-COPY requirements/platform.txt requirements/
-RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/platform.txt
+# With the few packages of the `shifts` command, which migrates the databases, and of Kubernetes, where runs are pods.
+COPY requirements/cluster.txt requirements/
+RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/cluster.txt
 COPY --from=build-wheel /wheel /wheel
 # The libraries' own tests are a seventh of the image; descriptions of all of Google's other services are a tenth.
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --no-index /wheel/*.whl \
     && find /opt/shifts/lib -type d -name tests -prune -exec rm -rf {} + \
     && rm -rf /opt/shifts/lib/*/site-packages/googleapiclient/discovery_cache/documents
+# Dagster's Helm chart runs this name and no other: in our image it is the webserver behind the request guard.
+RUN ln --symbolic --force shifts-webserver /opt/shifts/bin/dagster-webserver
 # Compiled for any processor of the kind, so that no run begins with a compiler; measured, it is no slower than code made
 # for one. It is taken only for the very file it was made from, and layers keep times in whole seconds.
 ENV NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/var/lib/shifts/compiled

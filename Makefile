@@ -34,7 +34,7 @@ bench: $(VENV)/installed-dev $(VENV)/compiled
 	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(VENV)/installed-dev
-	@for set in api pipeline platform dev; do \
+	@for set in api platform cluster dev; do \
 	    extra=$$([ $$set = api ] || echo "--extra $$set"); \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-header --no-annotate $$extra pyproject.toml --output-file requirements/$$set.txt || exit 1; \

@@ -1,10 +1,12 @@
 """The platform's settings: what one machine's processes are started with."""
 
 import os
+import re
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shifts_api.settings import ApiSettings
 from shifts_pipeline.settings import PipelineSettings
@@ -23,6 +25,8 @@ class PlatformSettings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     dagster_port: int = Field(3000, ge=1, le=65535)
+    dagster_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host names under which the Dagster UI is reached besides loopback, comma separated."""
     api_key: str | None = None
 
     @field_validator("database_url", "dagster_database_url")
@@ -30,6 +34,20 @@ class PlatformSettings(BaseSettings):
     def _is_postgres(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgresql+", "postgres://")):
             raise ValueError("must be a postgresql:// URL")
+        return value
+
+    @field_validator("dagster_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+
+    @field_validator("dagster_hosts")
+    @classmethod
+    def _are_host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"[a-z0-9._-]+", name) for name in value):
+            raise ValueError("must be host names without scheme and port, comma separated")
         return value
 
     @property
@@ -54,14 +72,26 @@ class PlatformSettings(BaseSettings):
         return f"http://127.0.0.1:{self.dagster_port}"
 
 
-def load_settings() -> PlatformSettings:
-    """The settings in force.
+def read_settings() -> PlatformSettings:
+    """The platform's settings, without looking at what they name.
 
     Raises:
         PlatformError: one is bad; the message has its name and the reason.
     """
     try:
-        settings = PlatformSettings()
+        return PlatformSettings()
+    except ValidationError as error:
+        raise _bad_settings(error) from None
+
+
+def load_settings() -> PlatformSettings:
+    """The settings in force, of every part.
+
+    Raises:
+        PlatformError: one is bad; the message has its name and the reason.
+    """
+    settings = read_settings()
+    try:
         # What the parts would say one by one, each in its own log, is better said before the start.
         for part in (PipelineSettings, ApiSettings):
             part(
@@ -70,12 +100,7 @@ def load_settings() -> PlatformSettings:
                 landing_url=settings.landing,
             )
     except ValidationError as error:
-        problems = [
-            f"SHIFTS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-            f" (it is {e['input']!r})"
-            for e in error.errors()
-        ]
-        raise PlatformError("; ".join(problems)) from None
+        raise _bad_settings(error) from None
     try:
         settings.data_folder.mkdir(parents=True, exist_ok=True)
         probe = settings.data_folder / f".probe-{os.getpid()}"
@@ -86,3 +111,12 @@ def load_settings() -> PlatformSettings:
             f"SHIFTS_DATA_DIR: {settings.data_folder} cannot be used: {error.strerror}"
         ) from None
     return settings
+
+
+def _bad_settings(error: ValidationError) -> PlatformError:
+    problems = [
+        f"SHIFTS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+        f" (it is {e['input']!r})"
+        for e in error.errors()
+    ]
+    return PlatformError("; ".join(problems))

@@ -1,6 +1,7 @@
 """Dagster's webserver or daemon, imported while the code server is still starting and run when it answers.
 
-Without the wait they would take the code location for broken and look again much later.
+Without the wait they would take the code location for broken and look again much later. The webserver is the one
+behind the request guard.
 """
 
 import os
@@ -9,7 +10,7 @@ import sys
 import time
 from importlib import import_module
 
-_MODULES = {"webserver": "dagster_webserver.cli", "daemon": "dagster._daemon.cli"}
+_MODULES = {"webserver": "shifts_platform.dagster_webserver", "daemon": "dagster._daemon.cli"}
 _LOOK_EVERY_S = 0.1
 
 

@@ -94,6 +94,7 @@ assert not [t for t in ("gcc", "cc", "make", "pip", "git") if shutil.which(t)]
 assert not [m for m in ("pip", "hatchling") if u.find_spec(m)]
 ' || fail "$image: see above"
 done
+service pipeline python -c 'import dagster_k8s' # the chart's webserver loads the launcher of runs
 service api sh -c 'cd / && python -c "
 import importlib.util as u
 assert not [m for m in (\"dagster\", \"pandas\", \"sklearn\", \"shifts_pipeline\", \"shifts_platform\") if u.find_spec(m)]"'
@@ -139,6 +140,8 @@ url=http://127.0.0.1:$api_port
 eventually curl --silent --fail --output /dev/null "$url/ready"
 curl --silent --fail "$url/health" && echo
 eventually curl --silent --fail --output /dev/null "http://127.0.0.1:$web_port/server_info"
+[ "$(curl --silent --output /dev/null --write-out '%{http_code}' --header 'Host: evil.example' \
+    "http://127.0.0.1:$web_port/server_info")" = 421 ] || fail "the webserver answers under any host"
 
 step "a file, from the API to the answer"
 {

@@ -13,12 +13,13 @@ from sqlalchemy import make_url
 
 from shifts_api.settings import ApiSettings
 from shifts_pipeline.settings import PipelineSettings
+from shifts_platform import dagster_webserver
 from tests.unit.deploy.files import compose, read
 
 SERVICES = compose()["services"]
 ONE_SHOT = {name for name, service in SERVICES.items() if service["restart"] == "no"}
 STAGES = re.findall(r"^FROM (\S+) AS (\S+)$", read("Dockerfile"), re.MULTILINE)
-LOCK_OF = {"pipeline": "platform", "api": "api"}
+LOCK_OF = {"pipeline": "cluster", "api": "api"}
 
 
 def test_every_stage_starts_from_the_base_image_or_from_another_stage() -> None:
@@ -88,6 +89,15 @@ def test_only_the_api_and_on_loopback_the_dagster_ui_are_published() -> None:
         "api": ["${API_ADDRESS:-127.0.0.1}:${SHIFTS_API_PORT:-8000}:8000"],
         "webserver": ["127.0.0.1:${SHIFTS_DAGSTER_PORT:-3000}:3000"],
     }
+
+
+def test_the_dagster_ui_is_served_behind_the_guard_under_both_names() -> None:
+    assert SERVICES["webserver"]["command"][0] == "shifts-webserver"
+    scripts = tomllib.loads(read("pyproject.toml"))["project"]["scripts"]
+    assert scripts["shifts-webserver"] == f"{dagster_webserver.__name__}:{dagster_webserver.main.__name__}"
+    image = read("Dockerfile").partition(" AS build-pipeline\n")[2].partition("\nFROM ")[0]
+    link = "RUN ln --symbolic --force shifts-webserver /opt/shifts/bin/dagster-webserver\n"
+    assert link in image.partition("/wheel/*.whl")[2]
 
 
 def test_no_secret_is_written_down() -> None:

@@ -20,6 +20,7 @@ from dagster_k8s.job import construct_dagster_k8s_job
 from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
 from dagster_postgres.storage import DagsterPostgresStorage
 
+from shifts_platform.request_guard import find_refusal
 from tests.unit.deploy.files import K8S, manifest, manifests, read, values
 
 MODELS = {
@@ -204,8 +205,20 @@ def test_dagster_reaches_the_code_server_on_its_port() -> None:
     assert out["ports"] == into["ports"] == [{"protocol": "TCP", "port": deployment["port"]}]
 
 
+def test_the_webserver_is_the_guarded_one_of_our_image_and_its_probe_is_let_in() -> None:
+    chosen = values()["dagsterWebserver"]
+    (deployment,) = values()["dagster-user-deployments"]["deployments"]
+    assert chosen["image"] == deployment["image"]
+    probe = chosen["readinessProbe"]["httpGet"]
+    assert probe["port"] == chosen["service"]["port"] > 1024
+    headers = [(header["name"].lower().encode(), header["value"].encode()) for header in probe["httpHeaders"]]
+    scope = {"type": "http", "method": "GET", "path": probe["path"], "query_string": b"", "headers": headers}
+    assert find_refusal(scope, hosts=()) is None
+    assert f"3000:{chosen['service']['port']}\n" in read("docs/gcp.md")
+
+
 def test_the_chart_is_of_the_version_of_dagster_that_is_locked() -> None:
-    (version,) = re.findall(r"^dagster==(\S+)", read("requirements/platform.txt"), re.MULTILINE)
+    (version,) = re.findall(r"^dagster==(\S+)", read("requirements/cluster.txt"), re.MULTILINE)
     assert f"--version {version} " in read("docs/gcp.md")
 
 
