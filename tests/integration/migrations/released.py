@@ -1,0 +1,149 @@
+"""Databases as earlier versions made them: their SQL, the records of their `shifts migrate`, and data."""
+
+import hashlib
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from shifts_pipeline.region_week import read_pair, replace_layer
+from shifts_pipeline.tile_tables import write_tiles
+from shifts_pipeline.tiling.tiles import build_tiles
+
+SCHEMAS = Path(__file__).parents[2] / "data/schemas"
+MONDAYS = (date(2018, 5, 21), date(2018, 5, 28))
+TRIPS = [
+    (region, week, f"{week} 08:{minute:02}:00", 7.6 + minute * 1e-3, 45.0)
+    for region in ("Prague", "Turin")
+    for week in MONDAYS
+    for minute in range(12)
+]
+"""Region, week, time, longitude and latitude of both ends."""
+KEPT = (
+    "SELECT * FROM shifts_store.regions",
+    "SELECT * FROM shifts_store.sources",
+    "SELECT * FROM shifts_store.trip_files",
+    "SELECT * FROM shifts_store.rejected_rows",
+    "SELECT * FROM shifts_store.trips",
+    "SELECT region_id, week, file_id, trips, first_at, last_at FROM shifts_store.week_files",
+    "SELECT region_id, week, change_id, changed_at, removals, clusters_change_id, clusters_at"
+    " FROM shifts_store.region_weeks",
+    "SELECT * FROM shifts_store.trip_clusters",
+    "SELECT * FROM shifts_store.trip_cluster_members",
+    "SELECT last_value FROM shifts_store.changes",
+    "SELECT last_value FROM shifts_store.trip_numbers",
+)
+"""What every version has and no upgrade may change."""
+
+
+def release_numbers(database: str) -> list[int]:
+    """Those of the stored schemas of `trips_db` or `dagster_db`, oldest first."""
+    return sorted(int(path.stem) for path in (SCHEMAS / database).glob("*.sql"))
+
+
+def apply_release(connection: psycopg.Connection, database: str, number: int) -> None:
+    """What `shifts migrate` of that version did: file by file, recorded with checksums.
+
+    Raises:
+        psycopg.Error: the version cannot upgrade this database; files before the failing one are applied.
+    """
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS public.shifts_migrations"
+        " (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    text = (SCHEMAS / database / f"{number:02}.sql").read_text(encoding="utf-8")
+    for name, content in re.findall(
+        r"^-- file: (\S+)\n(.*?)(?=^-- file: |\Z)", text, re.DOTALL | re.MULTILINE
+    ):
+        with connection.transaction():
+            connection.execute(content.encode())
+            connection.execute(
+                "INSERT INTO public.shifts_migrations (name, checksum) VALUES (%s, %s)"
+                " ON CONFLICT (name) DO UPDATE SET checksum = excluded.checksum",
+                [name, hashlib.sha256(content.encode()).hexdigest()],
+            )
+
+
+def fill(connection: psycopg.Connection) -> None:
+    """A loaded, a failed, a duplicate and a queued file; Turin's second week is refreshed, the others are stale."""
+    run = connection.execute
+    run("SELECT shifts_store.region_ids('{Prague,Turin}'), shifts_store.source_ids('{baba_car}')")
+    run(
+        "INSERT INTO shifts_store.trip_files (uri, name, version, content_hash, status, rows_loaded, rows_rejected)"
+        " VALUES ('file:///a.csv', 'a.csv', '1', 'a', 'loaded', %s, 1),"
+        " ('file:///b.csv', 'b.csv', '1', 'b', 'failed', 0, 0),"
+        " ('file:///c.csv', 'c.csv', '1', 'a', 'duplicate', 0, 0),"
+        " ('file:///d.csv', 'd.csv', '1', NULL, 'queued', 0, 0)",
+        [len(TRIPS)],
+    )
+    run("INSERT INTO shifts_store.rejected_rows VALUES (1, 7, 'invalid time', 'Turin,…')")
+    for week in MONDAYS:
+        run("SELECT shifts_store.ensure_week(%s)", [week])
+    run("SELECT shifts_store.reserve_trip_numbers(%s)", [len(TRIPS)])
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO shifts_store.trips SELECT shifts_store.first_id_of_week(%(week)s) + %(number)s, %(moment)s,"
+            " (SELECT region_id FROM shifts_store.regions WHERE name = %(region)s), 1, 1,"
+            " ST_SetSRID(ST_MakePoint(%(x)s, %(y)s), 4326), ST_SetSRID(ST_MakePoint(%(x)s, %(y)s), 4326)",
+            [
+                dict(zip(("region", "week", "moment", "x", "y"), trip, strict=True), number=number)
+                for number, trip in enumerate(TRIPS, start=1)
+            ],
+        )
+    run(
+        "SELECT shifts_store.book_file(1, array_agg(region_id), array_agg(week), array_agg(trips),"
+        " array_agg(first_at), array_agg(last_at)) FROM (SELECT region_id, shifts_store.week_of(started_at) AS week,"
+        " count(*) AS trips, min(started_at) AS first_at, max(started_at) AS last_at FROM shifts_store.trips"
+        " GROUP BY 1, 2) AS pairs"
+    )
+    _refresh(connection)
+
+
+def _refresh(connection: psycopg.Connection) -> None:
+    """Tiles and one cluster for Turin's second week, in the form of the database's version."""
+    columns = {
+        name
+        for (name,) in connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('shifts_store.weekly_trip_tiles')"
+        )
+    }
+    pair = read_pair(connection, "Turin", MONDAYS[1])
+    assert pair is not None
+    where = [pair.region_id, pair.week]
+    if columns and "low_x0" not in columns:
+        tiles = list(build_tiles(pair.ends))
+        assert replace_layer(connection, pair, "aggregates", lambda inside: write_tiles(pair, tiles, inside))
+    else:
+        if columns:
+            connection.execute(
+                "INSERT INTO shifts_store.weekly_trip_tiles"
+                " VALUES (%s, %s, 0, 12, 7, 45, 7, 45, 8, 45, 8, 45, '', '', '')",
+                where,
+            )
+        connection.execute(
+            "UPDATE shifts_store.week_files SET aggregated = true WHERE (region_id, week) = (%s, %s)", where
+        )
+        assert replace_layer(connection, pair, "aggregates", lambda _: None)
+    region_week = {"region": pair.region_id, "week": pair.week}
+    connection.execute(
+        "INSERT INTO shifts_store.trip_clusters"
+        " SELECT shifts_store.first_id_of_week(%(week)s) + 1, %(region)s, %(week)s, 8, 12, 100, '08:05', '08:00',"
+        " '08:11', 1, min(origin), min(destination) FROM shifts_store.trips WHERE region_id = %(region)s",
+        region_week,
+    )
+    connection.execute(
+        "INSERT INTO shifts_store.trip_cluster_members"
+        " SELECT %(week)s, region_id, shifts_store.first_id_of_week(%(week)s) + 1, trip_id"
+        " FROM shifts_store.trips"
+        " WHERE region_id = %(region)s AND shifts_store.week_of(started_at) = %(week)s",
+        region_week,
+    )
+    assert replace_layer(connection, pair, "clusters", lambda _: None)
+
+
+def contents(url: str) -> list[list[tuple[Any, ...]]]:
+    """The rows that no upgrade may change."""
+    with psycopg.connect(url) as connection:
+        return [sorted(connection.execute(statement).fetchall(), key=repr) for statement in KEPT]
