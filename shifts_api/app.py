@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from shifts_api import warm_up
 from shifts_api.atlases import Atlases
+from shifts_api.browser_guard import BrowserGuard
 from shifts_api.database import create_pool
 from shifts_api.documents import install_documents
 from shifts_api.errors import install_error_handlers
@@ -94,5 +95,6 @@ def create_app(settings: ApiSettings) -> FastAPI:
             ],
             expose_headers=["X-Request-ID", "Retry-After", "Link"],
         )
+    app.add_middleware(BrowserGuard, settings=settings)
     app.add_middleware(Observe, metrics=metrics, prefix=PREFIX, running=running)
     return app

@@ -24,12 +24,16 @@ _MEANINGS = {
     408: ("The body did not come", "The body does not come"),
     413: ("The body is too large", "The body is larger than 16777216 bytes"),
     414: ("The address is too long", "The address is longer than 8192 bytes"),
+    421: (
+        "The service has no such name",
+        "Host evil.example is not served here; SHIFTS_API_HOSTS names those that are",
+    ),
     422: ("The idempotency key was used for another request", "Idempotency-Key: used for another request"),
     431: ("The headers are too long", "The headers are longer than 32768 bytes"),
     503: ("Busy or away, try again", "The database is busy or away, try again"),
     507: ("The landing zone is full", "The landing zone is full"),
 }
-_OF_EVERY_ROUTE = (400, 413, 414, 431, 503)
+_OF_EVERY_ROUTE = (400, 403, 413, 414, 421, 431, 503)
 _NEEDED = {
     "missing": "is missing",
     "int_parsing": "a whole number is needed",

@@ -3,14 +3,13 @@
 import hmac
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
+from shifts_api.browser_guard import LOOPBACK_NAMES, is_own_or_listed
 from shifts_api.errors import ApiError
 from shifts_api.settings import ApiSettings
 
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
@@ -32,8 +31,8 @@ def may_write(request: Request) -> None:
     if not _is_local(request):
         raise ApiError(403, "Without an API key writes are allowed from this machine only")
     origin = request.headers.get("origin")
-    if origin is not None and not _may_ask(origin, request, settings):
-        # A page of another site in a browser on this machine is not this machine's own program.
+    if origin is not None and not is_own_or_listed(origin, request.url.netloc, settings.api_cors_origins):
+        # A page of another site in a browser on this machine is not this machine's own program, and `*` opens reads.
         raise ApiError(403, f"Pages of {origin[:200]} may not write")
 
 
@@ -47,15 +46,6 @@ def _is_local(request: Request) -> bool:
     try:
         if request.client is None or not ip_address(request.client.host).is_loopback:
             return False
-        return request.url.hostname in _LOCAL_NAMES
-    except ValueError:
-        return False
-
-
-def _may_ask(origin: str, request: Request, settings: ApiSettings) -> bool:
-    if origin in settings.api_cors_origins or "*" in settings.api_cors_origins:
-        return True
-    try:
-        return urlsplit(origin).netloc == request.url.netloc
+        return request.url.hostname in LOOPBACK_NAMES
     except ValueError:
         return False

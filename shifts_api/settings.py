@@ -1,10 +1,13 @@
 """The web service's settings, read from the environment or `.env`; a bad one names itself and its reason."""
 
+import re
 from datetime import date
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class ApiSettings(BaseSettings):
@@ -19,8 +22,10 @@ class ApiSettings(BaseSettings):
     api_port: int = Field(8000, ge=1, le=65535)
     api_key: SecretStr | None = None
     """Unset: writes are allowed from loopback only."""
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names under which clients reach the service, comma separated, beside loopback's and `api_host`."""
     api_cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins whose pages may use the service from a browser, comma separated; `*` for all."""
+    """Origins whose pages may use the service from a browser, comma separated; `*` lets all of them read."""
     api_pool_size: int = Field(10, ge=1, le=200)
     """Connections to the trips database."""
     api_pool_wait_s: float = Field(2, gt=0)
@@ -51,7 +56,7 @@ class ApiSettings(BaseSettings):
             raise ValueError("must be a folder or gs://bucket/prefix")
         return value
 
-    @field_validator("api_cors_origins", mode="before")
+    @field_validator("api_hosts", "api_cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -59,6 +64,13 @@ class ApiSettings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("api_hosts")
+    @classmethod
+    def _are_host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST_NAME.fullmatch(name) for name in value):
+            raise ValueError("must be host names separated by commas, without scheme and port")
+        return tuple(name.lower() for name in value)
 
     @field_validator("api_key")
     @classmethod

@@ -177,3 +177,9 @@ def test_filled_in_from_the_example_the_file_is_one_that_compose_takes(tmp_path:
 def test_nothing_is_started_without_its_secrets() -> None:
     with pytest.raises(AssertionError, match=r"see \.env\.example"):
         interpolated(read("docker-compose.yml"), {})
+
+
+def test_the_api_answers_under_its_own_name_and_those_of_the_environment() -> None:
+    hosts = compose()["services"]["api"]["environment"]["SHIFTS_API_HOSTS"]
+    assert hosts == "api,${SHIFTS_API_HOSTS:-}"
+    assert "SHIFTS_API_HOSTS" in read(".env.example")

@@ -248,3 +248,10 @@ def test_the_balancer_passes_on_calls_and_their_description_only(path: str, is_p
         or (entry["pathType"] == "Prefix" and f"{path}/".startswith(f"{entry['path']}/"))
     ]
     assert bool(matching) is is_published
+
+
+def test_the_api_answers_under_the_name_that_clients_ask_for() -> None:
+    (rule,) = manifest("Ingress", "shifts-api")["spec"]["rules"]
+    (container,) = manifest("Deployment", "shifts-api")["spec"]["template"]["spec"]["containers"]
+    settings = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert rule["host"] in settings["SHIFTS_API_HOSTS"].split(",")
