@@ -49,6 +49,13 @@ _DUCKDB = """
 @contextmanager
 def service(environment: dict[str, str], log: Path) -> Iterator[int]:
     """The web service on a free port, as a process of its own."""
+    with service_process(environment, log) as (_, port):
+        yield port
+
+
+@contextmanager
+def service_process(environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The same, with the process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -60,7 +67,7 @@ def service(environment: dict[str, str], log: Path) -> Iterator[int]:
             if process.poll() is not None:
                 raise RuntimeError(log.read_text())
             time.sleep(0.1)
-        yield port
+        yield process, port
     finally:
         process.terminate()
         process.wait()

@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from shifts_api import warm_up
-from shifts_api.atlases import Atlases
 from shifts_api.browser_guard import BrowserGuard
 from shifts_api.database import create_pool
 from shifts_api.documents import install_documents
@@ -20,6 +19,7 @@ from shifts_api.metrics import FeedCollector, Metrics, TilesCollector
 from shifts_api.observe import Observe
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
+from shifts_api.tile_cache import TileCache
 
 PREFIX = "/api/v1"
 CLEARING_UP_TAKES_S = 0.7
@@ -34,13 +34,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = create_pool(settings)
-        app.state.atlases = Atlases(app.state.pool, settings.api_tiles_bytes)
+        app.state.tiles = TileCache(app.state.pool, settings.api_tiles_bytes)
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
-        metrics.registry.register(TilesCollector(app.state.atlases))
+        metrics.registry.register(TilesCollector(app.state.tiles))
         await app.state.feed.start()
         warming = asyncio.create_task(asyncio.to_thread(warm_up.main))
-        reading = asyncio.create_task(app.state.atlases.read_ahead())
+        reading = asyncio.create_task(app.state.tiles.read_ahead())
         app.state.inbox = open_inbox(settings.landing_url)
         app.state.inbox.forget_broken_uploads()
         yield

@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.atlases import Atlases
 from shifts_api.feed.feed import Feed
+from shifts_api.tile_cache import TileCache
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -59,13 +59,15 @@ class FeedCollector(Collector):
 class TilesCollector(Collector):
     """What statistics are counted from, as far as it is in memory."""
 
-    def __init__(self, atlases: Atlases) -> None:
-        self._atlases = atlases
+    def __init__(self, tiles: TileCache) -> None:
+        self._tiles = tiles
 
     def collect(self) -> Iterator[Metric]:
         """The bytes."""
         yield GaugeMetricFamily(
-            "shifts_tiles_held_bytes", "Codes of tiles in memory", value=self._atlases.held_bytes
+            "shifts_tiles_held_bytes",
+            "Memory that tiles take: bounds, codes and bookkeeping",
+            value=self._tiles.held_bytes,
         )
 
 

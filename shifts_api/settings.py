@@ -35,7 +35,7 @@ class ApiSettings(BaseSettings):
     """Of a request that is no upload."""
     api_max_upload_bytes: int = Field(20 * 1024**3, ge=1)
     api_tiles_bytes: int = Field(1024**3, ge=0)
-    """Memory for what statistics were counted from; 8 bytes a trip are all that can be used."""
+    """Memory for tiles, with their bounds and bookkeeping; codes take 8 bytes a trip."""
     api_max_listeners: int = Field(5_000, ge=1)
     """Clients of the feed at one time."""
     time_bin_minutes: int = Field(60, ge=1, le=720)

@@ -1,23 +1,23 @@
 """Trips a week in a box of a region, exactly and as of the snapshot, from tiles that are kept in memory."""
 
 import asyncio
-import bisect
 import os
 from collections import defaultdict
 from datetime import date, datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.atlases import Atlases, binary_cursor, places
 from shifts_api.counting.box import Box, Match
-from shifts_api.counting.question import Question
+from shifts_api.counting.box_count import BoxCount
+from shifts_api.tile_cache import TileCache, binary_cursor
 
 _RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
 _FETCH_BYTES = 6 * 1024**2
+_FETCH_RANGES = 2000
 _WORTH_A_THREAD = 500
 """So many leaves are counted in a millisecond or two, in which others can wait."""
 _CORES = os.cpu_count() or 1
@@ -51,7 +51,7 @@ async def find_region(connection: AsyncConnection, name: str) -> Region | None:
 
 async def weekly_trips(
     connection: AsyncConnection,
-    atlases: Atlases,
+    tiles: TileCache,
     region: Region,
     box: Box,
     match: Match,
@@ -61,7 +61,7 @@ async def weekly_trips(
 
     Args:
         connection: its snapshot is what is counted.
-        atlases: what is in memory.
+        tiles: what is in memory.
         region: found in the same snapshot.
         box: closed.
         match: which ends must lie in it.
@@ -69,15 +69,19 @@ async def weekly_trips(
     """
     counts: defaultdict[date, int] = defaultdict(int)
     async with binary_cursor(connection) as cursor:
-        atlas = await atlases.of(cursor, region.region_id, region.tiles_state)
-        asked = slice(bisect.bisect_left(atlas.weeks, weeks[0]), bisect.bisect_right(atlas.weeks, weeks[1]))
+        index = await tiles.get(cursor, region.region_id, region.tiles_state)
+        first, last = np.array(weeks, "datetime64[D]")
+        asked = slice(
+            int(np.searchsorted(index.weeks, first)), int(np.searchsorted(index.weeks, last, side="right"))
+        )
         if asked.start < asked.stop:
-            question = Question(atlas, asked, box, match)
-            if await _fill(question, atlases, cursor, region.region_id):
-                atlases.trim()
-            await _count(question)
-            await _settle(question, cursor, region.region_id)
-            counts |= zip(atlas.weeks[asked], question.counts.tolist(), strict=True)
+            box_count = BoxCount(index, asked, box, match)
+            for ranges in box_count.missing().parts(_FETCH_BYTES, _FETCH_RANGES):
+                box_count.load(*await tiles.load(cursor, region.region_id, index, ranges))
+            await _count(box_count)
+            await _resolve(box_count, cursor, region.region_id)
+            counts |= zip(index.weeks[asked].tolist(), box_count.counts.tolist(), strict=True)
+        tiles.evict()
     if region.is_pending:
         values = {"region_id": region.region_id, **vars(box), "match": match}
         pending = await connection.execute(_PENDING, {**values, "first": weeks[0], "last": weeks[1]})
@@ -86,32 +90,17 @@ async def weekly_trips(
     return {week: trips for week, trips in sorted(counts.items()) if trips}
 
 
-async def _fill(
-    question: Question, atlases: Atlases, cursor: psycopg.AsyncCursor[Any], region_id: int
-) -> bool:
-    """Brings the codes that are not in memory; whether there were any."""
-    filled = False
-    for needed in question.missing():
-        for pieces in needed.cut(_FETCH_BYTES):
-            await atlases.fill(cursor, region_id, pieces)
-            filled = True
-    return filled
-
-
-async def _count(question: Question) -> None:
-    threads = min(question.cut_leaves // _WORTH_A_THREAD, _CORES)
+async def _count(box_count: BoxCount) -> None:
+    threads = min(box_count.cut_leaves // _WORTH_A_THREAD, _CORES)
     if threads == 0:
-        question.count()
+        box_count.count()
     else:
-        await asyncio.gather(*(asyncio.to_thread(question.count, part, threads) for part in range(threads)))
+        await asyncio.gather(*(asyncio.to_thread(box_count.count, part, threads) for part in range(threads)))
 
 
-async def _settle(question: Question, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
+async def _resolve(box_count: BoxCount, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
     """Counts the trips that codes do not decide."""
-    doubts = list(question.doubts())
-    if not doubts:
-        return
-    await cursor.execute(_RESTS, places(region_id, [pieces for _, pieces in doubts]))
-    rests = iter(await cursor.fetchall())
-    for doubtful, pieces in doubts:
-        question.settle(doubtful, [rest for (rest,) in islice(rests, len(pieces.tiles))])
+    ranges = box_count.rests()
+    if ranges is not None:
+        await cursor.execute(_RESTS, [region_id, *ranges.parameters(box_count.index)])
+        box_count.resolve([rest for (rest,) in await cursor.fetchall()])

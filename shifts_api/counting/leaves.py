@@ -1,4 +1,4 @@
-"""The leaves of tiles as they are stored, and what follows from their bounds: keys, shifts, places in the bytes."""
+"""The leaves of tiles as they are stored, and what follows from their bounds: keys, offsets, shifts."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,58 +23,33 @@ class Leaves(NamedTuple):
     """Shape (n,)."""
     digits: NDArray[np.uint8]
     """Shape (n, 4)."""
+
+
+class Scales(NamedTuple):
+    """How the offsets of coordinates follow from their bounds; all of one shape."""
+
     base: NDArray[np.int64]
-    """Shape (n, 4): the key of `low`."""
+    """The key of the smallest value."""
     largest: NDArray[np.uint64]
-    """Shape (n, 4): largest offset."""
+    """Largest offset."""
     shifts: NDArray[np.int64]
-    """Shape (n, 4)."""
-    tiles: NDArray[np.int64]
-    """Shape (n,): which of the tiles each is in."""
-    numbers: NDArray[np.int64]
-    """Shape (n,): which leaf of its tile, from 0."""
+    """By how many bits offsets are shifted to become codes."""
 
 
 def read_leaves(blobs: Sequence[bytes]) -> Leaves:
     """The leaves of tiles from their column `leaves`."""
-    counts = np.array([len(blob) // LEAF.itemsize for blob in blobs], np.int64)
-    starts = np.cumsum(counts) - counts
     stored = np.frombuffer(b"".join(blobs), LEAF)
-    low, high = stored["low"].copy(), stored["high"].copy()
-    digits = stored["digits"].copy()
-    base = _keys(low, digits)
-    # Differences of keys need 64 bits without a sign; they wrap into the right ones.
-    largest = (_keys(high, digits) - base).view(np.uint64)
     return Leaves(
-        low,
-        high,
-        stored["trips"].astype(np.int64),
-        digits,
-        base,
-        largest,
-        _shifts(largest),
-        np.repeat(np.arange(len(blobs)), counts),
-        np.arange(counts.sum()) - np.repeat(starts, counts),
+        stored["low"].copy(), stored["high"].copy(), stored["trips"].astype(np.int64), stored["digits"].copy()
     )
 
 
-def concatenated(several: Sequence[Leaves]) -> Leaves:
-    """The leaves of several, one after the other; `tiles` count anew in each."""
-    if not several:
-        return read_leaves([])
-    return Leaves(*(np.concatenate(column) for column in zip(*several, strict=True)))
-
-
-def rest_places(leaves: Leaves) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Bytes of one rest, and where those of each leaf and coordinate begin in its tile's `rests`; shapes (n, 4)."""
-    widths = (leaves.shifts + 7) // 8
-    sizes = widths * leaves.trips[:, None]
-    before = np.cumsum(sizes, axis=0) - sizes
-    first = np.flatnonzero(leaves.numbers == 0)
-    of_axis = np.add.reduceat(sizes, first, axis=0)
-    # First of all leaves' first coordinate, then of all leaves' second.
-    starts = before - before[first][leaves.tiles] + (np.cumsum(of_axis, axis=1) - of_axis)[leaves.tiles]
-    return widths, starts
+def scales(low: NDArray[np.float64], high: NDArray[np.float64], digits: NDArray[np.uint8]) -> Scales:
+    """The scales of coordinates from their bounds and digits, all of one shape."""
+    base = _keys(low, digits)
+    # Differences of keys need 64 bits without a sign; they wrap into the right ones.
+    largest = (_keys(high, digits) - base).view(np.uint64)
+    return Scales(base, largest, _shifts(largest))
 
 
 def keys_of_bits(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -5,10 +5,10 @@ holds for each leaf and coordinate the first code and the number of codes that d
 perhaps do; see intervals.py. For a box across the antimeridian what lies between two longitudes is outside.
 """
 
-from typing import Any
-
 import numba
 import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from shifts_api.counting.leaves import LEAF_TRIPS
@@ -17,23 +17,40 @@ _LON = 2
 """Every second coordinate is a longitude."""
 
 
+@intrinsic
+def _as_pointer(_, __):  # type: ignore[no-untyped-def]
+    """The pointer to uint16 that an int64 holds."""
+    pointer = types.CPointer(types.uint16)  # type: ignore[attr-defined]
+
+    def build(context, builder, ___, arguments):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
+
+    return pointer(types.int64), build
+
+
 @numba.njit(cache=True, nogil=True)
-def count_leaves(codes, own, trips, cut, sides, inverted, any_end, certain, possible):  # type: ignore[no-untyped-def]
+def _column(address, count):  # type: ignore[no-untyped-def]
+    """The codes of a coordinate of a leaf."""
+    return numba.carray(_as_pointer(address), (count,), np.uint16)
+
+
+@numba.njit(cache=True, nogil=True)
+def count_leaves(addresses, trips, cut, sides, inverted, any_end, certain, possible):  # type: ignore[no-untyped-def]
     """Puts how many trips of each leaf match for certain into `certain`, and how many may into `possible`.
 
-    `codes` is (4, leaves of the pair, LEAF_TRIPS); `own` (k,) the number of each cut leaf among them and `trips`
-    (k,) how many it has; `cut` (k, 4) the coordinates that decide; `sides` (k, 4, 4); `any_end` says that one end
-    in the box is enough.
+    `addresses` (k, 4) says where the codes of each cut leaf lie in memory, whoever calls keeps them there; `trips`
+    (k,) how many trips it has; `cut` (k, 4) the coordinates that decide, whose addresses must be known; `sides`
+    (k, 4, 4); `any_end` says that one end in the box is enough.
     """
     sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
-    for leaf in range(own.size):
+    for leaf in range(trips.size):
         count = trips[leaf]
-        _match(codes, own[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
+        _match(addresses[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
         certain[leaf], possible[leaf] = _sum(sure[0], count), _sum(may[0], count)
 
 
 @numba.njit(cache=True, nogil=True)
-def _match(codes, leaf, count, cut, sides, inverted, any_end, sure, may):  # type: ignore[no-untyped-def]
+def _match(addresses, count, cut, sides, inverted, any_end, sure, may):  # type: ignore[no-untyped-def]
     """Marks in the first row of `sure` which trips of a leaf match for certain, and in that of `may` which may."""
     ends = 0
     for end in (0, 2):
@@ -41,8 +58,9 @@ def _match(codes, leaf, count, cut, sides, inverted, any_end, sure, may):  # typ
         for axis in (end, end + 1):
             if cut[axis]:
                 turned = inverted and axis % _LON == 0
-                # Sliced at once, a row is known to be contiguous: eight times as fast.
-                _mark(codes[axis, leaf], count, sides[axis], turned, fresh, sure[ends], may[ends])
+                _mark(
+                    _column(addresses[axis], count), count, sides[axis], turned, fresh, sure[ends], may[ends]
+                )
                 fresh = False
         # An end that decides nothing is inside, or outside where one end is enough.
         ends += not fresh
@@ -90,7 +108,7 @@ def _sum(marks, count):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def find_open(  # type: ignore[no-untyped-def]
-    codes, own, trips, cut, sides, inverted, any_end, wanted, leaves, places, between, open_
+    addresses, trips, cut, sides, inverted, any_end, wanted, leaves, places, between, open_
 ):
     """Finds the trips of the leaves `wanted` that may match but not for certain.
 
@@ -101,19 +119,22 @@ def find_open(  # type: ignore[no-untyped-def]
     sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
     for leaf in wanted:
         count = trips[leaf]
-        _match(codes, own[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
+        _match(addresses[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
         for trip in range(count):
             if sure[0, trip] == may[0, trip]:
                 continue
             leaves[found], places[found] = leaf, trip
             for axis in range(4):
-                side, code = sides[leaf, axis], codes[axis, own[leaf], trip]
+                if not cut[leaf, axis]:
+                    between[found, axis] = open_[found, axis] = False
+                    continue
+                side, code = sides[leaf, axis], _column(addresses[leaf, axis], count)[trip]
                 within = np.uint16(code - side[0]) < side[1]
                 perhaps = np.uint16(code - side[2]) < side[3]
                 if inverted and axis % _LON == 0:
                     within, perhaps = not perhaps, not within
-                between[found, axis] = cut[leaf, axis] and within
-                open_[found, axis] = cut[leaf, axis] and perhaps and not within
+                between[found, axis] = within
+                open_[found, axis] = perhaps and not within
             found += 1
 
 
@@ -127,20 +148,32 @@ def _decide(between, cut, any_end):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_decided(between, cut, any_end):  # type: ignore[no-untyped-def]
-    total = 0
+def _decide_all(between, cut, any_end, match):  # type: ignore[no-untyped-def]
     for trip in range(len(between)):
-        total += _decide(between[trip], cut[trip], any_end)
-    return total
+        match[trip] = _decide(between[trip], cut[trip], any_end)
 
 
-def count_decided(between: NDArray[np.bool_], cut: NDArray[np.bool_], any_end: bool) -> int:
-    """How many single trips match.
+def decide(between: NDArray[np.bool_], cut: NDArray[np.bool_], any_end: bool) -> NDArray[np.bool_]:
+    """Whether single trips match; shape (trips,).
 
     Args:
         between: shape (trips, 4): whether each coordinate lies between the sides.
         cut: shape (trips, 4): the coordinates that decide.
         any_end: whether one end in the box is enough.
     """
-    total: Any = _count_decided(between, cut, any_end)
-    return int(total)
+    match = np.empty(len(between), bool)
+    _decide_all(between, cut, any_end, match)
+    return match
+
+
+@numba.njit(cache=True, nogil=True)
+def _read_codes(addresses, trips, codes):  # type: ignore[no-untyped-def]
+    for number in range(addresses.size):
+        codes[number] = _column(addresses[number], trips[number] + 1)[trips[number]]
+
+
+def read_codes(addresses: NDArray[np.int64], trips: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """Single codes: that of the trip of each number in the column at each address; shapes (k,)."""
+    codes = np.empty(len(addresses), np.uint16)
+    _read_codes(addresses, trips, codes)
+    return codes

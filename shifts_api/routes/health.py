@@ -26,6 +26,7 @@ class Readiness(BaseModel):
     ready: bool
     database: str = Field(examples=["ok"])
     feed: str = Field(examples=["ok"])
+    statistics: str = Field(examples=["ok"])
 
 
 @router.get("/health", summary="The process lives")
@@ -41,9 +42,10 @@ async def health() -> Health:
     responses={503: {"model": Readiness, "description": "Something is not ready"}},
 )
 async def ready(request: Request) -> JSONResponse:
-    """Whether trips can be read and events are heard of."""
+    """Whether trips can be read and counted, and events are heard of."""
     pool: AsyncEngine = request.app.state.pool
     feed: Feed = request.app.state.feed
+    failure = request.app.state.tiles.failure
     try:
         async with pool.connect() as connection:
             await connection.execute(text("SELECT FROM shifts_store.regions LIMIT 1"))
@@ -51,9 +53,10 @@ async def ready(request: Request) -> JSONResponse:
     except SQLAlchemyError as error:
         database = f"not reachable ({type(error).__name__})"
     state = Readiness(
-        ready=database == "ok" and feed.connected,
+        ready=database == "ok" and feed.connected and failure is None,
         database=database,
         feed="ok" if feed.connected else "not connected",
+        statistics="ok" if failure is None else f"tiles are not readable ({failure})",
     )
     return JSONResponse(state.model_dump(), 200 if state.ready else 503)
 

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.atlases import Atlases
 from shifts_api.counting.box import Box, Match
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
 from shifts_api.parameters import read_box
+from shifts_api.tile_cache import TileCache
 from shifts_api.weekly_trips import Region, find_region, weekly_trips
 from shifts_api.weeks import Weeks, limits_of, parse_week, weeks_that_count
 
@@ -88,7 +88,7 @@ async def stats(request: Request, connection: Snapshot) -> Mean:
         # The original knows no antimeridian: such a box holds nothing.
         return Mean(mean=None)
     box = Box(west, south, east, north)
-    trips = await weekly_trips(connection, request.app.state.atlases, region, box, "both", _FOR_EVER)
+    trips = await weekly_trips(connection, request.app.state.tiles, region, box, "both", _FOR_EVER)
     return Mean(mean=sum(trips.values()) / len(trips) if trips else None)
 
 
@@ -111,8 +111,8 @@ async def weekly(
     found = await _find(connection, region)
     span = (found.first_at, found.last_at) if found.first_at and found.last_at else None
     limits = limits_of(weeks, span, first, last)
-    atlases: Atlases = request.app.state.atlases
-    trips = await weekly_trips(connection, atlases, found, box, match, limits) if limits else {}
+    tiles: TileCache = request.app.state.tiles
+    trips = await weekly_trips(connection, tiles, found, box, match, limits) if limits else {}
     divisor = weeks_that_count(weeks, trips, span, first, last)
     total = sum(trips.values())
     return WeeklyStatistics(

@@ -44,11 +44,16 @@ def _ready(service: Service) -> tuple[int, object]:
 def test_while_the_trips_are_away_it_says_so_and_answers_shortly(
     service: Service, client: httpx.Client, outbox: psycopg.Connection
 ) -> None:
-    assert _ready(service) == (200, {"ready": True, "database": "ok", "feed": "ok"})
+    assert _ready(service) == (200, {"ready": True, "database": "ok", "feed": "ok", "statistics": "ok"})
     with _away(service.database_url, outbox):
         assert _ready(service) == (
             503,
-            {"ready": False, "database": "not reachable (OperationalError)", "feed": "ok"},
+            {
+                "ready": False,
+                "database": "not reachable (OperationalError)",
+                "feed": "ok",
+                "statistics": "ok",
+            },
         )
         answer = client.get("/regions")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
@@ -67,7 +72,10 @@ def test_while_the_feed_is_away_it_says_so_and_answers_all_the_same(
 ) -> None:
     with _away(service.dagster_database_url, trips_db):
         wait_until(lambda: _ready(service)[0] == 503, 20)
-        assert _ready(service) == (503, {"ready": False, "database": "ok", "feed": "not connected"})
+        assert _ready(service) == (
+            503,
+            {"ready": False, "database": "ok", "feed": "not connected", "statistics": "ok"},
+        )
         assert service.metric("shifts_feed_connected") == 0
         assert client.get("/regions").status_code == 200
     wait_until(lambda: _ready(service)[0] == 200, 20)

@@ -5,10 +5,11 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_api.counting.atlas import Atlas, Pair, read_pair
 from shifts_api.counting.box import Box, Match
-from shifts_api.counting.pieces import Pieces
-from shifts_api.counting.question import Question
+from shifts_api.counting.box_count import BoxCount
+from shifts_api.counting.byte_ranges import ByteRanges
+from shifts_api.counting.leaves import read_leaves
+from shifts_api.counting.region_index import RegionTileIndex, TileRow, empty_index
 from shifts_pipeline.tiling.tiles import Tile, build_tiles
 
 
@@ -21,34 +22,48 @@ def count_in(tiles: list[Tile], box: Box, match: Match) -> int:
     """Trips of some tiles that match."""
     if not tiles:
         return 0
-    return int(answer(Atlas(1, [to_pair(tiles)]), {date(2018, 5, 28): tiles}, box, match).sum())
+    of_weeks = {date(2018, 5, 28): tiles}
+    return int(answer(to_index(of_weeks), of_weeks, box, match).sum())
 
 
-def to_pair(tiles: list[Tile], week: date = date(2018, 5, 28)) -> Pair:
-    """Tiles as the service reads them."""
-    return read_pair(week, 1, [(number, tile.trips, tile.leaves) for number, tile in enumerate(tiles)])
+def to_index(tiles: dict[date, list[Tile]], before: RegionTileIndex | None = None) -> RegionTileIndex:
+    """Tiles as the service reads them, all in version 1; `before` is what it knew already."""
+    before = before or empty_index()
+    versions = dict.fromkeys(tiles, 1)
+    rows = [
+        TileRow(week, number, tile.trips, tile.leaves)
+        for week in before.unknown(versions)
+        for number, tile in enumerate(tiles[week])
+    ]
+    return before.updated(before.revision + 1, versions, rows, read_leaves([row.leaves for row in rows]))
 
 
-def answer(atlas: Atlas, tiles: dict[date, list[Tile]], box: Box, match: Match) -> NDArray[np.int64]:
+def answer(
+    index: RegionTileIndex, tiles: dict[date, list[Tile]], box: Box, match: Match
+) -> NDArray[np.int64]:
     """Matching trips of each pair; whatever is asked for is taken from `tiles`."""
-    question = Question(atlas, slice(0, len(atlas.pairs)), box, match)
-    for pieces in question.missing():
-        for part in pieces.cut(100_000):
-            for axis, leaf, piece in zip(
-                part.axes.tolist(), part.leaves.tolist(), _read(part, tiles, "codes"), strict=True
-            ):
-                part.pair.fill(axis, leaf, piece)
-    assert not list(question.missing())
-    question.count()
-    for doubtful, pieces in question.doubts():
-        question.settle(doubtful, _read(pieces, tiles, "rests"))
-    return question.counts
+    box_count = BoxCount(index, slice(0, len(index.weeks)), box, match)
+    for part in box_count.missing().parts(100_000, 100):
+        pieces = read(part, index, tiles, "codes")
+        columns = part.located(index, pieces)
+        index.store(columns, index.tiles.pairs[part.tiles].tolist(), pieces)
+        box_count.load(columns, pieces)
+    assert len(box_count.missing().sizes) == 0
+    box_count.count()
+    rests = box_count.rests()
+    if rests is not None:
+        box_count.resolve(read(rests, index, tiles, "rests"))
+    return box_count.counts
 
 
-def _read(pieces: Pieces, tiles: dict[date, list[Tile]], column: str) -> list[bytes]:
-    places = zip(pieces.tiles.tolist(), pieces.starts.tolist(), pieces.sizes.tolist(), strict=True)
-    of_pair = tiles[pieces.pair.week]
-    return [getattr(of_pair[tile], column)[start : start + size] for tile, start, size in places]
+def read(
+    ranges: ByteRanges, index: RegionTileIndex, tiles: dict[date, list[Tile]], column: str
+) -> list[bytes]:
+    """The bytes of ranges, copies as the database gives them."""
+    return [
+        bytes(bytearray(getattr(tiles[week][tile], column))[start : start + size])
+        for week, tile, start, size in zip(*ranges.parameters(index), strict=True)
+    ]
 
 
 def count_one_by_one(ends: NDArray[np.float64], box: Box, match: Match) -> int:

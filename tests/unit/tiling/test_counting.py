@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shifts_api.counting.atlas import Atlas
 from shifts_api.counting.box import Box, Match
-from shifts_api.counting.question import Question
+from shifts_api.counting.box_count import BoxCount
 from shifts_pipeline.tiling.split import LEAF_TRIPS, TILE_TRIPS
 from shifts_pipeline.tiling.tiles import build_tiles
-from tests.unit.tiling.counting import answer, count_by_tiles, count_in, count_one_by_one, to_pair
+from tests.unit.tiling.counting import answer, count_by_tiles, count_in, count_one_by_one, to_index
 
 MATCHES: tuple[Match, ...] = get_args(Match)
 
@@ -122,10 +121,10 @@ def test_several_weeks_are_counted_each_by_itself_and_what_was_read_is_not_read_
     weeks = [date(2018, 4, 30) + timedelta(weeks=n) for n in range(4)]
     ends = {week: random_trips(rng, int(rng.integers(1, 3000)), "mixed") for week in weeks}
     tiles = {week: list(build_tiles(of_week.copy())) for week, of_week in ends.items()}
-    atlas = Atlas(1, [to_pair(of_week, week) for week, of_week in tiles.items()])
+    index = to_index(tiles)
     for _ in range(20):
         box = random_box(rng, ends[weeks[0]])
         for match in MATCHES:
-            counted = answer(atlas, tiles, box, match)
+            counted = answer(index, tiles, box, match)
             assert counted.tolist() == [count_one_by_one(ends[week], box, match) for week in weeks]
-            assert not list(Question(atlas, slice(0, 4), box, match).missing())
+            assert len(BoxCount(index, slice(0, 4), box, match).missing().sizes) == 0

@@ -1,0 +1,53 @@
+"""Many (region, week) pairs with few trips each, as loads and refreshes leave them."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import psycopg
+
+from shifts_pipeline.tiling.tiles import Tile, build_tiles
+
+_FIRST_WEEK = date(2014, 1, 6)
+_DISTINCT = 200
+"""Pairs that differ; the others are the same again."""
+_COPY = "COPY shifts_store.weekly_trip_tiles (region_id, week, tile, trips, leaves, codes, rests) FROM STDIN"
+
+
+def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
+    """Pairs as a load and a refresh leave them, without the trips themselves, which nobody asks for."""
+    rng = np.random.default_rng(0)
+    tiles = [_tile(rng, trips) for _ in range(_DISTINCT)]
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "SELECT shifts_store.region_ids(array_agg(format('Region %%s', n))) FROM generate_series(1, %s) n",
+            [regions],
+        )
+        connection.execute(
+            "INSERT INTO shifts_store.trip_files (uri, name, version, status, announced_at)"
+            " VALUES ('bench:pairs', 'pairs.csv', '1', 'loaded', now())"
+        )
+        pairs = [(r, w) for r in range(1, regions + 1) for w in range(weeks)]
+        counts = [tiles[(r * weeks + w) % _DISTINCT].trips for r, w in pairs]
+        mondays = [_FIRST_WEEK + timedelta(weeks=w) for _, w in pairs]
+        starts = [f"{monday}T08:00:00" for monday in mondays]
+        connection.execute(
+            "SELECT shifts_store.book_file((SELECT max(file_id) FROM shifts_store.trip_files),"
+            " %s::integer[], %s::date[], %s::bigint[], %s::timestamp[], %s::timestamp[])",
+            [[r for r, _ in pairs], mondays, counts, starts, starts],
+        )
+        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for (region, week), monday in zip(pairs, mondays, strict=True):
+                tile = tiles[(region * weeks + week) % _DISTINCT]
+                copy.write_row((region, monday, 0, tile.trips, tile.leaves, tile.codes, tile.rests))
+        connection.execute(
+            "UPDATE shifts_store.region_weeks SET tiles_version = change_id, aggregates_change_id = change_id,"
+            " clusters_change_id = change_id"
+        )
+        connection.execute("UPDATE shifts_store.week_files SET aggregated = true")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+
+
+def _tile(rng: np.random.Generator, trips: int) -> Tile:
+    (tile,) = build_tiles(np.round(rng.normal([7.65, 45.05] * 2, 0.05, (rng.poisson(trips) + 1, 4)), 6))
+    return tile

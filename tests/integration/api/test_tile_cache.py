@@ -1,0 +1,208 @@
+"""Tiles in the service's memory: reading ahead, its faults, the budget, and what `/ready` says about it."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import date
+from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bench.pairs_data import fill_pairs
+from shifts_api import tile_cache
+from shifts_api.app import create_app
+from shifts_api.counting.box import Box
+from shifts_api.counting.leaves import Leaves, read_leaves
+from shifts_api.database import create_pool
+from shifts_api.settings import ApiSettings
+from shifts_api.tile_cache import TileCache
+from shifts_api.weekly_trips import find_region, weekly_trips
+
+REGIONS, WEEKS, TRIPS = 16, 60, 20
+PLENTY = 1024**3
+BOX = Box(7.6, 45.0, 7.7, 45.1)
+
+
+@pytest.fixture(scope="module")
+def options(database_url: str) -> ApiSettings:
+    """Settings for a database of many small pairs."""
+    fill_pairs(database_url, REGIONS, WEEKS, TRIPS)
+    return ApiSettings(database_url=database_url, dagster_database_url=database_url, landing_url="landing")
+
+
+@contextlib.asynccontextmanager
+async def pool_of(options: ApiSettings) -> AsyncIterator[AsyncEngine]:
+    pool = create_pool(options)
+    try:
+        yield pool
+    finally:
+        await pool.dispose()
+
+
+@contextlib.asynccontextmanager
+async def reading(pool: AsyncEngine, max_bytes: int) -> AsyncIterator[TileCache]:
+    """A cache that reads ahead."""
+    tiles = TileCache(pool, max_bytes)
+    task = asyncio.create_task(tiles.read_ahead())
+    try:
+        yield tiles
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def has_read(tiles: TileCache, pairs: int) -> None:
+    """Returns when the codes of so many pairs are in memory."""
+    async with asyncio.timeout(60):
+        while tiles.pairs_held < pairs:
+            await asyncio.sleep(0.005)
+
+
+async def ask(connection: AsyncConnection, tiles: TileCache, name: str) -> int:
+    """Trips of a region in the box."""
+    region = await find_region(connection, name)
+    assert region is not None
+    weeks = (date(2000, 1, 3), date(2999, 12, 30))
+    return sum((await weekly_trips(connection, tiles, region, BOX, "both", weeks)).values())
+
+
+@contextlib.contextmanager
+def calls_counted() -> Iterator[list[int]]:
+    """Counts the calls that are made by the code of the service."""
+    calls = [0]
+
+    def count(frame: FrameType, event: str, _: Any) -> None:
+        if event in ("call", "c_call") and "shifts_api" in frame.f_code.co_filename:
+            calls[0] += 1
+
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+def test_reading_ahead_takes_no_more_work_a_pair_however_many_there_are(
+    options: ApiSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def calls_for(first_regions: int) -> int:
+        monkeypatch.setattr(
+            tile_cache,
+            "_REVISIONS",
+            "SELECT region_id, sum(tiles_version)::bigint FROM shifts_store.region_weeks"
+            f" WHERE region_id <= {first_regions} AND (region_id = %(region)s OR %(region)s IS NULL)"
+            " GROUP BY region_id",
+        )
+        async with pool_of(options) as pool:
+            with calls_counted() as calls:
+                async with reading(pool, PLENTY) as tiles:
+                    await has_read(tiles, first_regions * WEEKS)
+        return calls[0]
+
+    asyncio.run(calls_for(1))
+    few, many = asyncio.run(calls_for(2)), asyncio.run(calls_for(16))
+    assert many < 8 * 1.3 * few
+
+
+@pytest.mark.parametrize("error", [OSError, MemoryError, ValueError])
+def test_reading_ahead_goes_on_with_the_other_regions_and_comes_back(
+    options: ApiSettings, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    failures = [error(), error()]
+
+    def fail_at_first(blobs: list[bytes]) -> Leaves:
+        if failures:
+            raise failures.pop()
+        return read_leaves(blobs)
+
+    async def read() -> None:
+        async with pool_of(options) as pool, reading(pool, PLENTY) as tiles:
+            await has_read(tiles, REGIONS * WEEKS)
+
+    monkeypatch.setattr(tile_cache, "read_leaves", fail_at_first)
+    monkeypatch.setattr(tile_cache, "_RETRY_S", 0.01)
+    asyncio.run(read())
+    assert not failures
+
+
+def test_bounds_codes_and_bookkeeping_stay_within_the_budget(options: ApiSettings) -> None:
+    async def read_all(max_bytes: int) -> tuple[int, list[int], set[int]]:
+        async with pool_of(options) as pool, reading(pool, max_bytes) as tiles, pool.connect() as connection:
+            counts, held = [], set()
+            for number in [*range(1, REGIONS + 1), 1, 2]:
+                counts.append(await ask(connection, tiles, f"Region {number}"))
+                held.add(tiles.held_bytes)
+            return tiles.index_bytes, counts, held
+
+    index_bytes, counts, held = asyncio.run(read_all(PLENTY))
+    assert max(held) > index_bytes > 0
+    for budget in (max(held) // 2, index_bytes // 4, index_bytes // REGIONS, 0):
+        _, again, held = asyncio.run(read_all(budget))
+        assert again == counts
+        assert max(held) <= budget
+
+
+def test_totals_are_those_of_what_is_held(options: ApiSettings, trips_db: psycopg.Connection) -> None:
+    async def totals() -> None:
+        async with pool_of(options) as pool, reading(pool, PLENTY) as tiles, pool.connect() as connection:
+            await has_read(tiles, REGIONS * WEEKS)
+            before = tiles.held_bytes
+            # A pair is refreshed, without a change of its tiles.
+            trips_db.execute(
+                "UPDATE shifts_store.region_weeks SET tiles_version = nextval('shifts_store.changes') + 1000000"
+                " WHERE region_id = 3 AND week = '2014-01-06'"
+            )
+            await ask(connection, tiles, "Region 3")
+            await has_read(tiles, REGIONS * WEEKS)
+            assert tiles.held_bytes == before
+
+    asyncio.run(totals())
+
+
+def test_ready_says_that_statistics_cannot_be_counted_and_when_they_can_again(
+    options: ApiSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answers() -> list[tuple[int, str]]:
+        app, found = create_app(options), []
+        async with pool_of(options) as pool, pool.connect() as connection:
+            app.state.pool, app.state.tiles = pool, TileCache(pool, 0)
+            app.state.feed = SimpleNamespace(connected=True)
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                for failure in (None, OSError, MemoryError, None):
+
+                    def read(blobs: list[bytes], failure: type[Exception] | None = failure) -> Leaves:
+                        if failure is not None:
+                            raise failure
+                        return read_leaves(blobs)
+
+                    monkeypatch.setattr(tile_cache, "read_leaves", read)
+                    with contextlib.suppress(OSError, MemoryError):
+                        await ask(connection, app.state.tiles, "Region 1")
+                    answer = await client.get("/ready")
+                    found.append((answer.status_code, answer.json()["statistics"]))
+        return found
+
+    assert asyncio.run(answers()) == [
+        (200, "ok"),
+        (503, "tiles are not readable (OSError)"),
+        (503, "tiles are not readable (MemoryError)"),
+        (200, "ok"),
+    ]
+
+
+def test_the_service_takes_no_mapping_of_memory_for_each_pair(options: ApiSettings) -> None:
+    async def grown() -> int:
+        async with pool_of(options) as pool:
+            before = len(Path("/proc/self/maps").read_text().splitlines())
+            async with reading(pool, PLENTY) as tiles:
+                await has_read(tiles, REGIONS * WEEKS)
+                return len(Path("/proc/self/maps").read_text().splitlines()) - before
+
+    assert asyncio.run(grown()) < REGIONS * WEEKS // 10
