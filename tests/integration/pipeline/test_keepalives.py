@@ -1,11 +1,13 @@
 """A server notices that a client's machine is gone, on every connection that can hold locks."""
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
 
 from shifts_pipeline import database
 from shifts_platform.embedded_postgres import EmbeddedPostgres
@@ -22,11 +24,20 @@ SETTINGS = {
 PIPELINE = Path(database.__file__).parent
 
 
+@contextmanager
+def closing_pool(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        engine.dispose()
+
+
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg2"])
 def test_connections_of_the_pipeline_have_keepalives_on_both_ends(database_url: str, driver: str) -> None:
     url = make_url(database_url).set(drivername=driver).update_query_dict({"options": "-c work_mem=5MB"})
     address = url.render_as_string(hide_password=False)
-    with database.connect(address) as connection, database.engine(address).connect() as pooled:
+    engine = database.engine(address)
+    with closing_pool(engine), database.connect(address) as connection, engine.connect() as pooled:
         for name, value in {**SETTINGS, "work_mem": "5MB"}.items():
             assert connection.execute(f"SHOW {name}".encode()).fetchone() == (value,)
             assert pooled.execute(text(f"SHOW {name}")).one() == (value,)
