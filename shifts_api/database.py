@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shifts_api.database_url import parse_database_url
 from shifts_api.settings import ApiSettings
 
 ROLE = "shifts_api"
@@ -23,7 +23,7 @@ _NOTICE_DEAD_PEERS = {
 def create_pool(settings: ApiSettings) -> AsyncEngine:
     """The pool on the trips database; a request waits a moment for a connection and is then sent away."""
     return create_async_engine(
-        _address(settings.database_url).set(drivername="postgresql+psycopg"),
+        parse_database_url(settings.database_url).set(drivername="postgresql+psycopg"),
         pool_size=settings.api_pool_size,
         max_overflow=0,
         pool_timeout=settings.api_pool_wait_s,
@@ -58,12 +58,13 @@ async def snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
 Snapshot = Annotated[AsyncConnection, Depends(snapshot, scope="function")]
 
 
-def _address(url: str) -> URL:
-    return make_url(url.replace("postgres://", "postgresql://", 1))
-
-
 def _conninfo(url: str) -> str:
-    return _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = parse_database_url(url)
+    # Written out by SQLAlchemy, the spaces of an option would be plus signs, which libpq leaves as they are.
+    options = {
+        name: value if isinstance(value, str) else ",".join(value) for name, value in address.query.items()
+    }
+    return make_conninfo(**{**address.translate_connect_args(username="user", database="dbname"), **options})
 
 
 def _options(url: str, statement_timeout_ms: int) -> str:

@@ -1,9 +1,8 @@
 """Parameters that several calls share, from their text to values."""
 
 import math
-import re
 from datetime import date, time
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -11,22 +10,42 @@ from shifts_api.counting.box import Box
 from shifts_api.errors import ApiError
 from shifts_api.weeks import parse_week
 
-_WEEK_OR_DATE = re.compile(r"\d{4}-(W\d\d|\d\d-\d\d)", re.ASCII)
 TASK = r"^[A-Za-z0-9._-]{1,100}$"
 """What a task's or a run's id looks like."""
 
+_WEEK_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\d{4}-W(0[1-9]|[1-4]\d|5[0-3])$"},
+        {"type": "string", "format": "date"},
+    ]
+}
+_WEEKS = ["2018-W22", "2018-05-28"]
 WeekText = Annotated[
     str,
     Query(
         description="An ISO week, or the date of a day in it.",
         max_length=10,
-        examples=["2018-W22", "2018-05-28"],
-        json_schema_extra={
-            "anyOf": [
-                {"type": "string", "pattern": r"^\d{4}-W(0[1-9]|[1-4]\d|5[0-3])$"},
-                {"type": "string", "format": "date"},
-            ]
-        },
+        examples=_WEEKS,
+        json_schema_extra=_WEEK_SCHEMA,
+    ),
+]
+FromText = Annotated[
+    str | None,
+    Query(
+        alias="from",
+        description="The first week that counts, or a day in it.",
+        max_length=10,
+        examples=_WEEKS,
+        json_schema_extra=_WEEK_SCHEMA,
+    ),
+]
+ToText = Annotated[
+    str | None,
+    Query(
+        description="The last week that counts, or a day in it.",
+        max_length=10,
+        examples=_WEEKS,
+        json_schema_extra=_WEEK_SCHEMA,
     ),
 ]
 TimeText = Annotated[
@@ -48,18 +67,16 @@ BoxText = Annotated[
 ]
 
 
-def read_week(text: str) -> date:
-    """The Monday of a week.
+def read_week(name: str, text: str) -> date:
+    """The Monday of a week that a parameter names.
 
     Raises:
-        ApiError: 400, it is none by its form; 404, there is no such week.
+        ApiError: 400, it is no week, or there is none of that number.
     """
-    if _WEEK_OR_DATE.fullmatch(text) is None:
-        raise ApiError(400, "week: an ISO week like 2018-W22 or a date like 2018-05-28 is needed")
     try:
         return parse_week(text)
-    except ValueError:
-        raise ApiError(404, f"Week {text} not found") from None
+    except ValueError as error:
+        raise ApiError(400, f"{name}: {error}") from None
 
 
 def read_time(text: str) -> time:

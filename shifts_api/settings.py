@@ -7,16 +7,20 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shifts_api.database_url import parse_database_url
+
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class ApiSettings(BaseSettings):
     """What the service can be told from outside, `SHIFTS_` before each name."""
 
-    model_config = SettingsConfigDict(env_prefix="SHIFTS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SHIFTS_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    database_url: str
-    dagster_database_url: str
+    database_url: str = Field(repr=False)
+    dagster_database_url: str = Field(repr=False)
     landing_url: str
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
@@ -45,8 +49,14 @@ class ApiSettings(BaseSettings):
     @field_validator("database_url", "dagster_database_url")
     @classmethod
     def _is_postgres(cls, value: str) -> str:
-        if not value.startswith(("postgresql://", "postgresql+", "postgres://")):
-            raise ValueError("must be a postgresql:// URL")
+        parse_database_url(value)
+        return value
+
+    @field_validator("first_week")
+    @classmethod
+    def _is_monday(cls, value: date) -> date:
+        if value.isoweekday() != 1 or value < date(1970, 1, 5):
+            raise ValueError("must be a Monday, 1970-01-05 or later")
         return value
 
     @field_validator("landing_url")

@@ -1,11 +1,13 @@
 """Weekly means: which weeks count, and what a request's weeks mean. Pure functions on dates."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 Weeks = Literal["active", "span", "full"]
 ONE_WEEK = timedelta(weeks=1)
+_WEEK_OR_DATE = re.compile(r"(?P<year>\d{4})-(?:W(?P<week>\d\d)|\d\d-\d\d)", re.ASCII)
 
 
 def monday_of(day: date) -> date:
@@ -17,14 +19,17 @@ def parse_week(text: str) -> date:
     """The Monday of an ISO week like 2018-W22, or of the week of a date like 2018-05-31.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or there is no such week or day; the message says which.
     """
-    if "W" in text:
-        year, _, week = text.partition("-W")
-        if len(year) != 4 or len(week) != 2:
-            raise ValueError(text)
-        return date.fromisocalendar(int(year), int(week), 1)
-    return monday_of(date.fromisoformat(text))
+    match = _WEEK_OR_DATE.fullmatch(text)
+    if match is None:
+        raise ValueError("an ISO week like 2018-W22 or a date like 2018-05-31 is needed")
+    try:
+        if match["week"]:
+            return date.fromisocalendar(int(match["year"]), int(match["week"]), 1)
+        return monday_of(date.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise ValueError(f"there is no {text}") from None
 
 
 def weeks_that_count(

@@ -6,14 +6,18 @@ from functools import cache
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shifts_pipeline.database import parse_database_url
+
 
 class PipelineSettings(BaseSettings):
     """What the pipeline can be told from outside, `SHIFTS_` before each name."""
 
-    model_config = SettingsConfigDict(env_prefix="SHIFTS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SHIFTS_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    database_url: str
-    dagster_database_url: str
+    database_url: str = Field(repr=False)
+    dagster_database_url: str = Field(repr=False)
     landing_url: str
     time_bin_minutes: int = Field(60, ge=1, le=720)
     cluster_eps_m: float = Field(500, gt=0)
@@ -33,8 +37,7 @@ class PipelineSettings(BaseSettings):
     @field_validator("database_url", "dagster_database_url")
     @classmethod
     def _is_postgres(cls, value: str) -> str:
-        if not value.startswith(("postgresql://", "postgresql+", "postgres://")):
-            raise ValueError("must be a postgresql:// URL")
+        parse_database_url(value)
         return value
 
 

@@ -82,8 +82,8 @@ def _connect(url: str) -> psycopg.Connection:
     try:
         return psycopg.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
-        where = make_url(url)._replace(password=None)
-        raise PlatformError(f"database {where}: {one_line(error)}") from error
+        address = make_url(url)
+        raise PlatformError(f"database {address.database} on {address.host}: {one_line(error)}") from error
 
 
 def _check_server(connection: psycopg.Connection) -> None:

@@ -17,6 +17,7 @@ import httpx
 import psycopg
 from sqlalchemy import make_url
 
+from shifts_pipeline.database import parse_database_url
 from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.errors import PlatformError
 from shifts_platform.migrate import (
@@ -157,13 +158,13 @@ def environment_of(settings: PlatformSettings, server: EmbeddedPostgres | None) 
         PlatformError: neither an embedded server nor `SHIFTS_DATABASE_URL` is there.
     """
     if settings.database_url is not None:
-        trips = make_url(settings.database_url.replace("postgres://", "postgresql://", 1))
+        trips = parse_database_url(settings.database_url)
     elif server is not None:
         trips = make_url(server.url("shifts"))
     else:
         raise PlatformError("no database: set SHIFTS_DATABASE_URL or start the platform with `shifts up`")
     if settings.dagster_database_url is not None:
-        dagster = make_url(settings.dagster_database_url.replace("postgres://", "postgresql://", 1))
+        dagster = parse_database_url(settings.dagster_database_url)
     else:
         dagster = trips.set(database=f"{trips.database}_dagster")
     return {

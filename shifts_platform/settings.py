@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shifts_api.settings import ApiSettings
+from shifts_pipeline.database import parse_database_url
 from shifts_pipeline.settings import PipelineSettings
 from shifts_platform.errors import PlatformError
 
@@ -16,24 +17,26 @@ from shifts_platform.errors import PlatformError
 class PlatformSettings(BaseSettings):
     """What `shifts` can be told from outside, `SHIFTS_` before each name."""
 
-    model_config = SettingsConfigDict(env_prefix="SHIFTS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SHIFTS_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Path(".shifts")
-    database_url: str | None = None
-    dagster_database_url: str | None = None
+    database_url: str | None = Field(None, repr=False)
+    dagster_database_url: str | None = Field(None, repr=False)
     landing_url: str | None = None
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     dagster_port: int = Field(3000, ge=1, le=65535)
     dagster_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names under which the Dagster UI is reached besides loopback, comma separated."""
-    api_key: str | None = None
+    api_key: str | None = Field(None, repr=False)
 
     @field_validator("database_url", "dagster_database_url")
     @classmethod
     def _is_postgres(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("postgresql://", "postgresql+", "postgres://")):
-            raise ValueError("must be a postgresql:// URL")
+        if value is not None:
+            parse_database_url(value)
         return value
 
     @field_validator("dagster_hosts", mode="before")
@@ -114,9 +117,9 @@ def load_settings() -> PlatformSettings:
 
 
 def _bad_settings(error: ValidationError) -> PlatformError:
+    # Without the values: keys and passwords are among them.
     problems = [
         f"SHIFTS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-        f" (it is {e['input']!r})"
         for e in error.errors()
     ]
     return PlatformError("; ".join(problems))

@@ -47,6 +47,7 @@ async def clusters(
 ) -> Groups | PlainTextResponse:
     """Largest first. `Accept: text/csv` gives CSV; then the header `Link` names the next page."""
     settings: ApiSettings = request.app.state.settings
+    monday = read_week("week", week)
     trips_below, id_above = read_cursor(cursor, (2**31, 0))
     moment = None if time is None else read_time(time)
     box = None if bbox is None else read_box(bbox)
@@ -65,7 +66,7 @@ async def clusters(
         ),
         {
             "region_id": await _region_id(connection, region),
-            "week": read_week(week),
+            "week": monday,
             "min_trips": min_trips,
             "trips_below": trips_below,
             "id_above": id_above,

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shifts_api.counting.box import Box, Match
 from shifts_api.database import Snapshot
 from shifts_api.errors import ApiError, responses
-from shifts_api.parameters import read_box
+from shifts_api.parameters import FromText, ToText, read_box, read_week
 from shifts_api.tile_cache import TileCache
 from shifts_api.weekly_trips import Region, find_region, weekly_trips
-from shifts_api.weeks import Weeks, limits_of, parse_week, weeks_that_count
+from shifts_api.weeks import Weeks, limits_of, weeks_that_count
 
 router = APIRouter(tags=["statistics"])
 
@@ -102,12 +102,13 @@ async def weekly(
     ],
     match: Annotated[Match, Query(description="Which ends must lie in the box.")] = "both",
     weeks: Annotated[Weeks, Query(description="Which weeks the mean divides by.")] = "active",
-    from_: Annotated[str | None, Query(alias="from", examples=["2018-W18", "2018-05-01"])] = None,
-    to: Annotated[str | None, Query(examples=["2018-W22", "2018-05-31"])] = None,
+    from_: FromText = None,
+    to: ToText = None,
 ) -> WeeklyStatistics:
     """Borders count as inside. `from` and `to` are ISO weeks or dates, whose whole weeks count."""
     box = read_box(bbox)
-    first, last = _week("from", from_), _week("to", to)
+    first = None if from_ is None else read_week("from", from_)
+    last = None if to is None else read_week("to", to)
     found = await _find(connection, region)
     span = (found.first_at, found.last_at) if found.first_at and found.last_at else None
     limits = limits_of(weeks, span, first, last)
@@ -130,17 +131,6 @@ async def weekly(
         ),
         as_of=found.as_of,
     )
-
-
-def _week(name: str, text_: str | None) -> date | None:
-    if text_ is None:
-        return None
-    try:
-        return parse_week(text_)
-    except ValueError:
-        raise ApiError(
-            400, f"{name}: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"
-        ) from None
 
 
 async def _find(connection: AsyncConnection, name: str) -> Region:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from shifts_api.weeks import parse_week
 from shifts_pipeline.region_week import PairTrips, read_pair
 from shifts_pipeline.settings import PipelineSettings
 from shifts_pipeline.similarity.groups import Similarity
@@ -183,14 +184,9 @@ def _table(outcomes: list[Outcome], in_force: Similarity, title: str) -> Table:
 
 def _monday_of(text: str) -> date:
     try:
-        if match := re.fullmatch(r"(\d{4})-?W(\d{2})", text):
-            return date.fromisocalendar(int(match[1]), int(match[2]), 1)
-        day = date.fromisoformat(text)
-        return date.fromisocalendar(*day.isocalendar()[:2], 1)
-    except ValueError:
-        raise PlatformError(
-            f"--week: {text} is neither an ISO week (2018-W22) nor a day (2018-05-28)"
-        ) from None
+        return parse_week(text)
+    except ValueError as error:
+        raise PlatformError(f"--week: {error}") from None
 
 
 def _numbers(option: str, text: str | None, number: Callable[[str], Number]) -> list[Number]:

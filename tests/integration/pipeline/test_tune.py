@@ -93,8 +93,9 @@ def test_the_database_stays_as_it_was(working_folder: Path, pipeline: Pipeline) 
 WRONG = [
     (["Paris"], "no trips of a region Paris: there are Lyon, Turin"),
     (["Turin", "--week", "2018-W30"], "no trips in 2018-W30: its weeks go from 2018-W21 to 2018-W22"),
-    (["Turin", "--week", "2018-W60"], "2018-W60 is neither an ISO week"),
-    (["Turin", "--week", "soon"], "soon is neither an ISO week"),
+    (["Turin", "--week", "2018-W60"], "--week: there is no 2018-W60"),
+    (["Turin", "--week", "soon"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
+    (["Turin", "--week", "2018W22"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
     (["Turin", "--eps", "1,b"], "--eps: 1,b are no numbers"),
     (["Turin", "--min-trips", "2.5"], "--min-trips: 2.5 are no numbers"),
     (["Turin", "--max-radius", "0"], "must be more than 0 metres"),
