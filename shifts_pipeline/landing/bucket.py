@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import BinaryIO, cast
@@ -13,7 +13,14 @@ from google.cloud.storage.fileio import BlobWriter
 
 from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES, FAULTS, patience, told
 from shifts_pipeline.landing.object_reader import ObjectReader
-from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZoneError, is_hidden
+from shifts_pipeline.landing.zone import (
+    FileChanged,
+    LandedFile,
+    LandingZoneError,
+    ignore,
+    is_hidden,
+    printable,
+)
 
 _LISTED = "items(name,generation,size),nextPageToken"
 _URL = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>.*?))?/?", re.DOTALL)
@@ -33,14 +40,18 @@ class BucketLandingZone:
         self._prefix = f"{match['prefix']}/" if match["prefix"] else ""
         self._root = f"gs://{self._bucket_name}/{self._prefix}"
 
-    def list_files(self) -> Iterator[LandedFile]:
+    def list_files(self, on_skipped: Callable[[str, str], None] = ignore) -> Iterator[LandedFile]:
         """Every object whose name is a path and not hidden; the placeholders of folders are none."""
         with told(f"{self._root} cannot be listed"):
             blobs = self._bucket.list_blobs(prefix=self._prefix, fields=_LISTED, **patience())
             for blob in blobs:
                 name = blob.name.removeprefix(self._prefix)
-                if _is_path(name) and not is_hidden(name):
+                if is_hidden(name) or name.endswith("/") or not name:
+                    continue
+                if _is_path(name):
                     yield self._landed(name, blob)
+                else:
+                    on_skipped(printable(name), "its name is not a path")
 
     def find(self, name: str) -> LandedFile | None:
         """The live generation of that name."""
@@ -90,7 +101,12 @@ class BucketLandingZone:
     def _get(self, name: str) -> Blob | None:
         key = self._key(name)
         with told(f"{name} cannot be looked up in {self._root}"):
-            return self._bucket.get_blob(key, **patience())
+            blob = self._bucket.get_blob(key, **patience())
+            if blob is None:
+                # "Not found" is also said of a missing bucket, and then it is no word about the object.
+                for _ in self._bucket.list_blobs(prefix=key, max_results=1, fields=_LISTED, **patience()):
+                    pass
+            return blob
 
     def _landed(self, name: str, blob: Blob) -> LandedFile:
         return LandedFile(name, self._root + name, str(blob.generation), blob.size)

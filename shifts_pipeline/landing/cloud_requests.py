@@ -11,7 +11,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from shifts_pipeline.landing.zone import LandingZoneError
+from shifts_pipeline.landing.zone import DamagedTransfer, LandingZoneUnavailable
 
 CHUNK_BYTES = 8 * 1024**2
 """What one request brings or takes: large enough that its delay does not count, small enough for any worker."""
@@ -31,13 +31,18 @@ def patience() -> dict[str, Any]:
 def told(what: str) -> Iterator[None]:
     """Turns the client's many exceptions into one sentence.
 
+    No answer of the service is a file's fault: it is down, or does not let us in, or the bucket is missing.
+
     Raises:
-        LandingZoneError: caused by what the client raised.
+        DamagedTransfer: the client found a wrong checksum.
+        LandingZoneUnavailable: caused by anything else that the client raised.
     """
     try:
         yield
+    except DataCorruption as error:
+        raise DamagedTransfer(f"{what}: {_reason(error)}") from error
     except FAULTS as error:
-        raise LandingZoneError(f"{what}: {_reason(error)}") from error
+        raise LandingZoneUnavailable(f"{what}: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:

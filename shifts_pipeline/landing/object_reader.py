@@ -9,7 +9,7 @@ from google.cloud.storage import Blob
 from google_crc32c import extend
 
 from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES, patience, told
-from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZoneError
+from shifts_pipeline.landing.zone import DamagedTransfer, FileChanged, LandedFile, LandingZoneUnavailable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ObjectReader(io.RawIOBase):
     """The bytes as stored; a range that breaks off is continued at the byte where it broke.
 
-    Reading raises `FileChanged` when the generation is no longer the live one, `LandingZoneError` when the
-    service cannot be reached or its bytes are not those that it has a checksum of.
+    Reading raises `FileChanged` when the generation is no longer the live one, `LandingZoneUnavailable` when the
+    service cannot be reached, `DamagedTransfer` when its bytes are not those that it has a checksum of.
     """
 
     def __init__(self, blob: Blob, file: LandedFile, crc32c: str) -> None:
@@ -59,7 +59,7 @@ class ObjectReader(io.RawIOBase):
             return 0
         data = self._range(self._position, wanted)
         if not 0 < len(data) <= wanted:
-            raise LandingZoneError(f"{self._file.name}: {len(data)} bytes came where {wanted} were asked for")
+            raise DamagedTransfer(f"{self._file.name}: {len(data)} bytes came where {wanted} were asked for")
         if self._position == self._followed:
             self._follow(data)
         view[: len(data)] = data
@@ -77,7 +77,7 @@ class ObjectReader(io.RawIOBase):
                     checksum=None,
                     **patience(),
                 )
-        except LandingZoneError as error:
+        except LandingZoneUnavailable as error:
             if isinstance(error.__cause__, NotFound | PreconditionFailed):
                 raise FileChanged(f"{self._file.name} changed while it was read") from error
             raise
@@ -87,4 +87,4 @@ class ObjectReader(io.RawIOBase):
         self._crc32c = extend(self._crc32c, data)
         self._followed += len(data)
         if self._followed == self._file.size and self._crc32c != self._expected:
-            raise LandingZoneError(f"{self._file.name} was damaged on its way: its checksum is wrong")
+            raise DamagedTransfer(f"{self._file.name} was damaged on its way: its checksum is wrong")

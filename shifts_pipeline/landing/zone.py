@@ -1,6 +1,6 @@
 """The landing zone's interface, and which version of it a URL means."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,10 @@ class LandedFile:
     size: int
 
 
+def ignore(name: str, reason: str) -> None:
+    """Listens to nothing that a listing skips."""
+
+
 class LandingZone(Protocol):
     """A place where files are dropped.
 
@@ -28,11 +32,15 @@ class LandingZone(Protocol):
     not yet there. What is not a trip file by its suffix is listed too: the loader says what is wrong with it.
     """
 
-    def list_files(self) -> Iterator[LandedFile]:
+    def list_files(self, on_skipped: Callable[[str, str], None] = ignore) -> Iterator[LandedFile]:
         """Every complete file, in any order.
 
+        Args:
+            on_skipped: called with the printable name and the reason of each entry that cannot be a trip file
+                or cannot be read; all others are listed nevertheless.
+
         Raises:
-            LandingZoneError: the zone cannot be read.
+            LandingZoneUnavailable: the zone itself cannot be read.
         """
         ...
 
@@ -40,7 +48,8 @@ class LandingZone(Protocol):
         """The file of that name as it is now, complete or not; None when there is none.
 
         Raises:
-            LandingZoneError: the zone cannot be read, or the name leads out of it.
+            LandingZoneUnavailable: the zone cannot be reached.
+            LandingZoneError: the file cannot be read, or the name leads out of the zone.
         """
         ...
 
@@ -49,7 +58,9 @@ class LandingZone(Protocol):
 
         Raises:
             FileChanged: the file is gone or has another version by now.
-            LandingZoneError: the zone cannot be read.
+            LandingZoneUnavailable: the zone cannot be reached.
+            DamagedTransfer: other bytes arrived than are stored.
+            LandingZoneError: this file cannot be read.
         """
         ...
 
@@ -59,7 +70,15 @@ class LandingZone(Protocol):
 
 
 class LandingZoneError(Exception):
-    """The landing zone cannot be used; the message says what to mend."""
+    """A file or name of the landing zone cannot be used; the message says what to mend."""
+
+
+class LandingZoneUnavailable(LandingZoneError):  # noqa: N818  named as the HTTP status is
+    """The zone cannot be reached or refuses access: no fault of any file, and worth another try."""
+
+
+class DamagedTransfer(LandingZoneError):  # noqa: N818  an event
+    """Other bytes arrived than are stored: worth a few more tries."""
 
 
 class FileChanged(Exception):  # noqa: N818  an event, not a fault
@@ -69,6 +88,12 @@ class FileChanged(Exception):  # noqa: N818  an event, not a fault
 def is_hidden(name: str) -> bool:
     """Whether a name says that its file is still being written or nobody's business."""
     return any(part.startswith(".") for part in name.split("/")) or name.endswith((".tmp", ".part"))
+
+
+def printable(name: str) -> str:
+    """A name of any bytes and characters as it can be shown and stored."""
+    text = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def open_landing_zone(url: str) -> LandingZone:
