@@ -11,6 +11,7 @@ from shifts_pipeline.binary_copy import copied_rows, row_dtype
 from shifts_pipeline.generator.csv_file import csv_blocks
 from shifts_pipeline.loading.load_file import load_file
 from shifts_pipeline.loading.report import Calendar
+from shifts_pipeline.loading.write_trips import book
 from shifts_pipeline.region_week import read_pair, replace_layer
 from shifts_pipeline.tile_tables import write_tiles
 from shifts_pipeline.tiling.tiles import build_tiles
@@ -36,7 +37,7 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
                 [f"bench:{number}", f"{number}.csv"],
             ).fetchone()
             assert row is not None
-            load_file(
+            report = load_file(
                 connection,
                 database_url=url,
                 file_id=row[0],
@@ -47,6 +48,7 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
                 max_rejected_share=0,
                 on_progress=lambda _: None,
             )
+            book(connection, row[0], report.weeks, [])
         path.unlink()
 
 

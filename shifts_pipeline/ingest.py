@@ -7,15 +7,21 @@ from dataclasses import dataclass
 
 import psycopg
 
-from shifts_pipeline import ledger
-from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZone, LandingZoneError
+from shifts_pipeline import failures, file_versions, ledger
+from shifts_pipeline.landing.zone import (
+    DamagedTransfer,
+    FileChanged,
+    LandedFile,
+    LandingZone,
+    LandingZoneError,
+    LandingZoneUnavailable,
+)
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.loading.load_file import load_file
-from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
+from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile, WeekCount
+from shifts_pipeline.loading.write_trips import book
 
 _HASHED_BYTES = 1 << 20
-MACHINE_FAILED = (psycopg.OperationalError, OSError, MemoryError)
-"""No fault of the file's."""
 
 
 @dataclass(frozen=True)
@@ -59,100 +65,74 @@ def ingest(name: str, job: Ingestion, on_progress: Callable[[Entry, Progress], N
 
     Raises:
         MissingFile: nobody knows the file.
-        psycopg.Error, OSError: the database or the machine failed; nothing is loaded, the file stays open.
+        psycopg.Error, OSError, LandingZoneUnavailable: the database, the machine or the landing zone failed;
+            nothing is loaded, the file stays open.
     """
     with ledger.file_lock(job.connection, name):
-        entry, riders = _open_entry(name, job)
-        outcome = _bring_in(entry, job, on_progress)
-        riders_after = _answer_riders(riders, outcome.entry, job)
-    return Outcome(outcome.entry, outcome.report, riders_after)
+        try:
+            file = job.zone.find(name)
+        except LandingZoneUnavailable as error:
+            _postpone(_open_versions(name, job), job, error)
+            raise
+        except LandingZoneError as error:
+            return _fail_all(name, job, str(error))
+        if file is not None:
+            ledger.register(job.connection, [file])
+            job.connection.commit()
+        versions = ledger.versions_of(job.connection, name)
+        job.connection.commit()
+        if not versions:
+            raise MissingFile(f"no file {name!r} in the landing zone")
+        current = next((v for v in versions if file is not None and v.version == file.version), None)
+        if file is None or current is None:
+            return _answer_without_file(name, versions, job)
+        outcome = _bring_in(current, file, job, on_progress)
+        others = [v for v in versions if v.status in ("queued", "loading") and v.file_id != current.file_id]
+        riders = _answer_riders(others, outcome.entry, job)
+    return Outcome(outcome.entry, outcome.report, riders)
 
 
-def _open_entry(name: str, job: Ingestion) -> tuple[Entry, list[Entry]]:
-    """The ledger's entry of the file's present version, and what else is open under its name."""
-    file = job.zone.find(name)
-    if file is not None:
-        ledger.register(job.connection, [file])
-    versions = ledger.versions_of(job.connection, name)
-    job.connection.commit()
-    if not versions:
-        raise MissingFile(f"no file {name!r} in the landing zone")
-    current = next((v for v in versions if file is not None and v.version == file.version), versions[0])
-    riders = [v for v in versions if v.status in ("queued", "loading") and v.file_id != current.file_id]
-    return current, riders
-
-
-def _bring_in(entry: Entry, job: Ingestion, on_progress: Callable[[Entry, Progress], None]) -> Outcome:
+def _bring_in(
+    entry: Entry, file: LandedFile, job: Ingestion, on_progress: Callable[[Entry, Progress], None]
+) -> Outcome:
     if entry.status == "loaded" and job.batch is not None:
         return Outcome(entry, None)
-    file = job.zone.find(entry.name)
-    if file is None:
-        if entry.status == "loaded":
-            return Outcome(entry, None)
-        return _failed(entry, job, f"{entry.name} is no longer in the landing zone: drop it again")
     if entry.status != "loaded":
         ledger.update(job.connection, [entry.file_id], status="loading", run_id=job.run_id, error=None)
         job.connection.commit()
     try:
         report = _load(entry, file, job, on_progress)
-    except _SameBytesError as same:
-        job.connection.rollback()
-        ledger.update(
-            job.connection,
-            [entry.file_id],
-            status="duplicate",
-            duplicate_of=same.original.file_id,
-            content_hash=same.original.content_hash or "",
-            rows_loaded=0,
-        )
-    except (UnreadableFile, LandingZoneError) as error:
-        job.connection.rollback()
+    except UnreadableFile as error:
         return _failed(entry, job, str(error))
     except FileChanged:
-        job.connection.rollback()
         return _follow_the_file(entry, job)
     except BaseException as error:
-        # The next try shall know why this one ended; when the database itself is gone the lock tells.
-        with suppress(psycopg.Error):
-            job.connection.rollback()
-            # What is wrong with the machine is not the file's fault: it may be tried for ever.
-            innocent = isinstance(error, MACHINE_FAILED) or not isinstance(error, Exception)
-            still_open: ledger.Status = "queued" if innocent else "loading"
-            ledger.update(
-                job.connection,
-                [entry.file_id],
-                status="loaded" if entry.status == "loaded" else still_open,
-                error=_storable(f"{type(error).__name__}: {error}"),
-            )
-            job.connection.commit()
+        if isinstance(error, LandingZoneError) and not isinstance(
+            error, LandingZoneUnavailable | DamagedTransfer
+        ):
+            return _failed(entry, job, str(error))
+        if failures.is_exhaustion(error) and entry.attempts >= failures.MAX_ATTEMPTS:
+            return _failed(entry, job, f"given up after {entry.attempts} tries: {_described(error)}")
+        _leave_open(entry, job, error)
         raise
-    else:
-        return Outcome(_commit(entry, job), report)
-    return Outcome(_commit(entry, job), None)
-
-
-class _SameBytesError(Exception):
-    """Another loaded file has the same bytes."""
-
-    def __init__(self, original: Entry) -> None:
-        super().__init__(original.name)
-        self.original = original
+    return Outcome(_commit(entry, job), report)
 
 
 def _load(
     entry: Entry, file: LandedFile, job: Ingestion, on_progress: Callable[[Entry, Progress], None]
-) -> LoadReport:
-    """Replaces the file's rows in the open transaction of the job's connection."""
+) -> LoadReport | None:
+    """Settles a file as loaded or as a duplicate, in the open transaction; None if nothing had to be loaded.
+
+    Whatever other workers wait for is locked at the end: their posts and files go on meanwhile.
+    """
     if ledger.loaded_with_size(job.connection, file.size):
-        _raise_if_copy(_hash(file, job.zone), entry, job)
-    for old in ledger.versions_of(job.connection, entry.name):
-        if old.status != "loaded":
-            continue
-        job.connection.execute("SELECT shifts_store.unbook_file(%s)", [old.file_id])
-        if old.file_id != entry.file_id:
-            ledger.update(job.connection, [old.file_id], status="superseded")
-            ledger.requeue_copies(job.connection, old.file_id)
-            ledger.announced(job.connection, old.file_id)
+        content_hash = _hash(file, job.zone)
+        if _settle_duplicate(entry, content_hash, job):
+            return None
+        job.connection.rollback()
+    if entry.status == "loaded":
+        # A person asked for it again: its rows have the same file id as those to come.
+        file_versions.delete_rows(job.connection, entry.file_id)
     with job.zone.open(file) as stream:
         report = load_file(
             job.connection,
@@ -165,30 +145,72 @@ def _load(
             max_rejected_share=job.max_rejected_share,
             on_progress=lambda progress: on_progress(entry, progress),
         )
-    _raise_if_copy(report.content_hash, entry, job)
     try:
-        ledger.update(
-            job.connection,
-            [entry.file_id],
-            status="loaded",
-            content_hash=report.content_hash,
-            rows_loaded=report.rows_loaded,
-            rows_rejected=report.rows_rejected,
-            duplicate_of=None,
-            error=None,
-        )
+        if _settle_loaded(entry, report, job):
+            return report
     except psycopg.errors.UniqueViolation:
-        # Its copy was committed by another worker while this one was loading.
-        job.connection.rollback()
-        _raise_if_copy(report.content_hash, entry, job)
-        raise
-    return report
+        pass
+    # Its copy was committed by another worker while this one was loading.
+    job.connection.rollback()
+    if _settle_duplicate(entry, report.content_hash, job):
+        return None
+    raise CopyVanishedError(f"a copy of {entry.name} was loaded and replaced while it was loaded itself")
 
 
-def _raise_if_copy(content_hash: str, entry: Entry, job: Ingestion) -> None:
-    original = ledger.loaded_with_hash(job.connection, content_hash)
+class CopyVanishedError(psycopg.OperationalError):
+    """The next try will do; nothing is wrong with the file."""
+
+
+def _settle_loaded(entry: Entry, report: LoadReport, job: Ingestion) -> bool:
+    """Makes the loaded rows the ones that count; False if another file of the same bytes is loaded already."""
+    file_versions.lock(job.connection, entry.name, None)
+    original = ledger.loaded_with_hash(job.connection, report.content_hash)
     if original is not None and original.file_id != entry.file_id:
-        raise _SameBytesError(original)
+        return False
+    gone = file_versions.make_way(job.connection, entry, None)
+    if entry.status == "loaded":
+        gone.append(entry.file_id)
+        if entry.content_hash != report.content_hash:
+            file_versions.requeue_copies(job.connection, entry.file_id)
+    ledger.update(
+        job.connection,
+        [entry.file_id],
+        status="loaded",
+        content_hash=report.content_hash,
+        rows_loaded=report.rows_loaded,
+        rows_rejected=report.rows_rejected,
+        duplicate_of=None,
+        error=None,
+    )
+    book(job.connection, entry.file_id, report.weeks, gone)
+    return True
+
+
+def _settle_duplicate(entry: Entry, content_hash: str, job: Ingestion) -> bool:
+    """Notes that a file has the bytes of a loaded one; False if none is loaded, or no longer."""
+    original = ledger.loaded_with_hash(job.connection, content_hash)
+    if original is None or original.file_id == entry.file_id:
+        return False
+    if not file_versions.lock(job.connection, entry.name, original):
+        return False
+    gone = file_versions.make_way(job.connection, entry, original)
+    if entry.status == "loaded":
+        file_versions.delete_rows(job.connection, entry.file_id)
+        file_versions.requeue_copies(job.connection, entry.file_id)
+        gone.append(entry.file_id)
+    ledger.update(
+        job.connection,
+        [entry.file_id],
+        status="duplicate",
+        duplicate_of=original.file_id,
+        content_hash=content_hash,
+        rows_loaded=0,
+        rows_rejected=0,
+        error=None,
+    )
+    no_weeks: list[WeekCount] = []
+    book(job.connection, entry.file_id, no_weeks, gone)
+    return True
 
 
 def _hash(file: LandedFile, zone: LandingZone) -> str:
@@ -200,12 +222,14 @@ def _hash(file: LandedFile, zone: LandingZone) -> str:
 
 
 def _commit(entry: Entry, job: Ingestion) -> Entry:
-    (after,) = [v for v in ledger.versions_of(job.connection, entry.name) if v.file_id == entry.file_id]
+    (after,) = ledger.entries(job.connection, [entry.file_id])
     job.connection.commit()
     return after
 
 
 def _failed(entry: Entry, job: Ingestion, error: str) -> Outcome:
+    """Ends a version that cannot be loaded; what an earlier one has loaded stays."""
+    job.connection.rollback()
     error = _storable(error.removeprefix(f"{entry.name}: "))
     if entry.status == "loaded":
         # A person asked for it again and it cannot be read now: what was loaded stays.
@@ -217,6 +241,36 @@ def _failed(entry: Entry, job: Ingestion, error: str) -> Outcome:
     return Outcome(_commit(entry, job), None)
 
 
+def _leave_open(entry: Entry, job: Ingestion, error: BaseException) -> None:
+    """The next try shall know why this one ended; when the database itself is gone, the lock tells."""
+    with suppress(psycopg.Error):
+        job.connection.rollback()
+        if entry.status == "loaded":
+            ledger.update(job.connection, [entry.file_id], status="loaded", error=_described(error))
+            job.connection.commit()
+        elif isinstance(error, Exception) and not (
+            failures.is_outage(error) or failures.is_exhaustion(error)
+        ):
+            ledger.update(job.connection, [entry.file_id], error=_described(error))
+            job.connection.commit()
+        else:
+            _postpone([entry], job, error)
+
+
+def _postpone(entries: list[Entry], job: Ingestion, error: BaseException) -> None:
+    """An outage holds up every file of the run, and none of them is to blame."""
+    counts = failures.is_exhaustion(error)
+    waiting = [] if counts else ledger.open_files_of(job.connection, job.batch)
+    ids = {entry.file_id for entry in (*entries, *waiting)}
+    ledger.postpone(job.connection, sorted(ids), _described(error), counts=counts)
+    job.connection.commit()
+
+
+def _described(error: BaseException) -> str:
+    is_sentence = isinstance(error, LandingZoneError)
+    return _storable(str(error) if is_sentence else f"{type(error).__name__}: {error}")
+
+
 def _storable(error: str) -> str:
     """A message may quote a file, and PostgreSQL's text holds no NUL."""
     return error.replace("\0", "\N{REPLACEMENT CHARACTER}")
@@ -224,9 +278,14 @@ def _storable(error: str) -> str:
 
 def _follow_the_file(entry: Entry, job: Ingestion) -> Outcome:
     """The file was written to while it was read: the entry waits for the version that settles."""
+    job.connection.rollback()
     file = job.zone.find(entry.name)
+    if entry.status == "loaded":
+        return Outcome(entry, None)
     if file is None:
-        return _failed(entry, job, f"{entry.name} was removed while it was read: drop it again")
+        outcome = _failed(entry, job, f"{entry.name} was removed while it was read: drop it again")
+        ledger.release_version(job.connection, [entry.file_id])
+        return Outcome(_commit(outcome.entry, job), None)
     newer = [v for v in ledger.versions_of(job.connection, entry.name) if v.version == file.version]
     if newer:
         ledger.update(
@@ -237,16 +296,47 @@ def _follow_the_file(entry: Entry, job: Ingestion) -> Outcome:
     return Outcome(_commit(entry, job), None)
 
 
+def _open_versions(name: str, job: Ingestion) -> list[Entry]:
+    return [v for v in ledger.versions_of(job.connection, name) if v.status in ("queued", "loading")]
+
+
+def _answer_without_file(name: str, versions: list[Entry], job: Ingestion) -> Outcome:
+    """What was asked for is gone; rows that were loaded from it stay."""
+    if not any(v.status in ("queued", "loading") for v in versions):
+        return Outcome(next((v for v in versions if v.status == "loaded"), versions[0]), None)
+    return _fail_all(name, job, f"{name} is no longer in the landing zone: drop it again")
+
+
+def _fail_all(name: str, job: Ingestion, error: str) -> Outcome:
+    """Ends everything that is open under a name whose file cannot even be found."""
+    ids = [v.file_id for v in _open_versions(name, job)]
+    if not ids:
+        raise MissingFile(error)
+    ledger.update(
+        job.connection, ids, status="failed", error=_storable(error), rows_loaded=0, run_id=job.run_id
+    )
+    ledger.release_version(job.connection, ids)
+    newest, *others = ledger.entries(job.connection, ids)
+    job.connection.commit()
+    return Outcome(newest, None, tuple(others))
+
+
 def _answer_riders(riders: list[Entry], answer: Entry, job: Ingestion) -> tuple[Entry, ...]:
-    """Older versions never loaded, and requests for the same file, end as the present version did."""
+    """Requests for a file end as its present version did; other versions were replaced before they were loaded."""
     if not riders or answer.status in ("queued", "loading"):
         return ()
-    ids = [rider.file_id for rider in riders]
+    requests = [r.file_id for r in riders if r.version.startswith(file_versions.REQUEST_PREFIX)]
+    replaced = [r.file_id for r in riders if r.file_id not in requests]
+    ledger.update(
+        job.connection, replaced, status="superseded", error=None, duplicate_of=None, run_id=job.run_id
+    )
     if answer.status == "failed":
-        ledger.update(job.connection, ids, status="failed", error=answer.error, run_id=job.run_id)
+        ledger.update(job.connection, requests, status="failed", error=answer.error, run_id=job.run_id)
     else:
         original = answer.duplicate_of or answer.file_id
-        ledger.update(job.connection, ids, status="duplicate", duplicate_of=original, run_id=job.run_id)
-    after = [v for v in ledger.versions_of(job.connection, answer.name) if v.file_id in ids]
+        ledger.update(
+            job.connection, requests, status="duplicate", duplicate_of=original, error=None, run_id=job.run_id
+        )
+    after = ledger.entries(job.connection, [rider.file_id for rider in riders])
     job.connection.commit()
     return tuple(after)

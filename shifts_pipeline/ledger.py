@@ -56,7 +56,7 @@ _SELECT = sql.SQL("SELECT {} FROM shifts_store.trip_files f ").format(_ENTRY)
 
 
 def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> int:
-    """Queues every file version that the ledger has not seen, or that came back after a newer one.
+    """Queues every file version that lies in the landing zone and is new, or came back after another one.
 
     Returns how many were queued.
     """
@@ -81,7 +81,8 @@ def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> int
     back = connection.execute(
         """
         UPDATE shifts_store.trip_files f
-        SET status = 'queued', batch = NULL, requested_at = NULL, attempts = 0
+        SET status = 'queued', queued_at = clock_timestamp(), batch = NULL, requested_at = NULL, attempts = 0,
+            error = NULL
         FROM unnest(%s::text[], %s::text[]) AS present (uri, version)
         WHERE f.uri = present.uri AND f.version = present.version AND f.status = 'superseded'
         """,
@@ -100,6 +101,11 @@ def unfinished(connection: psycopg.Connection) -> list[Entry]:
 def versions_of(connection: psycopg.Connection, name: str) -> list[Entry]:
     """Every version of the file of that name, newest first."""
     return _entries(connection, sql.SQL("WHERE kind = 'file' AND name = %s ORDER BY file_id DESC"), [name])
+
+
+def entries(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[Entry]:
+    """The entries of these files, newest first."""
+    return _entries(connection, sql.SQL("WHERE file_id = ANY (%s) ORDER BY file_id DESC"), [list(file_ids)])
 
 
 def loaded_with_size(connection: psycopg.Connection, size: int) -> bool:
@@ -174,16 +180,42 @@ def follow(connection: psycopg.Connection, file_id: int, file: LandedFile) -> No
     )
 
 
-def requeue_copies(connection: psycopg.Connection, file_id: int) -> None:
-    """A file's rows go away: what was not loaded because it was its copy has to be loaded now."""
+def release_version(connection: psycopg.Connection, file_ids: Sequence[int]) -> None:
+    """Entries no longer stand for versions whose files are gone: one that comes back is queued as a new one."""
+    connection.execute(
+        "UPDATE shifts_store.trip_files SET version = 'gone-' || file_id WHERE file_id = ANY (%s)", [file_ids]
+    )
+
+
+def postpone(connection: psycopg.Connection, file_ids: Sequence[int], error: str, *, counts: bool) -> None:
+    """Leaves files whose try failed through no fault of theirs for later, the longer the longer they have waited.
+
+    Args:
+        connection: of the worker.
+        file_ids: the files.
+        error: what is wrong.
+        counts: whether this was one of the tries after which a file is given up.
+    """
     connection.execute(
         """
         UPDATE shifts_store.trip_files
-        SET status = 'queued', duplicate_of = NULL, batch = NULL, requested_at = NULL, attempts = 0
-        WHERE duplicate_of = %s AND status = 'duplicate'
+        SET status = 'queued', error = %(error)s, attempts = greatest(attempts - %(uncounted)s, 0),
+            requested_at = clock_timestamp() + least(
+                greatest((clock_timestamp() - queued_at) / 4, interval '1 second'), %(longest)s::interval)
+        WHERE file_id = ANY (%(ids)s)
         """,
-        [file_id],
+        {
+            "ids": list(file_ids),
+            "error": error,
+            "uncounted": 0 if counts else 1,
+            "longest": "5 minutes" if counts else "30 seconds",
+        },
     )
+
+
+def open_files_of(connection: psycopg.Connection, batch: str | None) -> list[Entry]:
+    """The files of a run request that no worker has begun."""
+    return _entries(connection, sql.SQL("WHERE kind = 'file' AND batch = %s AND status = 'queued'"), [batch])
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import psycopg
 from numpy.typing import NDArray
 
 from shifts_pipeline import ledger, pictures
-from shifts_pipeline.ingest import MACHINE_FAILED, Ingestion, MissingFile, Outcome, ingest
+from shifts_pipeline.failures import is_outage
+from shifts_pipeline.ingest import Ingestion, MissingFile, Outcome, ingest
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.loading.report import Calendar, LoadReport, Progress
 from shifts_pipeline.partitions import TRIP_FILES, calendar_end, from_key
@@ -93,10 +94,10 @@ def raw_trips(
             except MissingFile as error:
                 failures.append(str(error))
                 continue
-            except MACHINE_FAILED:
-                raise
             except Exception as error:
-                # A fault of this code, met in this file: the others shall not wait for it.
+                if is_outage(error):
+                    raise
+                # A fault of this code, or no room for this file: the others shall not wait for it.
                 context.log.error("%s is taken up again, this try failed", name, exc_info=True)
                 faults.append(error)
                 continue

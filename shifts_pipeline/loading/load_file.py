@@ -36,7 +36,7 @@ def load_file(
     max_rejected_share: float,
     on_progress: Callable[[Progress], None],
 ) -> LoadReport:
-    """Writes the file's trips and rejects and books them in the connection's open transaction; commits nothing.
+    """Writes the file's trips and rejects in the connection's open transaction; books and commits nothing.
 
     Memory is bounded whatever the file's size. A Parquet file that cannot be read at any place is first
     written to a temporary file.
@@ -81,13 +81,11 @@ def load_file(
             f"{writer.rows_rejected:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
             f" most often ({count:,}): {reason}; first on line {line}"
         )
-    weeks = encoder.week_counts()
-    writer.book(weeks)
     return LoadReport(
         rows_loaded=writer.rows_loaded,
         rows_rejected=writer.rows_rejected,
         content_hash=metered.content_hash,
-        weeks=tuple(weeks),
+        weeks=tuple(encoder.week_counts()),
         rejects_by_reason=reasons,
         reject_examples=tuple((reject.line, reject.reason, reject.raw) for reject in writer.reject_examples),
         seconds=time.perf_counter() - begun,

@@ -46,23 +46,6 @@ class TripWriter:
         if batch.rejects:
             self._write_rejects(batch.rejects)
 
-    def book(self, counts: Sequence[WeekCount]) -> None:
-        """Books what was written under its regions and weeks."""
-        if not counts:
-            return
-        self._connection.execute(
-            "SELECT shifts_store.book_file(%s, %s::integer[], %s::date[], %s::bigint[],"
-            " %s::timestamp[], %s::timestamp[])",
-            [
-                self._file_id,
-                [count.region_id for count in counts],
-                [count.week for count in counts],
-                [count.trips for count in counts],
-                [count.first_at for count in counts],
-                [count.last_at for count in counts],
-            ],
-        )
-
     def _copy(self, partition: str, rows: NDArray[np.void]) -> None:
         statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
             sql.Identifier("shifts_store", partition), sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
@@ -89,3 +72,27 @@ class TripWriter:
         for reject in rejects:
             self.first_lines.setdefault(reject.reason, reject.line)
         self.reject_examples += rejects[: _EXAMPLES - len(self.reject_examples)]
+
+
+def book(
+    connection: psycopg.Connection, file_id: int, counts: Sequence[WeekCount], gone: Sequence[int]
+) -> None:
+    """Books what was written under its regions and weeks, in the place of files whose rows are deleted.
+
+    The pairs of region and week are locked from here to the commit.
+    """
+    if not counts and not gone:
+        return
+    connection.execute(
+        "SELECT shifts_store.replace_files(%s::bigint[], %s, %s::integer[], %s::date[], %s::bigint[],"
+        " %s::timestamp[], %s::timestamp[])",
+        [
+            list(gone),
+            file_id,
+            [count.region_id for count in counts],
+            [count.week for count in counts],
+            [count.trips for count in counts],
+            [count.first_at for count in counts],
+            [count.last_at for count in counts],
+        ],
+    )

@@ -10,6 +10,7 @@ import psycopg
 
 from shifts_pipeline import ledger
 from shifts_pipeline.assets.raw_trips import announce
+from shifts_pipeline.failures import MAX_ATTEMPTS
 from shifts_pipeline.ingest import Outcome
 from shifts_pipeline.jobs import LOAD_TRIP_FILES
 from shifts_pipeline.ledger import Entry
@@ -18,8 +19,6 @@ from shifts_pipeline.resources import Feed, TripsDatabase
 from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, task_id_tags
 
-MAX_ATTEMPTS = 5
-"""After so many runs, the last of which died on the file itself, the file counts as failed."""
 SUBMISSION_TAKES = timedelta(seconds=20)
 """A request may be so old before its run has to be seen."""
 MAX_KEY_BYTES = 1000

@@ -26,30 +26,38 @@ LANGUAGE sql AS $$
     SELECT shifts_store.touch_weeks(region_ids, weeks, false)
 $$;
 
--- Takes a file's trips and rejects away again (it is being replaced). What was computed with them no longer
--- holds: the tiles of those pairs go too, and every other file counts as not aggregated.
+-- Deletes a file's trips and rejects. However long that takes, no pair is locked: it comes before `replace_files`.
+CREATE OR REPLACE FUNCTION shifts_store.delete_rows(gone bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    one_week date;
+BEGIN
+    DELETE FROM shifts_store.rejected_rows r WHERE r.file_id = gone;
+    FOR one_week IN SELECT DISTINCT f.week FROM shifts_store.week_files f WHERE f.file_id = gone ORDER BY f.week LOOP
+        DELETE FROM shifts_store.trips t
+        WHERE t.started_at >= one_week AND t.started_at < one_week + 7 AND t.file_id = gone;
+    END LOOP;
+END
+$$;
+
+-- Removes a file, whose rows are deleted, from the books. What was computed with them no longer holds: the tiles
+-- of those pairs go too, and every other file counts as not aggregated.
 CREATE OR REPLACE FUNCTION shifts_store.unbook_file(gone bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     region_ids integer[];
     weeks      date[];
-    one_week   date;
     version    bigint;
 BEGIN
     SELECT array_agg(f.region_id ORDER BY f.region_id, f.week), array_agg(f.week ORDER BY f.region_id, f.week)
     INTO region_ids, weeks
     FROM shifts_store.week_files f WHERE f.file_id = gone;
-    DELETE FROM shifts_store.rejected_rows r WHERE r.file_id = gone;
     IF region_ids IS NULL THEN
         RETURN;
     END IF;
     PERFORM shifts_store.touch_weeks(region_ids, weeks, true);
     -- Drawn when the pairs are locked, so that it is higher than any before.
     version := nextval('shifts_store.changes');
-    FOR one_week IN SELECT DISTINCT w FROM unnest(weeks) AS w ORDER BY w LOOP
-        DELETE FROM shifts_store.trips t
-        WHERE t.started_at >= one_week AND t.started_at < one_week + 7 AND t.file_id = gone;
-    END LOOP;
     DELETE FROM shifts_store.week_files f WHERE f.file_id = gone;
     DELETE FROM shifts_store.weekly_trip_tiles t
     USING unnest(region_ids, weeks) AS u (region_id, week)
@@ -60,5 +68,35 @@ BEGIN
     UPDATE shifts_store.week_files f SET aggregated = false
     FROM unnest(region_ids, weeks) AS u (region_id, week)
     WHERE f.region_id = u.region_id AND f.week = u.week AND f.aggregated;
+END
+$$;
+
+-- Books a file in the place of others, whose rows are deleted. It locks the pairs, so it is the last statement before
+-- the commit: posts to the same pairs wait no longer than it takes. All pairs are locked in one order first, or two
+-- loads that exchange their weeks would wait for each other.
+CREATE OR REPLACE FUNCTION shifts_store.replace_files(
+    gone bigint[], file_id bigint, region_ids integer[], weeks date[], trips bigint[],
+    first_at timestamp[], last_at timestamp[])
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    all_regions integer[];
+    all_weeks   date[];
+    old         bigint;
+BEGIN
+    IF cardinality(gone) > 0 THEN
+        SELECT array_agg(p.region_id), array_agg(p.week) INTO all_regions, all_weeks
+        FROM (SELECT f.region_id, f.week FROM shifts_store.week_files f WHERE f.file_id = ANY (gone)
+              UNION SELECT u.region_id, u.week
+              FROM unnest(replace_files.region_ids, replace_files.weeks) AS u (region_id, week)) AS p;
+        PERFORM shifts_store.touch_weeks(all_regions, all_weeks, false);
+    END IF;
+    FOREACH old IN ARRAY gone LOOP
+        PERFORM shifts_store.unbook_file(old);
+    END LOOP;
+    IF cardinality(region_ids) > 0 THEN
+        PERFORM shifts_store.book_file(replace_files.file_id, replace_files.region_ids, replace_files.weeks,
+                                       replace_files.trips, replace_files.first_at, replace_files.last_at);
+    END IF;
 END
 $$;

@@ -95,6 +95,10 @@ class Service:
         body = json.dumps({"error": error}).encode()
         self._faults += [(matches, lambda _: Reply(status, headers, body))] * times
 
+    def forget_faults(self) -> None:
+        """Every request is passed on again."""
+        self._faults.clear()
+
     def break_off(self, matches: Matches, after: int, *, times: int = 1) -> None:
         """The answers of the next matching requests end after so many bytes."""
         self._faults += [(matches, lambda proceed: replace(proceed(), cut=after))] * times

@@ -1,5 +1,6 @@
 """Trips out of a bucket, through the sensors and runs of the real pipeline: each object once, whatever breaks."""
 
+from operator import attrgetter
 from pathlib import Path
 
 import dagster as dg
@@ -7,6 +8,8 @@ import psycopg
 import pytest
 
 from shifts_pipeline.definitions import build_defs
+from shifts_pipeline.landing import cloud_requests
+from shifts_pipeline.landing.zone import LandingZoneUnavailable, open_landing_zone
 from shifts_pipeline.sensors import waiting
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.settings import PipelineSettings
@@ -40,6 +43,12 @@ def pipeline(
     monkeypatch.setenv("SHIFTS_DAGSTER_DATABASE_URL", dagster_database_url)
     monkeypatch.setenv("SHIFTS_LANDING_URL", bucket.url)
     return Pipeline(instance, build_defs(PipelineSettings()), tmp_path, database_url)
+
+
+@pytest.fixture
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults that stay are given up on at once."""
+    monkeypatch.setattr(cloud_requests, "PATIENCE_S", 0.0)
 
 
 def loaded(pipeline: Pipeline, region: str) -> int:
@@ -109,3 +118,34 @@ def test_an_object_that_is_removed_before_it_is_loaded_fails_with_its_reason(
     assert not run.success
     rows = pipeline.query("SELECT status, error FROM shifts.files WHERE name = 'gone.csv'")
     assert rows == [("failed", "gone.csv is no longer in the landing zone: drop it again")]
+
+
+@pytest.mark.usefixtures("_hasty")
+@pytest.mark.parametrize("status", [403, 503])
+@pytest.mark.parametrize("request_of", ["is_download", "is_lookup"])
+def test_an_outage_of_the_bucket_fails_no_file_and_uses_up_no_try(
+    pipeline: Pipeline, bucket: BucketPlace, status: int, request_of: str
+) -> None:
+    name, region = f"{request_of}{status}.csv", f"{request_of} {status}"
+    bucket.put(name, trips(region, 2))
+    pipeline.tick(landing_zone)
+    for _ in range(2):
+        bucket.service.refuse(attrgetter(request_of), status, times=5)
+        (run,) = pipeline.load()
+        bucket.service.forget_faults()
+        assert not run.success
+        rows = pipeline.query(
+            "SELECT status, attempts, error FROM shifts_store.trip_files WHERE name = %s", name
+        )
+        assert [row[:2] for row in rows] == [("queued", 0)]
+        assert f"refused with {status}" in rows[0][2]
+        let_the_wait_pass(pipeline)
+    (run,) = pipeline.load()
+    assert run.success
+    assert loaded(pipeline, region) == 2
+
+
+@pytest.mark.usefixtures("gcs", "_hasty")
+def test_a_bucket_that_is_missing_is_no_word_about_its_files() -> None:
+    with pytest.raises(LandingZoneUnavailable, match=r"^a\.csv cannot be looked up in gs://nobodys-bucket/"):
+        open_landing_zone("gs://nobodys-bucket").find("a.csv")

@@ -69,6 +69,11 @@ class Loader:
         with psycopg.connect(self.url) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def execute(self, statement: str, *values: object) -> None:
+        """Changes the database."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement, values)
+
     def statuses(self) -> dict[str, list[str]]:
         """Of every file, the status of each version, oldest first."""
         found: dict[str, list[str]] = {}

@@ -3,19 +3,23 @@
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from errno import EIO, ENOSPC
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from shifts_pipeline import database
+from shifts_pipeline import database, ledger
+from shifts_pipeline.failures import MAX_ATTEMPTS
 from shifts_pipeline.ingest import ingest
+from shifts_pipeline.landing.zone import LandingZoneUnavailable, open_landing_zone
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.loading import read_csv as reading_module
 from shifts_pipeline.loading.report import Progress
 from tests.integration.loading.loading import Loader, silent
 from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
+from tests.integration.platform.running import wait_until
 from tests.unit.loading.reading import HEADER, LINE
 
 ROWS = 6 * ROWS_A_STEP
@@ -114,3 +118,104 @@ def test_a_full_disk_loads_nothing_and_with_room_the_file_is_loaded(
     subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
     assert server_loader.load("a.csv").entry.status == "loaded"
     assert server_loader.counts() == {"a.csv": (rows,) * 3}
+
+
+def test_trips_are_posted_to_a_region_and_week_while_a_file_of_it_is_replaced(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "BATCH_ROWS", ROWS_A_STEP)
+    loader.put("a.csv", HEADER + LINE * 3)
+    loader.load("a.csv")
+    loader.put("a.csv", TRIPS)
+    posted = []
+
+    def post(entry: Entry, progress: Progress) -> None:
+        with psycopg.connect(loader.url) as connection:
+            connection.execute("SET lock_timeout = '5s'")
+            connection.execute(
+                "SELECT shifts_store.post_trips('{Turin}', '{post}', '{2018-05-28 09:00}', '{7}', '{45}', '{7}',"
+                " '{45}', shifts_store.prepare_trips('{2018-05-28}', 1), 1, NULL, %s)",
+                [f"post {progress.rows}"],
+            )
+        posted.append(progress.rows)
+
+    loader.load("a.csv", post)
+    assert len(posted) == ROWS // ROWS_A_STEP
+    assert loader.query("SELECT trips FROM shifts.weekly") == [(ROWS + len(posted),)]
+    assert loader.query("SELECT count(*) FROM shifts.trips") == [(ROWS + len(posted),)]
+
+
+def test_a_file_in_place_of_another_locks_all_its_regions_and_weeks_in_one_order(loader: Loader) -> None:
+    early, late = LINE.replace(b"2018-05-28", b"2018-01-01"), LINE
+    loader.put("a.csv", HEADER + late)
+    loader.load("a.csv")
+    loader.put("b.csv", HEADER + early)
+    loader.load("b.csv")
+    loader.put("a.csv", HEADER + early * 2)
+    with psycopg.connect(loader.url) as other:
+        # Whoever has the first pair and waits for the last one must find it free.
+        other.execute("SELECT FROM shifts_store.region_weeks ORDER BY week LIMIT 1 FOR UPDATE")
+        worker = Worker(loader, "a.csv")
+        wait_until(lambda: bool(loader.query("SELECT FROM pg_locks WHERE NOT granted")))
+        other.execute("SELECT FROM shifts_store.region_weeks ORDER BY week DESC LIMIT 1 FOR UPDATE NOWAIT")
+    assert worker.end() == 0
+    assert loader.counts() == {"a.csv": (2, 2, 2), "b.csv": (1, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg.errors.DiskFull("no room"), MemoryError(), OSError(ENOSPC, "no room")], ids=repr
+)
+def test_a_file_that_finds_no_room_is_given_up_after_some_tries(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def load(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("shifts_pipeline.ingest.load_file", load)
+    loader.put("a.csv", TRIPS)
+    for attempt in range(MAX_ATTEMPTS + 1):
+        loader.execute("UPDATE shifts_store.trip_files SET attempts = %s", attempt)
+        if attempt < MAX_ATTEMPTS:
+            with pytest.raises(type(error)):
+                loader.load("a.csv")
+            ((status, is_postponed, said),) = loader.query(
+                "SELECT status, requested_at > now(), error FROM shifts_store.trip_files"
+            )
+            assert (status, is_postponed) == ("queued", True)
+            assert type(error).__name__ in said
+    entry = loader.load("a.csv").entry
+    assert (entry.status, entry.error) == (
+        "failed",
+        f"given up after {MAX_ATTEMPTS} tries: {type(error).__name__}: {error}",
+    )
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg.OperationalError("down"), OSError(EIO, "disk"), LandingZoneUnavailable("away")]
+)
+def test_an_outage_uses_up_no_try_of_any_file_of_the_run(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def load(*arguments: object, **options: object) -> None:
+        raise error
+
+    loader.put("a.csv", TRIPS)
+    loader.put("b.csv", HEADER + LINE)
+    with psycopg.connect(loader.url) as connection:
+        ledger.register(connection, list(open_landing_zone(str(loader.landing)).list_files()))
+    with monkeypatch.context() as broken:
+        broken.setattr("shifts_pipeline.ingest.load_file", load)
+        for _ in range(MAX_ATTEMPTS + 2):
+            with psycopg.connect(loader.url) as connection:
+                ids = [entry.file_id for entry in ledger.unfinished(connection)]
+                ledger.requested(connection, ids, "run")
+            with pytest.raises(type(error)):
+                loader.load("a.csv")
+            assert (
+                loader.query(
+                    "SELECT status, attempts, error LIKE %s FROM shifts_store.trip_files", f"%{error}"
+                )
+                == [("queued", 0, True)] * 2
+            )
+    assert loader.load("a.csv").entry.status == "loaded"
+    assert loader.load("b.csv").entry.status == "loaded"

@@ -7,10 +7,11 @@ import psycopg
 import pytest
 
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.failures import MAX_ATTEMPTS
 from shifts_pipeline.loading.load_file import load_file
 from shifts_pipeline.loading.report import LoadReport
 from shifts_pipeline.sensors.landing_zone import landing_zone
-from shifts_pipeline.sensors.queued_files import BATCH_FILES, MAX_ATTEMPTS, queued_files
+from shifts_pipeline.sensors.queued_files import BATCH_FILES, queued_files
 from tests.integration.pipeline.driving import HEADER, Pipeline, row
 
 GOOD = HEADER + row() + row("Prague") + row(moment="2018-05-21 23:59:59")

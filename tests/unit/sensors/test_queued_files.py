@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shifts_pipeline.failures import MAX_ATTEMPTS
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.partitions import to_key
 from shifts_pipeline.sensors.queued_files import (
     BATCH_BYTES,
     BATCH_FILES,
-    MAX_ATTEMPTS,
     SUBMISSION_TAKES,
     Plan,
     batches,

@@ -1,0 +1,94 @@
+"""Files put, moved, touched and removed in a landing folder, taken in step by step as sensors and runs do it."""
+
+import os
+from pathlib import Path
+
+import psycopg
+
+from shifts_pipeline import ledger
+from shifts_pipeline.landing.zone import open_landing_zone
+from tests.integration.loading.loading import Loader
+from tests.unit.loading.reading import HEADER, LINE
+
+JUNK = ("junk", "JUNK")
+GOOD = ("x", "y", "z")
+_ROWS = {"x": 1, "y": 2, "z": 1}
+
+
+class Dropping:
+    """A landing folder whose files hold one of five contents."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._written = 0
+
+    def put(self, name: str, content: str) -> None:
+        """Writes a file; every writing is another version."""
+        self._path(name).write_bytes(bytes_of(content))
+        self.touch(name)
+
+    def touch(self, name: str) -> None:
+        """The same bytes, another version."""
+        self._written += 1
+        os.utime(self._path(name), (1e9 + self._written, 1e9 + self._written))
+
+    def move(self, name: str, to: str) -> None:
+        """A renamed file keeps its time, so its version."""
+        self._path(name).rename(self._path(to))
+
+    def remove(self, name: str) -> None:
+        self._path(name).unlink()
+
+    def present(self) -> dict[str, str]:
+        """What lies there: content by name."""
+        known = {bytes_of(content): content for content in (*GOOD, *JUNK)}
+        return {path.name: known[path.read_bytes()] for path in self._loader.landing.iterdir()}
+
+    def look(self) -> int:
+        """What the sensor over the landing zone does; how many files are queued by it."""
+        with psycopg.connect(self._loader.url, autocommit=True) as connection:
+            return ledger.register(
+                connection, list(open_landing_zone(str(self._loader.landing)).list_files())
+            )
+
+    def open_names(self) -> list[str]:
+        """Files that wait for a run."""
+        with psycopg.connect(self._loader.url) as connection:
+            return list(dict.fromkeys(entry.name for entry in ledger.unfinished(connection)))
+
+    def settle(self) -> None:
+        """Looks and loads until nothing is open, as happens when nobody touches the folder."""
+        for _ in range(5):
+            self.look()
+            names = self.open_names()
+            if not names:
+                return
+            for name in names:
+                self._loader.load(name)
+        raise AssertionError(f"still open: {names}")
+
+    def counted(self) -> dict[str, int]:
+        """How often each content's rows are in the table."""
+        found = self._loader.query("SELECT region, count(*) FROM shifts.trips GROUP BY region")
+        assert all(rows % _ROWS[region] == 0 for region, rows in found)
+        return {region: rows // _ROWS[region] for region, rows in found}
+
+    def current(self, name: str) -> str:
+        """The status of the version that lies there."""
+        stat = self._path(name).stat()
+        (status,) = self._loader.query(
+            "SELECT status FROM shifts_store.trip_files WHERE uri = %s AND version = %s",
+            self._path(name).as_uri(),
+            f"{stat.st_mtime_ns}-{stat.st_size}",
+        )
+        return str(status[0])
+
+    def _path(self, name: str) -> Path:
+        return self._loader.landing / name
+
+
+def bytes_of(content: str) -> bytes:
+    """Contents of the same size, and of others; the region tells which one a row is from."""
+    if content in JUNK:
+        return f"{content}\n".encode()
+    return HEADER + LINE.replace(b"Turin", content.encode()) * _ROWS[content]
