@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from shifts_api import warm_up
 from shifts_api.browser_guard import BrowserGuard
-from shifts_api.database import create_pool
+from shifts_api.database import create_pools
 from shifts_api.documents import install_documents
 from shifts_api.errors import install_error_handlers
 from shifts_api.feed.feed import Feed
@@ -33,8 +33,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pool = create_pool(settings)
-        app.state.tiles = TileCache(app.state.pool, settings.api_tiles_bytes)
+        app.state.pools = create_pools(settings)
+        app.state.tiles = TileCache(app.state.pools.reads, settings.api_tiles_bytes)
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
         metrics.registry.register(TilesCollector(app.state.tiles))
@@ -49,7 +49,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         if running:
             await asyncio.wait(running, timeout=CLEARING_UP_TAKES_S)
         await app.state.feed.stop()
-        await app.state.pool.dispose()
+        await app.state.pools.dispose()
 
     app = FastAPI(
         title="Shifts",

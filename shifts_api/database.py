@@ -1,16 +1,20 @@
 """The service's connections: a pool on the trips as a role that changes nothing, direct ones to the feed."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, NamedTuple, cast
 
 from fastapi import Depends, Request
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shifts_api.database_url import parse_database_url
 from shifts_api.settings import ApiSettings
 
 ROLE = "shifts_api"
+WRITE_LOCK_TIMEOUT_MS = 2_000
+"""How long a write waits for a lock, such as that of a load which is replacing the same weeks."""
+PROBE_CONNECTIONS = 2
 _NOTICE_DEAD_PEERS = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -20,16 +24,48 @@ _NOTICE_DEAD_PEERS = {
 }
 
 
-def create_pool(settings: ApiSettings) -> AsyncEngine:
-    """The pool on the trips database; a request waits a moment for a connection and is then sent away."""
+class Pools(NamedTuple):
+    """Connections to the trips database; each kind of work has its own, so that none takes those of another."""
+
+    reads: AsyncEngine
+    writes: AsyncEngine
+    probes: AsyncEngine
+    """For `/ready` and `/metrics`, which answer when all others are taken."""
+
+    async def dispose(self) -> None:
+        """Closes all connections."""
+        for pool in self:
+            await pool.dispose()
+
+
+def create_pools(settings: ApiSettings) -> Pools:
+    """The pools for some settings: a third of the connections for writes, two more for probes."""
+    writers = max(1, settings.api_pool_size // 3)
+    return Pools(
+        reads=_create_pool(settings, max(1, settings.api_pool_size - writers)),
+        writes=_create_pool(settings, writers, f"-c lock_timeout={WRITE_LOCK_TIMEOUT_MS}"),
+        probes=_create_pool(settings, PROBE_CONNECTIONS),
+    )
+
+
+def is_exhausted(pool: AsyncEngine) -> bool:
+    """Whether every connection of a pool is in use."""
+    connections = cast("QueuePool", pool.sync_engine.pool)
+    return connections.checkedout() >= connections.size()
+
+
+def _create_pool(settings: ApiSettings, size: int, options: str = "") -> AsyncEngine:
+    """A request waits a moment for a connection and is then sent away."""
     return create_async_engine(
         parse_database_url(settings.database_url).set(drivername="postgresql+psycopg"),
-        pool_size=settings.api_pool_size,
+        pool_size=size,
         max_overflow=0,
         pool_timeout=settings.api_pool_wait_s,
         pool_pre_ping=True,
         connect_args={
-            "options": _options(settings.database_url, int(settings.api_statement_timeout_s * 1000)),
+            "options": " ".join(
+                [_options(settings.database_url, int(settings.api_statement_timeout_s * 1000)), options]
+            ),
             "application_name": "shifts_api",
             **_NOTICE_DEAD_PEERS,
         },
@@ -48,8 +84,8 @@ def feed_conninfo(url: str) -> str:
 
 async def snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
     """A connection whose every statement sees the same moment."""
-    pool: AsyncEngine = request.app.state.pool
-    async with pool.connect() as connection:
+    pools: Pools = request.app.state.pools
+    async with pools.reads.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 

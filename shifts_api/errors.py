@@ -95,6 +95,8 @@ def install_error_handlers(app: FastAPI) -> None:
     async def _busy(_: Request, error: Exception) -> JSONResponse:
         if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.QueryCanceled):
             return answer(503, "The query took too long, ask for less", {"Retry-After": "30"})
+        if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            return answer(503, "Other writes hold the same weeks, try again", {"Retry-After": "5"})
         _log.warning("no answer from the database", extra={"error": type(error).__name__})
         return answer(503, "The database is busy or away, try again", {"Retry-After": "2"})
 

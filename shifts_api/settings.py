@@ -31,7 +31,7 @@ class ApiSettings(BaseSettings):
     api_cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins whose pages may use the service from a browser, comma separated; `*` lets all of them read."""
     api_pool_size: int = Field(10, ge=1, le=200)
-    """Connections to the trips database."""
+    """Connections to the trips database; a third of them for writes."""
     api_pool_wait_s: float = Field(2, gt=0)
     """How long a request waits for one of them before it is sent away."""
     api_statement_timeout_s: float = Field(20, gt=0)

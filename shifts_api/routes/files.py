@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.database import Snapshot
+from shifts_api.database import Pools, Snapshot
 from shifts_api.errors import ApiError, responses
 from shifts_api.idempotency import IdempotencyKey, fingerprint
 from shifts_api.landing.inbox import Inbox
@@ -134,17 +134,17 @@ async def upload(
     idempotency_key: IdempotencyKey = None,
 ) -> Queued:
     """The file is there, whole, and queued when the answer is sent; a broken upload leaves nothing behind."""
-    pool: AsyncEngine = request.app.state.pool
+    pools: Pools = request.app.state.pools
     inbox: Inbox = request.app.state.inbox
     if request.headers.get("content-type", "").startswith("multipart/"):
         raise ApiError(400, "The body has to be the file itself, not a form: curl --data-binary @FILE")
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         raise ApiError(400, "The file is empty")
     print_ = fingerprint(b"/files", name.encode())
-    if (before := await find_by_key(pool, idempotency_key, print_)) is not None:
+    if (before := await find_by_key(pools.reads, idempotency_key, print_)) is not None:
         return Queued(file_id=before.file_id, task_id=before.task_id, name=name)
     file = await inbox.receive(name, request.stream())
-    entry = await queue_file(pool, file, idempotency_key, print_)
+    entry = await queue_file(pools.writes, file, idempotency_key, print_)
     return Queued(file_id=entry.file_id, task_id=entry.task_id, name=name)
 
 

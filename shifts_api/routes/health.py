@@ -6,8 +6,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shifts_api.database import Pools, is_exhausted
 from shifts_api.feed.feed import Feed
 from shifts_api.metrics import Metrics, ledger_metrics, written
 
@@ -27,6 +27,10 @@ class Readiness(BaseModel):
     database: str = Field(examples=["ok"])
     feed: str = Field(examples=["ok"])
     statistics: str = Field(examples=["ok"])
+    writes: str = Field(
+        examples=["ok"],
+        description="`busy` while every connection for writes is in use; the service is ready all the same.",
+    )
 
 
 @router.get("/health", summary="The process lives")
@@ -43,11 +47,11 @@ async def health() -> Health:
 )
 async def ready(request: Request) -> JSONResponse:
     """Whether trips can be read and counted, and events are heard of."""
-    pool: AsyncEngine = request.app.state.pool
+    pools: Pools = request.app.state.pools
     feed: Feed = request.app.state.feed
     failure = request.app.state.tiles.failure
     try:
-        async with pool.connect() as connection:
+        async with pools.probes.connect() as connection:
             await connection.execute(text("SELECT FROM shifts_store.regions LIMIT 1"))
         database = "ok"
     except SQLAlchemyError as error:
@@ -56,6 +60,7 @@ async def ready(request: Request) -> JSONResponse:
         ready=database == "ok" and feed.connected and failure is None,
         database=database,
         feed="ok" if feed.connected else "not connected",
+        writes="busy" if is_exhausted(pools.writes) else "ok",
         statistics="ok" if failure is None else f"tiles are not readable ({failure})",
     )
     return JSONResponse(state.model_dump(), 200 if state.ready else 503)
@@ -71,11 +76,11 @@ async def ready(request: Request) -> JSONResponse:
 )
 async def metrics(request: Request) -> Response:
     """Requests, the feed, the ledger and the open weekly work; the last two while the database answers."""
-    pool: AsyncEngine = request.app.state.pool
+    pools: Pools = request.app.state.pools
     own: Metrics = request.app.state.metrics
     page = generate_latest(own.registry)
     try:
-        async with pool.connect() as connection:
+        async with pools.probes.connect() as connection:
             asked = await ledger_metrics(connection)
     except SQLAlchemyError:
         asked = []

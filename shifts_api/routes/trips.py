@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.database import Pools
 from shifts_api.errors import ApiError, responses
 from shifts_api.idempotency import IdempotencyKey, fingerprint, one_request_a_key
 from shifts_api.landing.inbox import Inbox, NamedFile
@@ -86,7 +87,7 @@ async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKe
     # A long list takes a second to check: others are answered meanwhile.
     posted = await asyncio.to_thread(read_body, body, calendar)
     print_ = fingerprint(b"/trips", body)
-    pool: AsyncEngine = request.app.state.pool
+    pool = cast("Pools", request.app.state.pools).writes
     if isinstance(posted, FileRequest):
         file = _named(request.app.state.inbox, posted)
         entry = await queue_file(pool, file, idempotency_key, print_)

@@ -131,6 +131,6 @@ def test_the_log_repeats_nothing_of_them(service: Service) -> None:
 
 
 def test_afterwards_the_service_is_as_well_as_before(service: Service) -> None:
-    assert httpx.get(f"{service.root}/ready").json() == {"ready": True, "database": "ok", "feed": "ok"}
+    assert httpx.get(f"{service.root}/ready").json()["ready"] is True
     assert httpx.get(f"{service.api}/regions").json()["regions"][0]["trips"] == 1
     assert service.metric("shifts_feed_clients") == 0

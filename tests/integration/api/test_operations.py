@@ -44,7 +44,10 @@ def _ready(service: Service) -> tuple[int, object]:
 def test_while_the_trips_are_away_it_says_so_and_answers_shortly(
     service: Service, client: httpx.Client, outbox: psycopg.Connection
 ) -> None:
-    assert _ready(service) == (200, {"ready": True, "database": "ok", "feed": "ok", "statistics": "ok"})
+    assert _ready(service) == (
+        200,
+        {"ready": True, "database": "ok", "feed": "ok", "statistics": "ok", "writes": "ok"},
+    )
     with _away(service.database_url, outbox):
         assert _ready(service) == (
             503,
@@ -53,6 +56,7 @@ def test_while_the_trips_are_away_it_says_so_and_answers_shortly(
                 "database": "not reachable (OperationalError)",
                 "feed": "ok",
                 "statistics": "ok",
+                "writes": "ok",
             },
         )
         answer = client.get("/regions")
@@ -74,7 +78,7 @@ def test_while_the_feed_is_away_it_says_so_and_answers_all_the_same(
         wait_until(lambda: _ready(service)[0] == 503, 20)
         assert _ready(service) == (
             503,
-            {"ready": False, "database": "ok", "feed": "not connected", "statistics": "ok"},
+            {"ready": False, "database": "ok", "feed": "not connected", "statistics": "ok", "writes": "ok"},
         )
         assert service.metric("shifts_feed_connected") == 0
         assert client.get("/regions").status_code == 200

@@ -21,10 +21,10 @@ SLOW = {"message": "The query took too long, ask for less"}
 def service(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service with two connections and little patience."""
+    """A service with two connections for reads and little patience."""
     folder = tmp_path_factory.mktemp("small")
     more = {
-        "SHIFTS_API_POOL_SIZE": "2",
+        "SHIFTS_API_POOL_SIZE": "3",
         "SHIFTS_API_POOL_WAIT_S": "0.3",
         "SHIFTS_API_STATEMENT_TIMEOUT_S": "2",
         "SHIFTS_API_MAX_LISTENERS": "3",

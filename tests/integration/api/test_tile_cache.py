@@ -19,7 +19,7 @@ from shifts_api import tile_cache
 from shifts_api.app import create_app
 from shifts_api.counting.box import Box
 from shifts_api.counting.leaves import Leaves, read_leaves
-from shifts_api.database import create_pool
+from shifts_api.database import create_pools
 from shifts_api.settings import ApiSettings
 from shifts_api.tile_cache import TileCache
 from shifts_api.weekly_trips import find_region, weekly_trips
@@ -38,7 +38,7 @@ def options(database_url: str) -> ApiSettings:
 
 @contextlib.asynccontextmanager
 async def pool_of(options: ApiSettings) -> AsyncIterator[AsyncEngine]:
-    pool = create_pool(options)
+    pool = create_pools(options).reads
     try:
         yield pool
     finally:
