@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -68,6 +69,18 @@ def _version_with_postgis(folder: Path) -> int | None:
     return major if major >= 14 else None
 
 
+def _libraries(programs: Path) -> list[str]:
+    """The libraries that our databases use, to be loaded once by the server and inherited by its sessions.
+
+    A package upgrade replaces them on disk under the running server. Sessions that loaded them then would get code of
+    another version than their own: `undefined symbol`.
+    """
+    share = subprocess.run([programs / "pg_config", "--sharedir"], capture_output=True, text=True, check=True)
+    control = Path(share.stdout.strip(), "extension/postgis.control").read_text()
+    postgis = re.search(r"^module_pathname\s*=\s*'\$libdir/([^']+)'", control, re.MULTILINE)
+    return ["plpgsql", *([postgis[1]] if postgis else [])]
+
+
 @dataclass(frozen=True)
 class _Identity:
     """What a server keeps from start to start."""
@@ -128,18 +141,15 @@ class EmbeddedPostgres:
             "unix_socket_permissions": "0700",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            "shared_preload_libraries": ",".join(_libraries(self._programs)),
             **self._extra,
         }
         lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
         (self._data / "shifts.conf").write_text("".join(lines))
         self._own(self._data / "shifts.conf")
 
-    def start(self, log: Path) -> subprocess.Popen[bytes]:
-        """Starts the prepared server and waits until it answers, crash recovery included.
-
-        Raises:
-            PlatformError: it does not start; the message has its last words.
-        """
+    def spawn(self, log: Path) -> subprocess.Popen[bytes]:
+        """Starts the prepared server and goes on; it answers when it has recovered."""
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data],
@@ -152,18 +162,27 @@ class EmbeddedPostgres:
                 group=self._gid,
                 extra_groups=None if self._user is None else [],
             )
+        return self._process
+
+    def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Starts the prepared server and waits until it answers, crash recovery included.
+
+        Raises:
+            PlatformError: it does not start; the message has the end of its log.
+        """
+        process = self.spawn(log)
         while True:
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=5).close()
             except psycopg.OperationalError:
-                if self._process.poll() is not None:
+                if process.poll() is not None:
                     last = log.read_text(errors="replace").strip().splitlines()[-3:]
                     raise PlatformError(
                         "the embedded PostgreSQL does not start: " + " / ".join(last)
                     ) from None
                 time.sleep(0.05)
             else:
-                return self._process
+                return process
 
     def stop(self) -> None:
         """Ends the server with a fast shutdown; connections are cut, nothing is lost."""

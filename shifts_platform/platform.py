@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -37,12 +38,10 @@ class Platform:
 
     def __init__(self, settings: PlatformSettings, notice: Callable[[str], None]) -> None:
         self._settings = settings
-        self._notice = notice
         self._folder = settings.data_folder
         self._logs = self._folder / "logs"
         self.server: EmbeddedPostgres | None = None
         """The embedded server, once it runs."""
-        self._server_process: subprocess.Popen[bytes] | None = None
         self._supervisor = Supervisor(self._logs, notice)
         self._lock: IO[str] | None = None
 
@@ -64,7 +63,9 @@ class Platform:
             yield "starting the embedded PostGIS"
             self.server = EmbeddedPostgres(self._folder / "postgres")
             self.server.prepare()
-            self._server_process = self.server.start(self._logs / "postgres.log")
+            log = self._logs / "postgres.log"
+            process = self.server.start(log)
+            self._supervisor.watch("database", process, log, partial(self.server.spawn, log))
         environment = environment_of(self._settings, self.server) | {
             "SHIFTS_CODE_SERVER_HOST": "127.0.0.1",
             "SHIFTS_CODE_SERVER_PORT": str(free_port()),
@@ -81,12 +82,8 @@ class Platform:
         self._supervisor.wait()
 
     def serve(self) -> None:
-        """Keeps everything running until `request_stop`.
-
-        Raises:
-            PlatformError: a part keeps dying.
-        """
-        self._supervisor.run(self._look_after_server)
+        """Keeps everything running until `request_stop`, whatever exits on the way."""
+        self._supervisor.run()
 
     def request_stop(self) -> None:
         """Ends `serve`; safe in a signal handler."""
@@ -99,12 +96,6 @@ class Platform:
             self.server.stop()
         if self._lock is not None:
             self._lock.close()
-
-    def _look_after_server(self) -> None:
-        if self.server is None or self._server_process is None or self._server_process.poll() is None:
-            return
-        self._notice("the embedded PostGIS died, it is started again")
-        self._server_process = self.server.start(self._logs / "postgres.log")
 
     def _children(self, environment: Mapping[str, str]) -> list[ChildSpec]:
         workspace = str(project_file("workspace.yaml"))
@@ -209,7 +200,8 @@ def migrate_all(environment: Mapping[str, str], folder: Path) -> None:
             check=False,
         )
         if done.returncode != 0:
-            raise PlatformError(f"Dagster's tables cannot be made: {done.stderr.strip().splitlines()[-1]}")
+            reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            raise PlatformError(f"Dagster's tables cannot be made: {reason}")
         note(dagster_url, tables)
     migrate_dagster_database(dagster_url)
 
@@ -241,8 +233,13 @@ def embedded_server(settings: PlatformSettings) -> Iterator[EmbeddedPostgres | N
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """While in the block, Ctrl-C, SIGTERM and a closed terminal call `stop`."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """While in the block, Ctrl-C, SIGTERM and a closed terminal call `stop`.
+
+    SIGINT does so in the background of a shell, too, which ignores it there; SIGHUP does not under `nohup`.
+    """
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
     before = {number: signal.signal(number, lambda *_: stop()) for number in signals}
     try:
         yield

@@ -1,4 +1,4 @@
-"""The process tree: children are started in their own groups, restarted when they die, and ended together."""
+"""The process tree: children start in process groups of their own, are restarted when they exit, and end together."""
 
 import ctypes
 import os
@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from shifts_platform.backoff import Backoff
 from shifts_platform.errors import PlatformError
 
-DEATHS = 5
-DEATHS_WITHIN_S = 60.0
-"""So many deaths in so short a time are no accident: the platform goes down and says why."""
-ENDING_TAKES_S = 5.0
+STOP_TIMEOUT_S = 5.0
+_CHECK_INTERVAL_S = 0.3
+_LOG_TAIL_BYTES = 4096
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,15 +33,21 @@ class ChildSpec:
 
 
 @dataclass
-class _Child:
-    spec: ChildSpec
+class _Process:
+    """A process that is restarted, and what its restarts depend on."""
+
+    name: str
+    log: Path
+    start: Callable[[], subprocess.Popen[bytes]]
     process: subprocess.Popen[bytes]
-    deaths: list[float] = field(default_factory=list)
+    started_at: float
+    backoff: Backoff = field(default_factory=Backoff)
     restart_at: float | None = None
+    """When it is started next; None while it runs."""
 
 
 class Supervisor:
-    """Keeps children running until told to stop.
+    """Keeps processes running until told to stop, however often they exit.
 
     Each child leads a process group, so that what it starts itself (Dagster's runs) ends with it; where the
     system can, it is also ended when the supervisor vanishes.
@@ -49,112 +56,134 @@ class Supervisor:
     def __init__(self, logs: Path, notice: Callable[[str], None]) -> None:
         self._logs = logs
         self._notice = notice
-        self._children: list[_Child] = []
+        self._children: list[tuple[ChildSpec, _Process]] = []
+        self._watched: list[_Process] = []
         self._stopping = threading.Event()
 
     def spawn(self, specs: Sequence[ChildSpec]) -> None:
         """Starts children side by side and goes on."""
-        self._children += [_Child(spec, self._spawn(spec)) for spec in specs]
+        for spec in specs:
+            log = self._logs / f"{spec.name.replace(' ', '-')}.log"
+            start = partial(_spawn, spec, log)
+            self._children.append((spec, _Process(spec.name, log, start, start(), time.monotonic())))
+
+    def watch(
+        self,
+        name: str,
+        process: subprocess.Popen[bytes],
+        log: Path,
+        start: Callable[[], subprocess.Popen[bytes]],
+    ) -> None:
+        """Also restarts a process that somebody else started and stops."""
+        self._watched.append(_Process(name, log, start, process, time.monotonic()))
 
     def wait(self, *, timeout_s: float = 120) -> None:
         """Waits until all that was started is ready.
 
         Raises:
-            PlatformError: one dies before it is ready, or takes too long; the message has its last words.
+            PlatformError: a child exits before it is ready, or takes too long; the message has the end of its log.
         """
         deadline = time.monotonic() + timeout_s
         waiting = list(self._children)
         while waiting and not self._stopping.is_set():
-            for child in list(waiting):
+            for spec, child in list(waiting):
                 if child.process.poll() is not None:
-                    raise PlatformError(f"{child.spec.name} does not start: {self._last_words(child.spec)}")
-                if child.spec.is_ready():
-                    waiting.remove(child)
+                    raise PlatformError(
+                        f"{child.name} does not start: {log_tail(child.log)} (log: {child.log})"
+                    )
+                if spec.is_ready():
+                    waiting.remove((spec, child))
             if waiting and time.monotonic() > deadline:
-                names = ", ".join(child.spec.name for child in waiting)
+                names = ", ".join(child.name for _, child in waiting)
                 raise PlatformError(f"not ready after {timeout_s:.0f} s: {names}; see {self._logs}")
             self._stopping.wait(0.1)
 
-    def run(self, also_alive: Callable[[], None]) -> None:
-        """Restarts what dies, until `request_stop`.
-
-        Args:
-            also_alive: called every round to look after what is no child here; its error ends the run.
-
-        Raises:
-            PlatformError: a child keeps dying.
-        """
+    def run(self) -> None:
+        """Restarts what exits, with growing delays and a notice each time, until `request_stop`."""
         while not self._stopping.is_set():
-            also_alive()
-            for child in self._children:
-                self._look_after(child)
-            self._stopping.wait(0.3)
+            for process in (*self._watched, *(child for _, child in self._children)):
+                self._check(process)
+            self._stopping.wait(_CHECK_INTERVAL_S)
 
     def request_stop(self) -> None:
         """Makes `wait` and `run` return; safe in a signal handler."""
         self._stopping.set()
 
     def stop(self) -> None:
-        """Ends every group: asked first, killed after `ENDING_TAKES_S`."""
-        for child in self._children:
-            _signal_group(child.process, signal.SIGTERM)
-        deadline = time.monotonic() + ENDING_TAKES_S
-        for child in self._children:
-            try:
-                child.process.wait(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                continue
-        for child in self._children:
-            _signal_group(child.process, signal.SIGKILL)
-            child.process.wait()
+        """Ends every child's group: asked first, killed after `STOP_TIMEOUT_S`."""
+        # The process id of one that waits for its restart may be somebody else's by now.
+        running = [child.process for _, child in self._children if child.restart_at is None]
+        for process in running:
+            _signal_group(process, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        for process in running:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
 
-    def _look_after(self, child: _Child) -> None:
-        code = child.process.poll()
+    def _check(self, process: _Process) -> None:
+        if process.restart_at is not None:
+            if time.monotonic() >= process.restart_at:
+                self._restart(process)
+            return
+        code = process.process.poll()
         if code is None:
             return
+        # What it left behind in its group would hold its ports.
+        _signal_group(process.process, signal.SIGKILL)
+        how = f"signal {-code}" if code < 0 else f"code {code}"
+        self._schedule(process, f"{process.name} exited ({how}; {log_tail(process.log)})")
+
+    def _restart(self, process: _Process) -> None:
+        process.started_at = time.monotonic()
+        try:
+            process.process = process.start()
+        except (OSError, subprocess.SubprocessError) as error:
+            # No memory or no file handles, or its program is just being replaced by an upgrade.
+            self._schedule(process, f"{process.name} cannot be started ({error})")
+        else:
+            process.restart_at = None
+
+    def _schedule(self, process: _Process, reason: str) -> None:
         now = time.monotonic()
-        if child.restart_at is None:
-            # What it left behind in its group would hold its ports.
-            _signal_group(child.process, signal.SIGKILL)
-            child.deaths = [*(t for t in child.deaths if now - t < DEATHS_WITHIN_S), now]
-            if len(child.deaths) >= DEATHS:
-                raise PlatformError(
-                    f"{child.spec.name} died {DEATHS} times in a minute: {self._last_words(child.spec)}"
-                )
-            child.restart_at = now + 0.5 * 2 ** (len(child.deaths) - 1)
-            how = f"signal {-code}" if code < 0 else f"code {code}"
-            self._notice(f"{child.spec.name} died ({how}), it is started again")
-        elif now >= child.restart_at:
-            child.restart_at = None
-            child.process = self._spawn(child.spec)
+        delay = process.backoff.delay_after(now - process.started_at)
+        process.restart_at = now + delay
+        self._notice(f"{reason}: restarting in {delay:g} s, log: {process.log}")
 
-    def _spawn(self, spec: ChildSpec) -> subprocess.Popen[bytes]:
-        with self._log(spec).open("ab") as log:
-            return subprocess.Popen(
-                spec.command,
-                env={**os.environ, **spec.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_prepare_child,  # noqa: PLW1509  no other thread holds a lock that it needs
-            )
 
-    def _log(self, spec: ChildSpec) -> Path:
-        return self._logs / f"{spec.name.replace(' ', '-')}.log"
+def log_tail(log: Path) -> str:
+    """The last line of a log file."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError as error:
+        return f"log not readable: {error.strerror}"
+    return lines[-1] if lines else "empty log"
 
-    def _last_words(self, spec: ChildSpec) -> str:
-        lines = self._log(spec).read_text(errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'no word'} (log: {self._log(spec)})"
+
+def _spawn(spec: ChildSpec, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            spec.command,
+            env={**os.environ, **spec.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=_prepare_child,  # noqa: PLW1509  no other thread holds a lock that it needs
+        )
 
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _prepare_child() -> None:
-    # A shell that starts us in the background ignores SIGINT, and Dagster's processes would inherit that.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A shell that starts us in the background makes us ignore these, and every child would inherit it.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

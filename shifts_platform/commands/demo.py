@@ -5,7 +5,7 @@ import threading
 import click
 from rich.console import Console
 
-from shifts_platform.commands.up import show_urls, start
+from shifts_platform.commands.up import notices, show_urls, start
 from shifts_platform.demonstration import drop_sample, show_answers, wait_until_answered
 from shifts_platform.errors import PlatformError
 from shifts_platform.platform import Platform, environment_of, stopped_by_signals
@@ -26,7 +26,7 @@ def demo(then_exit: bool) -> None:
     settings = settings.model_copy(update={"data_dir": settings.data_folder / "demo"})
     settings.data_folder.mkdir(exist_ok=True)
     console = Console(stderr=True, highlight=False)
-    platform = Platform(settings, lambda message: console.print(f"[yellow]{message}[/]"))
+    platform = Platform(settings, notices(console))
     showing = _Showing(platform, settings, then_exit)
     with stopped_by_signals(platform.request_stop):
         try:

@@ -1,5 +1,8 @@
 """`shifts up`: the platform until Ctrl-C."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import click
 from rich.console import Console
 
@@ -12,7 +15,7 @@ def up() -> None:
     """Start the platform and serve until Ctrl-C."""
     settings = load_settings()
     console = Console(stderr=True, highlight=False)
-    platform = Platform(settings, lambda message: console.print(f"[yellow]{message}[/]"))
+    platform = Platform(settings, notices(console))
     with stopped_by_signals(platform.request_stop):
         try:
             start(platform, console)
@@ -20,6 +23,16 @@ def up() -> None:
             platform.serve()
         finally:
             platform.close()
+
+
+def notices(console: Console) -> Callable[[str], None]:
+    """Shows what happens to the platform, a line each; a terminal or pipe that is gone ends nothing."""
+
+    def show(message: str) -> None:
+        with suppress(OSError):
+            console.print(message, style="yellow", markup=False, soft_wrap=True)
+
+    return show
 
 
 def start(platform: Platform, console: Console) -> None:

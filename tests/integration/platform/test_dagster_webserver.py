@@ -17,6 +17,7 @@ from websockets.typing import Origin, Subprotocol
 
 from shifts_platform.platform import free_port
 from tests.integration.platform.running import answers, wait_until
+from tests.stop_signals import with_stop_signals
 
 HOST = "dagster.example.org"
 MUTATION = 'mutation { setConcurrencyLimit(concurrencyKey: "attacked", limit: 3) }'
@@ -61,7 +62,7 @@ def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webserver]:
     command = [sys.executable, "-m", "shifts_platform.dagster_webserver", "--empty-workspace"]
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "-h", "127.0.0.1", "-p", str(found.port)],
+            with_stop_signals([*command, "-h", "127.0.0.1", "-p", str(found.port)]),
             env={**os.environ, "DAGSTER_HOME": str(home), "SHIFTS_DAGSTER_HOSTS": HOST},
             stdout=log,
             stderr=log,

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.pipeline.driving import HEADER, row
 from tests.integration.platform.running import new_environment, run_shifts, running_platform
 from tests.integration.platform.test_platform import WHOLE_WORLD, drop
+from tests.stop_signals import ignored_stop_signals
 
 
 @pytest.mark.parametrize(
@@ -43,14 +44,14 @@ def test_a_busy_port_is_one_line_that_names_the_setting(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_every_process_and_a_second_start_finds_all_data(tmp_path: Path) -> None:
     environment = new_environment(tmp_path / "data")
-    with running_platform(environment) as platform:
+    with ignored_stop_signals(), running_platform(environment) as platform:
         assert (
             drop(platform, "a.csv", HEADER + row() + row(moment="2018-05-28 12:00:00"))[-1].type
             == "file.loaded"
         )
         assert platform.stop(signal.SIGINT) == 0
         assert platform.processes() == []
-    with running_platform(environment) as platform:
+    with ignored_stop_signals(), running_platform(environment) as platform:
         assert platform.get("/trips/stats", region="Turin", **WHOLE_WORLD) == {"mean": 2.0}
         assert platform.get("/files")["files"][0]["status"] == "loaded"
         assert platform.stop() == 0
