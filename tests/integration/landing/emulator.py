@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gcp_storage_emulator.settings import STORAGE_DIR
 
+from tests.stop_signals import with_stop_signals
+
 BUCKET = "trips-of-the-tests"
 
 
@@ -25,7 +27,9 @@ def emulator(folder: Path, objects: dict[str, int] | None = None) -> Iterator[in
     command = [sys.executable, "-m", "gcp_storage_emulator", "--data-dir", str(folder), "start"]
     options = ["--host", "127.0.0.1", "--port", str(port), "--quiet", *storage]
     with (folder / "emulator.log").open("ab") as log:
-        process = subprocess.Popen([*command, *options, "--default-bucket", BUCKET], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            with_stop_signals([*command, *options, "--default-bucket", BUCKET]), stdout=log, stderr=log
+        )
     try:
         _wait_for(port, process)
         yield port
