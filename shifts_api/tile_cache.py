@@ -26,7 +26,8 @@ _INDEX_SHARE = 0.5
 """Share of the budget that bounds may take; beyond it whole regions are forgotten."""
 _RETRY_S = 5.0
 _REVISIONS = (
-    "SELECT region_id, sum(tiles_version)::bigint FROM shifts_store.region_weeks"
+    "SELECT region_id, sum(tiles_version)::bigint, (SELECT shifts_store.incarnation())"
+    " FROM shifts_store.region_weeks"
     " WHERE tiles_version > 0 AND (region_id = %(region)s OR %(region)s IS NULL) GROUP BY region_id"
 )
 _VERSIONS = (
@@ -47,6 +48,8 @@ class TileCache:
         self._pool = pool
         self._max_bytes = max_bytes
         self._by_region: dict[int, RegionTileIndex] = {}
+        self._incarnation = ""
+        """Of the database that everything in memory was read from."""
         self._index_bytes = 0
         self._code_bytes = 0
         self._to_read: asyncio.Queue[int | None] = asyncio.Queue()
@@ -71,8 +74,22 @@ class TileCache:
         """How many pairs have codes in memory."""
         return sum(int(np.count_nonzero(index.held)) for index in self._by_region.values())
 
-    async def get(self, cursor: psycopg.AsyncCursor[Any], region_id: int, revision: int) -> RegionTileIndex:
-        """The region's index as the cursor's snapshot sees it; pairs that did not change keep what they have."""
+    async def get(
+        self, cursor: psycopg.AsyncCursor[Any], region_id: int, revision: int, incarnation: str
+    ) -> RegionTileIndex:
+        """The region's index as the cursor's snapshot sees it; pairs that did not change keep what they have.
+
+        Args:
+            cursor: on the snapshot.
+            region_id: the region.
+            revision: of its tiles, in the snapshot.
+            incarnation: of the database, in the snapshot. Another one means that it was restored: versions repeat,
+                and nothing in memory holds any more.
+        """
+        if self._incarnation != incarnation:
+            for each in list(self._by_region):
+                self._forget(each)
+            self._incarnation = incarnation
         current = self._by_region.get(region_id)
         if current is not None and current.revision == revision:
             return current
@@ -93,7 +110,7 @@ class TileCache:
                     return current
             index = base.updated(revision, versions, rows, leaves)
         # The other snapshot may be the later one.
-        if current is None or current.revision < revision:
+        if self._incarnation == incarnation and (current is None or current.revision < revision):
             self._forget(region_id)
             self._by_region[region_id] = index
             self._index_bytes += index.own_bytes
@@ -154,13 +171,13 @@ class TileCache:
         await cursor.execute(_REVISIONS, {"region": region_id})
         found = await cursor.fetchall()
         if region_id is None:
-            for each, _ in found:
+            for each, *_ in found:
                 self._read_later(each)
         elif found and not self._is_full:
             # What is brought up to date here is read here.
             self._waiting.add(region_id)
             try:
-                index = await self.get(cursor, region_id, found[0][1])
+                index = await self.get(cursor, *found[0])
             finally:
                 self._waiting.discard(region_id)
             self.evict()

@@ -22,7 +22,8 @@ _WORTH_A_THREAD = 500
 """So many leaves are counted in a millisecond or two, in which others can wait."""
 _CORES = os.cpu_count() or 1
 _FIND = text(
-    "SELECT region_id, first_at, last_at, tiles_state, is_pending, now() AS as_of"
+    "SELECT region_id, first_at, last_at, tiles_state, is_pending, now() AS as_of,"
+    " shifts_store.incarnation() AS incarnation"
     " FROM shifts_store.find_region(:name)"
 )
 _PENDING = text(
@@ -41,6 +42,8 @@ class Region(NamedTuple):
     tiles_state: int
     is_pending: bool
     as_of: datetime
+    incarnation: str
+    """Of the database."""
 
 
 async def find_region(connection: AsyncConnection, name: str) -> Region | None:
@@ -69,7 +72,7 @@ async def weekly_trips(
     """
     counts: defaultdict[date, int] = defaultdict(int)
     async with binary_cursor(connection) as cursor:
-        index = await tiles.get(cursor, region.region_id, region.tiles_state)
+        index = await tiles.get(cursor, region.region_id, region.tiles_state, region.incarnation)
         first, last = np.array(weeks, "datetime64[D]")
         asked = slice(
             int(np.searchsorted(index.weeks, first)), int(np.searchsorted(index.weeks, last, side="right"))

@@ -33,7 +33,9 @@ class Feed:
         self._conninfo = feed_conninfo(url)
         self._max_clients = max_clients
         self._window: EventWindow | None = None
-        """None until the outbox was read for the first time."""
+        """None until the outbox was read for the first time; another one when the outbox was restored."""
+        self._incarnation: str | None = None
+        """Of the outbox that the window was read from."""
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.shutdown = anyio.Event()
@@ -74,7 +76,7 @@ class Feed:
         What is no longer in memory is read from the outbox, page by page, each up to the newest id that memory
         knows when the page is asked for; what is published later comes from memory. Ids become visible in rising
         order, so nothing is lost, doubled or out of order. A client that falls behind what memory holds is cut
-        off: its stream ends. So does every stream when the feed shuts down.
+        off: its stream ends. So does every stream when the feed shuts down, or when the outbox was restored.
         """
         with self._counted():
             while (window := self._window) is None:
@@ -82,7 +84,7 @@ class Feed:
                     return
                 await self._news.wait()
             cursor = Cursor(window.last_id if after is None else await self._possible(window, after))
-            while not self.shutdown.is_set():
+            while window is self._window and not self.shutdown.is_set():
                 news = self._news
                 if covered := cursor.is_covered(window):
                     events = cursor.from_memory(window, BATCH)
@@ -106,7 +108,7 @@ class Feed:
         return cursor.from_outbox(replay, page, is_full=len(page) == PAGE)
 
     async def _possible(self, window: EventWindow, after: int) -> int:
-        """The id a client resumes at; one from before the database was made anew is none."""
+        """The id a client resumes at; one that the outbox did not reach yet is from before it was restored."""
         if after <= window.last_id:
             return after
         async with self._replays.connection() as connection:
@@ -128,12 +130,16 @@ class Feed:
                     self._conninfo, autocommit=True
                 ) as connection:
                     await connection.execute("LISTEN shifts_feed")
-                    if (window := self._window) is None:
+                    incarnation = await _read_incarnation(connection)
+                    window = self._window
+                    if window is None or incarnation != self._incarnation:
                         window = self._window = await _recent(connection)
+                        self._incarnation = incarnation
                         self._wake()
                     self.connected = True
                     wait = _FIRST_WAIT_S
-                    while True:
+                    # A table that was restored in place leaves the connection as it is: connect again.
+                    while await _read_incarnation(connection) == incarnation:
                         await self._take_in(connection, window)
                         async for _ in connection.notifies(stop_after=1):
                             pass
@@ -177,6 +183,11 @@ async def _recent(connection: psycopg.AsyncConnection) -> EventWindow:
     while window.last_id < last and (page := await read_page(connection, window.last_id, last, _EVERYTHING)):
         window.append(page)
     return window
+
+
+async def _read_incarnation(connection: psycopg.AsyncConnection) -> str | None:
+    row = await (await connection.execute("SELECT shifts_feed.incarnation()")).fetchone()
+    return row[0] if row else None
 
 
 async def _last_id(connection: psycopg.AsyncConnection) -> int:

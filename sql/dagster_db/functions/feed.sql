@@ -19,3 +19,12 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Which history the outbox has: a text that changes when the table is restored, on another server, in a copy of the
+-- database, and after a failover. Ids are unique within one history.
+CREATE OR REPLACE FUNCTION shifts_feed.incarnation() RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT concat_ws('/', s.system_identifier, c.timeline_id, d.oid, t.oid, t.relfilenode)
+    FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d, pg_class t
+    WHERE d.datname = current_database() AND t.oid = 'shifts_feed.events'::regclass
+$$;

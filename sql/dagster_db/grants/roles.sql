@@ -34,3 +34,4 @@ GRANT USAGE ON SCHEMA shifts_feed TO shifts_api;
 GRANT SELECT ON shifts_feed.events TO shifts_api;
 -- By default everyone may call functions; the web service must not publish events.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA shifts_feed FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION shifts_feed.incarnation TO shifts_api;
