@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .NOTPARALLEL:
-.PHONY: help up demo test check bench lock
+.PHONY: help up demo test soak check bench lock
 
 help:
 	@echo "make demo    start, drop a generated sample, show the answers (ARGS=--exit: stop then)"
 	@echo "make up      the platform, until Ctrl-C"
 	@echo "make test    all tests        make check   format, lint, types"
+	@echo "make soak    the platform under random work and faults (ARGS=\"--seed 1 --minutes 30\")"
 	@echo "make bench   the performance table (ARGS=\"load --rows 5000000\")"
 	@echo "make lock    the locks in requirements/ anew from pyproject.toml"
 
@@ -24,6 +25,9 @@ demo: $(VENV)/installed-platform $(VENV)/compiled
 
 test: $(VENV)/installed-dev $(VENV)/compiled
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/installed-dev $(VENV)/compiled
+	@exec $(BIN)/python -m tests.soak $(ARGS)
 
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff format --check .

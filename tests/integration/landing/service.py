@@ -82,6 +82,8 @@ class Service:
     emulator_port: int
     port: int = 0
     requests: list[Request] = field(default_factory=list)
+    outage: Reply | None = None
+    """While set, the answer to every request."""
     _faults: list[tuple[Matches, Fault]] = field(default_factory=list)
 
     @property
@@ -127,6 +129,8 @@ class Service:
 
     def answer(self, request: Request) -> Reply:
         self.requests.append(request)
+        if self.outage is not None:
+            return self.outage
         for entry in self._faults:
             if entry[0](request):
                 self._faults.remove(entry)
@@ -166,8 +170,8 @@ def _page(listing: dict[str, Any], token: str) -> bytes:
 
 
 @contextmanager
-def service(emulator_port: int) -> Iterator[Service]:
-    """The server, in threads of this process."""
+def service(emulator_port: int, port: int = 0) -> Iterator[Service]:
+    """The server, in threads of this process, on a free port unless one is given."""
     front = Service(emulator_port)
 
     class Handler(BaseHTTPRequestHandler):
@@ -192,7 +196,7 @@ def service(emulator_port: int) -> Iterator[Service]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Says nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         front.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -1,0 +1,56 @@
+"""`python -m tests.soak --seed 1 --minutes 30`: a platform with a folder, then one with a bucket.
+
+The exit code is 0 only without a finding.
+"""
+
+import argparse
+import secrets
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+from tests.soak.phase import Phase
+from tests.soak.report import Report
+
+SHARE_OF_PHASE = {"folder": 0.65, "bucket": 0.35}
+"""Of the minutes; the waits for rest and the comparisons come on top."""
+
+
+def main() -> int:
+    """Runs the phases; the number of findings decides the exit code."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(10**6), help="default: a random one, printed"
+    )
+    parser.add_argument("--minutes", type=float, default=30.0, help="of random work and faults, default 30")
+    parser.add_argument("--phases", nargs="+", choices=SHARE_OF_PHASE, default=list(SHARE_OF_PHASE))
+    arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    # A job in the background of a shell ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    folder = Path(tempfile.mkdtemp(prefix=f"shifts-soak-{arguments.seed}-"))
+    folder.chmod(0o755)
+    report = Report(folder, arguments.seed)
+    report.say(f"seed {arguments.seed}, {arguments.minutes:g} minutes, files in {folder}")
+    share = sum(SHARE_OF_PHASE[phase] for phase in arguments.phases)
+    try:
+        for phase in arguments.phases:
+            seconds = arguments.minutes * 60 * SHARE_OF_PHASE[phase] / share
+            with report.guarded(f"phase {phase}"):
+                Phase(phase, folder / phase, str(arguments.seed), report).run(seconds)
+    except KeyboardInterrupt:
+        report.finding("interrupted")
+    print(report.summary())
+    return 1 if report.findings else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

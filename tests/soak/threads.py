@@ -1,0 +1,39 @@
+"""A thread of the soak: repeats one thing at random intervals until it is told to stop."""
+
+import random
+import threading
+from collections.abc import Callable
+
+from tests.soak.report import Report
+
+
+class Repeater(threading.Thread):
+    """Calls `work` again and again, with pauses of random length around `every_s`."""
+
+    def __init__(
+        self, name: str, work: Callable[[], None], every_s: float, rng: random.Random, report: Report
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._work, self._every_s, self._rng, self._report = work, every_s, rng, report
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        """Works until `end`."""
+        while not self._stop_asked.is_set():
+            with self._report.guarded(self.name):
+                self._work()
+            self._stop_asked.wait(self._every_s * self._rng.uniform(0.2, 1.8))
+
+    def ask_to_end(self) -> None:
+        """No further round is begun."""
+        self._stop_asked.set()
+
+
+def end(threads: list[Repeater], report: Report, *, timeout_s: float) -> None:
+    """Ends repeaters; one that does not return is a finding."""
+    for thread in threads:
+        thread.ask_to_end()
+    for thread in threads:
+        thread.join(timeout_s)
+        if thread.is_alive():
+            report.finding("an action never ended", thread=thread.name)
