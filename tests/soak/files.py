@@ -4,7 +4,7 @@ import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.soak.calls import Caller
@@ -57,18 +57,20 @@ class FileActions:
         if isinstance(self._zone, FolderZone):
             actions += [(self._set_aside, 5), (self._bring_back, 6)]
         action = self._rng.choices([action for action, _ in actions], [weight for _, weight in actions])[0]
-        try:
-            action()
-        except OSError as error:
-            # The landing zone is full: nothing was changed yet.
-            self._report.answer("landing zone", error.strerror or type(error).__name__)
+        with suppress(BusyError):
+            try:
+                action()
+            except OSError as error:
+                # The landing zone is full: nothing was changed yet.
+                self._report.answer("landing zone", error.strerror or type(error).__name__)
 
     def upload_or_ask(self) -> None:
         """One call of someone who works through the service."""
-        if self._rng.random() < 0.25:
-            self._ask()
-        else:
-            self._upload()
+        with suppress(BusyError):
+            if self._rng.random() < 0.25:
+                self._ask()
+            else:
+                self._upload()
 
     def _drop(self) -> None:
         for _ in range(self._rng.randint(3, 8) if self._rng.random() < 0.2 else 1):
@@ -219,7 +221,7 @@ class FileActions:
             yield chosen
 
 
-class BusyError(OSError):
+class BusyError(Exception):
     """Every file that would do is being changed by someone else."""
 
 

@@ -10,11 +10,15 @@ from pathlib import Path
 from tests.integration.landing.emulator import BUCKET
 from tests.soak.bucket import PREFIX, Bucket
 from tests.soak.calls import RETRIED_FOR_S, Caller
-from tests.soak.checker import Checker
+from tests.soak.check_events import EventCheck
+from tests.soak.check_rows import RowCheck
+from tests.soak.check_statements import StatementCheck
+from tests.soak.check_statistics import StatisticsCheck
 from tests.soak.disk import SmallDisk
 from tests.soak.faults import Faults
 from tests.soak.files import Contents, FileActions
-from tests.soak.listeners import TERMINAL, Listener, Replays, WebSocketListener, last_event_id
+from tests.soak.listeners import TERMINAL, Listener, Replays, last_event_id
+from tests.soak.live_sockets import WebSocketListener
 from tests.soak.memory import Memory
 from tests.soak.model import Model
 from tests.soak.platform import SoakPlatform
@@ -125,7 +129,10 @@ class Phase:
         for socket in sockets:
             with self._report.guarded(socket.name):
                 socket.finish(self._report)
-        Checker(platform, self._model, self._rng("checker"), self._report).check()
+        truth = RowCheck(platform, self._model, self._report).check()
+        StatisticsCheck(platform, self._rng("boxes"), self._report).check(truth)
+        StatementCheck(platform, self._report).check()
+        EventCheck(platform, self._model, self._report).check()
         memory.judge()
 
     def _work(self, platform: SoakPlatform, zone: Zone) -> list[Repeater]:
