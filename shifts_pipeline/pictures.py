@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from collections.abc import Sequence
 from datetime import date
 from math import cos, radians
@@ -11,10 +12,13 @@ import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
 
+from shifts_pipeline.decoration import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_TITLE_CHARS = 90
 _ORIGIN, _DESTINATION, _BAR = "#1f77b4", "#d95f02", "#5b7f95"
 
 
@@ -30,8 +34,7 @@ def trips_map(trips: NDArray[np.float64], title: str) -> dg.MarkdownMetadataValu
         axes.scatter(trips[:, first], trips[:, first + 1], s=2, alpha=0.5, lw=0, color=colour, label=label)
     frame_map(axes, trips)
     axes.legend(loc="upper right", fontsize=6, markerscale=3, framealpha=0.7)
-    axes.set_title(title, fontsize=8)
-    return _markdown(figure)
+    return _markdown(figure, axes, title)
 
 
 def flows_map(flows: NDArray[np.float64], trips: NDArray[np.int64], title: str) -> dg.MarkdownMetadataValue:
@@ -55,8 +58,7 @@ def flows_map(flows: NDArray[np.float64], trips: NDArray[np.int64], title: str) 
         axes.scatter(flows[:, 0], flows[:, 1], s=4, color=_ORIGIN, lw=0)
         axes.scatter(flows[:, 2], flows[:, 3], s=4, color=_DESTINATION, lw=0)
         frame_map(axes, flows)
-    axes.set_title(title, fontsize=8)
-    return _markdown(figure)
+    return _markdown(figure, axes, title)
 
 
 def weekly_bars(weeks: Sequence[date], trips: Sequence[int], title: str) -> dg.MarkdownMetadataValue:
@@ -65,8 +67,7 @@ def weekly_bars(weeks: Sequence[date], trips: Sequence[int], title: str) -> dg.M
     axes.bar([f"{w:%G-W%V}" for w in weeks], list(trips), color=_BAR)
     axes.tick_params(axis="x", labelrotation=90 if len(weeks) > 6 else 0)
     axes.locator_params(axis="y", nbins=5, integer=True)
-    axes.set_title(title, fontsize=8)
-    return _markdown(figure)
+    return _markdown(figure, axes, title)
 
 
 def frame_map(axes: "Axes", ends: NDArray[np.float64]) -> None:
@@ -90,9 +91,13 @@ def _new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def _markdown(figure: "Figure") -> dg.MarkdownMetadataValue:
+def _markdown(figure: "Figure", axes: "Axes", title: str) -> dg.MarkdownMetadataValue:
+    # Names hold any character: `$…$` is not mathematics, and what the font lacks is drawn as a box.
+    axes.set_title(printable(title, _TITLE_CHARS), fontsize=8, parse_math=False)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(buffer, format="png")
     return dg.MetadataValue.md(
         f"![picture](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
     )

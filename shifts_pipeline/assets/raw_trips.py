@@ -1,8 +1,9 @@
 """The asset `raw_trips`: every file of the landing zone, loaded exactly once, every line accounted for."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any, TypeAlias
 
 import dagster as dg
 import numpy as np
@@ -10,6 +11,9 @@ import psycopg
 from numpy.typing import NDArray
 
 from shifts_pipeline import ledger, pictures
+from shifts_pipeline.checks import check_outputs
+from shifts_pipeline.decoration import markdown_code, optional_metadata, printable
+from shifts_pipeline.events import keep_connections
 from shifts_pipeline.failures import is_outage
 from shifts_pipeline.ingest import Ingestion, MissingFile, Outcome, ingest
 from shifts_pipeline.ledger import Entry
@@ -23,6 +27,9 @@ ROWS_ACCOUNTED = "every_row_is_accounted_for"
 PROGRESS_EVERY_S = 1.0
 FILES_WITH_PICTURES = 5
 """A run of many small files would spend most of its time on drawing."""
+
+FileEvent: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
+_REGIONS_NAMED = 100
 
 _COLUMNS = dg.TableSchema(
     columns=[
@@ -46,7 +53,7 @@ _COLUMNS = dg.TableSchema(
         dg.AssetCheckSpec(
             ROWS_ACCOUNTED,
             asset=RAW_TRIPS,
-            blocking=True,
+            partitions_def=TRIP_FILES,
             description="Rows of the file = rows in `trips` + rows in `rejected_rows`, as counted in SQL.",
         )
     ],
@@ -65,16 +72,11 @@ def raw_trips(
     landing: Landing,
     feed: Feed,
     load_limits: LoadLimits,
-) -> Iterator[dg.AssetCheckResult]:
-    """Loads the files of the run's partitions one after the other; a sick one fails alone."""
+) -> Iterator[FileEvent | dg.Output[Any]]:
+    """Loads the files of the run's partitions one after the other; a file that fails does so alone."""
     del worker_lock  # held for the run, not used
-    # Dagster connects anew for each statement of each event, longer than a small file takes. Kept open here as
-    # its webserver keeps them.
-    context.instance.event_log_storage.optimize_for_webserver(
-        statement_timeout=60_000, pool_recycle=300, max_overflow=4
-    )
+    keep_connections(context.instance)
     failures: list[str] = []
-    unaccounted: list[str] = []
     faults: list[Exception] = []
     keys = list(context.partition_keys)  # asked for once: Dagster looks them up in its database
     with trips_database.connect() as connection, feed.publisher() as publisher:
@@ -91,6 +93,9 @@ def raw_trips(
             name = from_key(key)
             try:
                 outcome = ingest(name, job, _Telling(context, publisher, key))
+                announce(publisher, connection, outcome, context.run.run_id)
+                is_drawn = len(keys) <= FILES_WITH_PICTURES
+                events = _events(context, connection, key, outcome, failures, is_drawn=is_drawn)
             except MissingFile as error:
                 failures.append(str(error))
                 continue
@@ -99,25 +104,10 @@ def raw_trips(
                     raise
                 # A fault of this code, or no room for this file: the others shall not wait for it.
                 context.log.error("%s is taken up again, this try failed", name, exc_info=True)
+                connection.rollback()
                 faults.append(error)
                 continue
-            announce(publisher, connection, outcome, context.run.run_id)
-            if outcome.entry.status == "queued":
-                context.log.info("%s is still being written; it is taken when it has settled.", name)
-                continue
-            if outcome.error:
-                context.log.error("%s: %s", name, outcome.error)
-                failures.append(f"{name}: {outcome.error}")
-                continue
-            if not _is_accounted_for(connection, outcome.entry):
-                unaccounted.append(name)
-            drawn = len(keys) <= FILES_WITH_PICTURES
-            context.log_event(_materialization(key, outcome, connection, drawn=drawn))
-    yield dg.AssetCheckResult(
-        check_name=ROWS_ACCOUNTED,
-        passed=not unaccounted,
-        metadata={"files": len(keys), "unaccounted": unaccounted},
-    )
+            yield from events
     if faults:
         raise faults[0]
     if failures:
@@ -127,6 +117,43 @@ def raw_trips(
             metadata={"failed_files": len(failures)},
             allow_retries=False,
         )
+    yield from check_outputs(context)
+
+
+def _events(
+    context: dg.AssetExecutionContext,
+    connection: psycopg.Connection,
+    key: str,
+    outcome: Outcome,
+    failures: list[str],
+    *,
+    is_drawn: bool,
+) -> Sequence[FileEvent]:
+    """The Dagster events of a file that ended, and what is wrong with it in `failures`."""
+    name = outcome.entry.name
+    if outcome.entry.status == "queued":
+        context.log.info("%s is still being written; it is taken when it has settled.", name)
+        return ()
+    if outcome.error:
+        context.log.error("%s: %s", name, outcome.error)
+        failures.append(f"{name}: {outcome.error}")
+        return ()
+    is_accounted_for = _is_accounted_for(connection, outcome.entry)
+    if not is_accounted_for:
+        failures.append(f"{name}: its rows in the database are not those of the ledger")
+    return (
+        _materialization(context, key, outcome, connection, is_drawn=is_drawn),
+        dg.AssetCheckEvaluation(
+            asset_key=RAW_TRIPS,
+            check_name=ROWS_ACCOUNTED,
+            passed=is_accounted_for,
+            metadata={
+                "rows_loaded": outcome.entry.rows_loaded,
+                "rows_rejected": outcome.entry.rows_rejected,
+            },
+            partition=key,
+        ),
+    )
 
 
 def announce(publisher: Publisher, connection: psycopg.Connection, outcome: Outcome, run_id: str) -> None:
@@ -177,6 +204,14 @@ class _Telling:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + PROGRESS_EVERY_S
+        try:
+            self._tell(entry, progress)
+        except Exception:
+            # Progress is for the eye: a load that nobody can follow is still a load.
+            self._next = float("inf")
+            self._context.log.warning("no more progress is reported of %s", entry.name, exc_info=True)
+
+    def _tell(self, entry: Entry, progress: Progress) -> None:
         self._publisher.publish(
             "file.progress",
             run_id=self._context.run.run_id,
@@ -216,26 +251,27 @@ def _is_accounted_for(connection: psycopg.Connection, entry: Entry) -> bool:
 
 
 def _materialization(
-    key: str, outcome: Outcome, connection: psycopg.Connection, *, drawn: bool
+    context: dg.AssetExecutionContext,
+    key: str,
+    outcome: Outcome,
+    connection: psycopg.Connection,
+    *,
+    is_drawn: bool,
 ) -> dg.AssetMaterialization:
     entry, report = outcome.entry, outcome.report
-    metadata: dict[str, dg.MetadataValue | int | float | str] = {
-        "dagster/partition_row_count": entry.rows_loaded,
-        "dagster/uri": entry.uri,
-        "rows_rejected": entry.rows_rejected,
-        "status": entry.status,
-        "task_id": entry.task_id,
-        "file_id": entry.file_id,
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/partition_row_count": dg.MetadataValue.int(entry.rows_loaded),
+        "dagster/uri": dg.MetadataValue.text(entry.uri),
+        "rows_rejected": dg.MetadataValue.int(entry.rows_rejected),
+        "status": dg.MetadataValue.text(entry.status),
+        "task_id": dg.MetadataValue.text(entry.task_id),
+        "file_id": dg.MetadataValue.int(entry.file_id),
     }
     if report is not None:
-        metadata |= _report_metadata(report)
-    if report is not None and report.rows_loaded and drawn:
-        metadata["trips_by_week"] = _weeks_picture(report)
-        sample = _sample(connection, entry.file_id)
-        if len(sample):
-            metadata["map"] = pictures.trips_map(
-                sample, f"{entry.name}: {len(sample):,} of {entry.rows_loaded:,} trips"
-            )
+        metadata |= optional_metadata(context.log, lambda: _report_metadata(report))
+        if report.rows_loaded and is_drawn:
+            metadata |= optional_metadata(context.log, lambda: {"trips_by_week": _weeks_picture(report)})
+            metadata |= optional_metadata(context.log, lambda: {"map": _map(connection, entry)})
     return dg.AssetMaterialization(
         asset_key=RAW_TRIPS,
         partition=key,
@@ -245,19 +281,24 @@ def _materialization(
     )
 
 
-def _report_metadata(report: LoadReport) -> dict[str, dg.MetadataValue | int | float | str]:
+def _report_metadata(report: LoadReport) -> dict[str, dg.MetadataValue]:
     weeks = sorted({count.week for count in report.weeks})
-    metadata: dict[str, dg.MetadataValue | int | float | str] = {
-        "rows_per_second": round((report.rows_loaded + report.rows_rejected) / max(report.seconds, 1e-3)),
-        "seconds": round(report.seconds, 2),
-        "regions": ", ".join(sorted({count.region for count in report.weeks})),
-        "weeks": f"{weeks[0]:%G-W%V} to {weeks[-1]:%G-W%V}" if weeks else "none",
+    regions = sorted({count.region for count in report.weeks})
+    more = f" and {len(regions) - _REGIONS_NAMED:,} more" if len(regions) > _REGIONS_NAMED else ""
+    metadata: dict[str, dg.MetadataValue] = {
+        "rows_per_second": dg.MetadataValue.int(
+            round((report.rows_loaded + report.rows_rejected) / max(report.seconds, 1e-3))
+        ),
+        "seconds": dg.MetadataValue.float(round(report.seconds, 2)),
+        "regions": dg.MetadataValue.text(", ".join(map(printable, regions[:_REGIONS_NAMED])) + more),
+        "weeks": dg.MetadataValue.text(f"{weeks[0]:%G-W%V} to {weeks[-1]:%G-W%V}" if weeks else "none"),
     }
     if report.rows_rejected:
         metadata["rejects_by_reason"] = dg.MetadataValue.json(report.rejects_by_reason)
         metadata["reject_examples"] = dg.MetadataValue.md(
             "\n".join(
-                f"- line {line}: {reason}: `{raw[:200]}`" for line, reason, raw in report.reject_examples
+                f"- line {line}: {markdown_code(reason)}: {markdown_code(raw)}"
+                for line, reason, raw in report.reject_examples
             )
         )
     return metadata
@@ -271,20 +312,26 @@ def _weeks_picture(report: LoadReport) -> dg.MarkdownMetadataValue:
     return pictures.weekly_bars(weeks, [trips[week] for week in weeks], "trips by week")
 
 
+def _map(connection: psycopg.Connection, entry: Entry) -> dg.MarkdownMetadataValue:
+    sample = _sample(connection, entry.file_id)
+    title = f"{len(sample):,} of {entry.rows_loaded:,} trips of {entry.name}"
+    return pictures.trips_map(sample, title)
+
+
 def _sample(connection: psycopg.Connection, file_id: int, size: int = 2000) -> NDArray[np.float64]:
     """Some of a file's trips for the picture; shape (n, 4), degrees."""
-    largest = connection.execute(
-        "SELECT region_id, week FROM shifts_store.week_files WHERE file_id = %s ORDER BY trips DESC LIMIT 1",
-        [file_id],
-    ).fetchone()
-    assert largest is not None
-    region_id, week = largest
-    rows = connection.execute(
-        """
-        SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips
-        WHERE file_id = %s AND region_id = %s AND started_at >= %s::date AND started_at < %s::date + 7 LIMIT %s
-        """,
-        [file_id, region_id, week, week, size],
-    ).fetchall()
-    connection.commit()
+    with connection.transaction():
+        region_id, week = connection.execute(
+            "SELECT region_id, week FROM shifts_store.week_files"
+            " WHERE file_id = %s ORDER BY trips DESC LIMIT 1",
+            [file_id],
+        ).fetchall()[0]
+        rows = connection.execute(
+            """
+            SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips
+            WHERE file_id = %s AND region_id = %s AND started_at >= %s::date AND started_at < %s::date + 7
+            LIMIT %s
+            """,
+            [file_id, region_id, week, week, size],
+        ).fetchall()
     return np.array(rows, dtype=np.float64).reshape(-1, 4)

@@ -1,5 +1,6 @@
 """Files become trips exactly once, and everyone is told how they ended."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -181,6 +182,26 @@ def test_bad_rows_are_kept_with_line_reason_and_text_and_the_count_is_checked(pi
     (check,) = run.get_asset_check_evaluations()
     assert check.passed
     assert check.check_name == "every_row_is_accounted_for"
+    assert check.partition == "a.csv"
+
+
+def test_a_file_whose_rows_are_not_those_of_the_ledger_fails_its_check_and_the_run(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_too_much(*arguments: Any, **options: Any) -> LoadReport:
+        report = load_file(*arguments, **options)
+        return replace(report, rows_loaded=report.rows_loaded + (options["name"] == "a.csv"))
+
+    monkeypatch.setattr("shifts_pipeline.ingest.load_file", load_too_much)
+    pipeline.put("a.csv", GOOD)
+    pipeline.put("b.csv", HEADER + row("Lyon"))
+    (run,) = pipeline.load()
+    assert not run.success
+    checks = {check.partition: check.passed for check in run.get_asset_check_evaluations()}
+    assert checks == {"a.csv": False, "b.csv": True}
+    (failure,) = [event for event in run.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    assert failure.step_failure_data.user_failure_data is not None
+    assert str(failure.step_failure_data.user_failure_data.description).startswith("a.csv: its rows")
 
 
 def test_materializing_a_partition_again_by_hand_changes_no_count(pipeline: Pipeline) -> None:

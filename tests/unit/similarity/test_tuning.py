@@ -77,3 +77,7 @@ def test_the_picture_is_a_png(outcomes: list[Outcome], chosen: slice) -> None:
     picture = draw_sweep(outcomes[chosen], Similarity(), "Turin 2018-W22")
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 100_000
+
+
+def test_the_picture_is_drawn_when_the_name_above_it_holds_a_dollar_pair(outcomes: list[Outcome]) -> None:
+    assert draw_sweep(outcomes, Similarity(), r"$\frac$ 2018-W22").startswith(b"\x89PNG")
