@@ -91,11 +91,26 @@ def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> int
     return new.rowcount + back.rowcount
 
 
-def unfinished(connection: psycopg.Connection) -> list[Entry]:
-    """Every file that is queued or loading, oldest first."""
-    return _entries(
-        connection, sql.SQL("WHERE kind = 'file' AND status IN ('queued', 'loading') ORDER BY file_id")
+def is_any_unfinished(connection: psycopg.Connection) -> bool:
+    """Whether any file is queued or loading."""
+    return _truth(
+        connection,
+        "SELECT EXISTS (SELECT FROM shifts_store.trip_files"
+        " WHERE kind = 'file' AND status IN ('queued', 'loading'))",
+        [],
     )
+
+
+def unfinished(connection: psycopg.Connection, limit: int) -> list[Entry]:
+    """At most `limit` files that no run was requested for, oldest first, and as many that one was requested for.
+
+    The latter come in the order of their requests: those whose turn it is to be tried again are among the first.
+    """
+    is_open = "WHERE kind = 'file' AND status IN ('queued', 'loading') AND requested_at IS "
+    return [
+        *_entries(connection, sql.SQL(is_open + "NOT NULL ORDER BY requested_at, file_id LIMIT %s"), [limit]),
+        *_entries(connection, sql.SQL(is_open + "NULL ORDER BY file_id LIMIT %s"), [limit]),
+    ]
 
 
 def versions_of(connection: psycopg.Connection, name: str) -> list[Entry]:
@@ -124,14 +139,15 @@ def loaded_with_hash(connection: psycopg.Connection, content_hash: str) -> Entry
     return found[0] if found else None
 
 
-def unannounced(connection: psycopg.Connection) -> list[Entry]:
-    """Files that ended a while ago and whose end nobody was told: the worker died in between."""
+def unannounced(connection: psycopg.Connection, limit: int) -> list[Entry]:
+    """At most `limit` files that ended a while ago unannounced, because the worker died in between."""
     return _entries(
         connection,
         sql.SQL(
             "WHERE kind = 'file' AND announced_at IS NULL AND status NOT IN ('queued', 'loading')"
-            " AND finished_at < now() - interval '10 seconds' ORDER BY file_id"
+            " AND finished_at < now() - interval '10 seconds' ORDER BY file_id LIMIT %s"
         ),
+        [limit],
     )
 
 
@@ -233,9 +249,14 @@ def file_lock(connection: psycopg.Connection, name: str) -> Iterator[None]:
             connection.commit()
 
 
-def is_being_loaded(connection: psycopg.Connection, name: str) -> bool:
-    """Whether a living worker is at this file. `connection` must be in autocommit mode."""
-    return is_locked(connection, _file_lock(name))
+def being_loaded(connection: psycopg.Connection, names: Sequence[str]) -> set[str]:
+    """Those of some files that a living worker is at. `connection` must be in autocommit mode."""
+    rows = connection.execute(
+        "SELECT name FROM unnest(%s::text[], %s::text[]) AS f (name, lock)"
+        " WHERE NOT pg_try_advisory_xact_lock(hashtextextended(lock, 0))",
+        [list(names), [_file_lock(name) for name in names]],
+    )
+    return {name for (name,) in rows}
 
 
 def is_locked(connection: psycopg.Connection, lock_name: str) -> bool:

@@ -37,16 +37,6 @@ class PairTrips:
     """Shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees."""
 
 
-def is_stale(connection: psycopg.Connection, layer: Layer, region: str, week: date) -> bool:
-    """Whether a pair's trips changed after the layer was computed."""
-    statement = sql.SQL(
-        "SELECT EXISTS (SELECT 1 FROM shifts_store.stale_weeks WHERE region = %s AND week = %s AND {})"
-    ).format(sql.Identifier(f"{layer}_stale"))
-    row = connection.execute(statement, [region, week]).fetchone()
-    connection.commit()
-    return row == (True,)
-
-
 def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTrips | None:
     """A pair's trips in one snapshot; None when the pair never had any."""
     with connection.transaction():

@@ -1,9 +1,10 @@
 """The asset `trip_clusters`: groups of similar trips and which trips are in each, one (region, week) at a time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -11,11 +12,12 @@ import numpy as np
 from shifts_pipeline import pictures
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
 from shifts_pipeline.cluster_tables import PairGroups, broken_promises, group_pair, write_groups
-from shifts_pipeline.partitions import pair_of, region_weeks
-from shifts_pipeline.region_week import is_stale, read_pair, replace_layer
+from shifts_pipeline.decoration import optional_metadata, printable
+from shifts_pipeline.partitions import region_weeks
+from shifts_pipeline.refresh import PairEvent, refresh_pairs
+from shifts_pipeline.region_week import read_pair, replace_layer
 from shifts_pipeline.resources import SimilarityParameters, TripsDatabase, WorkerLock
 from shifts_pipeline.similarity.groups import Similarity
-from shifts_pipeline.tags import ONLY_STALE
 
 TRIP_CLUSTERS = dg.AssetKey("trip_clusters")
 WITHIN_RADIUS = "every_group_is_within_its_radius"
@@ -27,9 +29,11 @@ _FLOWS_DRAWN = 60
 def trip_clusters(first_week: date) -> dg.AssetsDefinition:
     """The asset, for a calendar that begins with a Monday."""
 
+    partitions = region_weeks(first_week)
+
     @dg.asset(
         key=TRIP_CLUSTERS,
-        partitions_def=region_weeks(first_week),
+        partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=dg.AllPartitionMapping())],
         output_required=False,
@@ -37,12 +41,14 @@ def trip_clusters(first_week: date) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 WITHIN_RADIUS,
                 asset=TRIP_CLUSTERS,
+                partitions_def=partitions,
                 description="Every trip is as near to its group's centroid as the group says, at both ends,"
                 " and no group is wider than allowed; measured by PostGIS on what was written.",
             ),
             dg.AssetCheckSpec(
                 MEMBERS_BELONG,
                 asset=TRIP_CLUSTERS,
+                partitions_def=partitions,
                 description="Every group has at least the least number of trips; its trips exist, in its"
                 " region, week and time window, and are in no other group.",
             ),
@@ -51,7 +57,7 @@ def trip_clusters(first_week: date) -> dg.AssetsDefinition:
         kinds={"postgres", "numba"},
         owners=["team:platform"],
         code_version="1",
-        pool="weekly",
+        pool="trip_clusters",
         description="Groups of trips that are similar in origin, destination and time of day.",
         metadata={"dagster/table_name": "shifts_store.trip_clusters"},
     )
@@ -60,7 +66,7 @@ def trip_clusters(first_week: date) -> dg.AssetsDefinition:
         trips_database: TripsDatabase,
         worker_lock: WorkerLock,
         similarity: SimilarityParameters,
-    ) -> Iterator[dg.AssetCheckResult]:
+    ) -> Iterator[PairEvent | dg.Output[Any]]:
         del worker_lock  # held for the run, not used
         parameters = Similarity(
             eps_m=similarity.eps_m,
@@ -68,44 +74,60 @@ def trip_clusters(first_week: date) -> dg.AssetsDefinition:
             max_radius_m=similarity.max_radius_m,
             window_s=60.0 * similarity.time_bin_minutes,
         )
-        broken: dict[str, list[str]] = {WITHIN_RADIUS: [], MEMBERS_BELONG: []}
-        drawn = 0
+        pictures_left = PAIRS_WITH_PICTURES
         with trips_database.connect() as connection:
-            for key in context.partition_keys:
-                region, week = pair_of(key)
-                if ONLY_STALE in context.run.tags and not is_stale(connection, "clusters", region, week):
-                    continue
+
+            def refresh(key: str, region: str, week: date) -> Sequence[PairEvent]:
+                nonlocal pictures_left
                 begun = time.perf_counter()
                 trips = read_pair(connection, region, week)
                 if trips is None:
-                    continue
+                    return ()
                 pair = group_pair(trips, parameters)
                 if not replace_layer(connection, trips, "clusters", partial(write_groups, pair)):
                     context.log.info("%s: trips were replaced meanwhile; the pair stays stale", key)
-                    continue
+                    return ()
                 wide, astray = broken_promises(connection, pair, parameters)
-                broken[WITHIN_RADIUS] += [f"{key}: group {group}" for group in wide]
-                broken[MEMBERS_BELONG] += [f"{key}: group {group}" for group in astray]
-                drawn += bool(len(pair.ids))
-                context.log_event(
-                    _materialization(
-                        key, pair, time.perf_counter() - begun, with_picture=drawn <= PAIRS_WITH_PICTURES
-                    )
+                seconds = time.perf_counter() - begun
+                metadata = optional_metadata(context.log, lambda: _metadata(pair, seconds))
+                if len(pair.ids) and pictures_left > 0:
+                    pictures_left -= 1
+                    metadata |= optional_metadata(context.log, lambda: _picture(pair))
+                return (
+                    dg.AssetMaterialization(
+                        asset_key=TRIP_CLUSTERS,
+                        partition=key,
+                        description=f"{_title(pair)} hold {pair.groups.sizes.sum():,}"
+                        f" of {len(trips.trip_ids):,} trips",
+                        metadata=metadata,
+                    ),
+                    _check(WITHIN_RADIUS, key, wide),
+                    _check(MEMBERS_BELONG, key, astray),
                 )
-        for check, groups in broken.items():
-            yield dg.AssetCheckResult(
-                check_name=check, passed=not groups, metadata={"broken": len(groups), "examples": groups[:20]}
-            )
+
+            yield from refresh_pairs(context, connection, "clusters", refresh)
 
     return asset
 
 
-def _materialization(
-    key: str, pair: PairGroups, seconds: float, *, with_picture: bool
-) -> dg.AssetMaterialization:
+def _check(name: str, key: str, broken: list[int]) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=TRIP_CLUSTERS,
+        check_name=name,
+        passed=not broken,
+        metadata={"broken": len(broken), "examples": broken[:20]},
+        partition=key,
+    )
+
+
+def _title(pair: PairGroups) -> str:
+    return f"{printable(pair.trips.region)} {pair.trips.week:%G-W%V}: {len(pair.ids):,} groups"
+
+
+def _metadata(pair: PairGroups, seconds: float) -> dict[str, dg.MetadataValue]:
     groups, trips = pair.groups, len(pair.trips.trip_ids)
     grouped = int(groups.sizes.sum())
-    metadata: dict[str, dg.MetadataValue | int | float | str] = {
+    numbers: dict[str, int | float] = {
         "dagster/partition_row_count": len(pair.ids),
         "trips": trips,
         "trips_grouped": grouped,
@@ -114,22 +136,21 @@ def _materialization(
     }
     if len(pair.ids):
         p50, p95 = np.percentile(groups.radii_m, [50, 95])
-        metadata |= {
+        numbers |= {
             "largest_group": int(groups.sizes[0]),
             "radius_m_median": round(float(p50), 1),
             "radius_m_p95": round(float(p95), 1),
             "radius_m_largest": round(float(groups.radii_m.max()), 1),
         }
-        if with_picture:
-            metadata["strongest_flows"] = pictures.flows_map(
-                groups.centroids[:_FLOWS_DRAWN],
-                groups.sizes[:_FLOWS_DRAWN],
-                f"{pair.trips.region} {pair.trips.week:%G-W%V}: {len(pair.ids):,} groups, strongest flows",
-            )
-    return dg.AssetMaterialization(
-        asset_key=TRIP_CLUSTERS,
-        partition=key,
-        description=f"{pair.trips.region} {pair.trips.week:%G-W%V}: {len(pair.ids):,} groups"
-        f" hold {grouped:,} of {trips:,} trips",
-        metadata=metadata,
+    return {
+        name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
+        for name, value in numbers.items()
+    }
+
+
+def _picture(pair: PairGroups) -> dict[str, dg.MetadataValue]:
+    groups = pair.groups
+    picture = pictures.flows_map(
+        groups.centroids[:_FLOWS_DRAWN], groups.sizes[:_FLOWS_DRAWN], f"{_title(pair)}, strongest flows"
     )
+    return {"strongest_flows": picture}

@@ -1,32 +1,38 @@
 """The asset `weekly_aggregates`: what the statistics endpoint reads, one (region, week) at a time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import psycopg
 
 from shifts_pipeline import pictures
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
-from shifts_pipeline.partitions import pair_of, region_weeks
-from shifts_pipeline.region_week import is_stale, read_pair, replace_layer
+from shifts_pipeline.decoration import optional_metadata, printable
+from shifts_pipeline.partitions import region_weeks
+from shifts_pipeline.refresh import PairEvent, refresh_pairs
+from shifts_pipeline.region_week import read_pair, replace_layer
 from shifts_pipeline.resources import TripsDatabase, WorkerLock
-from shifts_pipeline.tags import ONLY_STALE
+from shifts_pipeline.tags import PRIORITY
 from shifts_pipeline.tile_tables import totals, write_tiles
 from shifts_pipeline.tiling.tiles import build_tiles
 
 WEEKLY_AGGREGATES = dg.AssetKey("weekly_aggregates")
 TOTALS_EQUAL = "weekly_totals_equal_trips"
+PAIRS_WITH_PICTURES = 30
 
 
 def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
     """The asset, for a calendar that begins with a Monday."""
 
+    partitions = region_weeks(first_week)
+
     @dg.asset(
         key=WEEKLY_AGGREGATES,
-        partitions_def=region_weeks(first_week),
+        partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=dg.AllPartitionMapping())],
         output_required=False,
@@ -34,6 +40,7 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 TOTALS_EQUAL,
                 asset=WEEKLY_AGGREGATES,
+                partitions_def=partitions,
                 description="Trips in the tiles = trips booked by the loads = trips counted one by one.",
             )
         ],
@@ -41,29 +48,39 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
         kinds={"postgres"},
         owners=["team:platform"],
         code_version="1",
-        pool="weekly",
+        pool="weekly_aggregates",
+        # In a run that computes both weekly assets, statistics come first.
+        op_tags={PRIORITY: "1"},
         description="Weekly totals and the tiles behind exact statistics of any box.",
         metadata={"dagster/table_name": "shifts_store.weekly_trip_tiles"},
     )
     def asset(
         context: dg.AssetExecutionContext, trips_database: TripsDatabase, worker_lock: WorkerLock
-    ) -> Iterator[dg.AssetCheckResult]:
+    ) -> Iterator[PairEvent | dg.Output[Any]]:
         del worker_lock  # held for the run, not used
-        wrong: list[str] = []
+        pictures_left = PAIRS_WITH_PICTURES
         with trips_database.connect() as connection:
-            for key in context.partition_keys:
-                region, week = pair_of(key)
-                if ONLY_STALE in context.run.tags and not is_stale(connection, "aggregates", region, week):
-                    continue
+
+            def refresh(key: str, region: str, week: date) -> Sequence[PairEvent]:
+                nonlocal pictures_left
                 if (refreshed := _refresh(connection, region, week)) is None:
                     context.log.info("%s: no trips, or they were replaced meanwhile", key)
-                    continue
-                if not refreshed.tiled == refreshed.booked == refreshed.trips:
-                    wrong.append(
-                        f"{key}: {refreshed.tiled} in tiles, {refreshed.booked} booked, {refreshed.trips} there"
-                    )
-                context.log_event(_materialization(key, region, week, refreshed, connection))
-        yield dg.AssetCheckResult(check_name=TOTALS_EQUAL, passed=not wrong, metadata={"wrong": wrong})
+                    return ()
+                metadata = refreshed.metadata()
+                if pictures_left > 0:
+                    pictures_left -= 1
+                    metadata |= optional_metadata(context.log, lambda: _picture(trips_database, region))
+                return (
+                    dg.AssetMaterialization(
+                        asset_key=WEEKLY_AGGREGATES,
+                        partition=key,
+                        description=f"{printable(region)} {week:%G-W%V}: {refreshed.trips:,} trips aggregated",
+                        metadata=metadata,
+                    ),
+                    refreshed.check(key),
+                )
+
+            yield from refresh_pairs(context, connection, "aggregates", refresh)
 
     return asset
 
@@ -78,6 +95,24 @@ class _Refreshed:
     tiles: int
     stored_bytes: int
     seconds: float
+
+    def metadata(self) -> dict[str, dg.MetadataValue]:
+        return {
+            "dagster/partition_row_count": dg.MetadataValue.int(self.trips),
+            "rows_per_second": dg.MetadataValue.int(round(self.trips / max(self.seconds, 1e-3))),
+            "seconds": dg.MetadataValue.float(round(self.seconds, 2)),
+            "tiles": dg.MetadataValue.int(self.tiles),
+            "bytes_a_trip": dg.MetadataValue.float(round(self.stored_bytes / max(self.trips, 1), 1)),
+        }
+
+    def check(self, key: str) -> dg.AssetCheckEvaluation:
+        return dg.AssetCheckEvaluation(
+            asset_key=WEEKLY_AGGREGATES,
+            check_name=TOTALS_EQUAL,
+            passed=self.tiled == self.booked == self.trips,
+            metadata={"in_tiles": self.tiled, "booked": self.booked, "counted": self.trips},
+            partition=key,
+        )
 
 
 def _refresh(connection: psycopg.Connection, region: str, week: date) -> _Refreshed | None:
@@ -102,24 +137,10 @@ def _refresh(connection: psycopg.Connection, region: str, week: date) -> _Refres
     return _Refreshed(len(pair.trip_ids), tiled, booked, len(tiles), stored, seconds)
 
 
-def _materialization(
-    key: str, region: str, week: date, refreshed: _Refreshed, connection: psycopg.Connection
-) -> dg.AssetMaterialization:
-    weeks = connection.execute(
-        "SELECT week, trips FROM shifts.weekly WHERE region = %s ORDER BY week DESC LIMIT 52", [region]
-    ).fetchall()
-    connection.commit()
+def _picture(database: TripsDatabase, region: str) -> dict[str, dg.MetadataValue]:
+    with database.connect() as connection:
+        weeks = connection.execute(
+            "SELECT week, trips FROM shifts.weekly WHERE region = %s ORDER BY week DESC LIMIT 52", [region]
+        ).fetchall()
     weeks.reverse()
-    return dg.AssetMaterialization(
-        asset_key=WEEKLY_AGGREGATES,
-        partition=key,
-        description=f"{region} {week:%G-W%V}: {refreshed.trips:,} trips aggregated",
-        metadata={
-            "dagster/partition_row_count": refreshed.trips,
-            "rows_per_second": round(refreshed.trips / max(refreshed.seconds, 1e-3)),
-            "seconds": round(refreshed.seconds, 2),
-            "tiles": refreshed.tiles,
-            "bytes_a_trip": round(refreshed.stored_bytes / max(refreshed.trips, 1), 1),
-            "trips_by_week": pictures.weekly_bars([w for w, _ in weeks], [n for _, n in weeks], region),
-        },
-    )
+    return {"trips_by_week": pictures.weekly_bars([w for w, _ in weeks], [n for _, n in weeks], region)}

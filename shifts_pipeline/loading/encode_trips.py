@@ -102,26 +102,29 @@ class _Ids:
         self._statement = sql.SQL("SELECT * FROM {}(%s)").format(sql.Identifier("shifts_store", function))
         self._by_number = np.empty(0, np.int64)
         self._by_name: dict[str, int] = {}
+        self._names: dict[int, str] = {}
 
     def of(self, numbers: NDArray[np.int32], names: Sequence[str | None]) -> NDArray[np.int64]:
         """Ids of numbers; only names that occur get one."""
-        unknown = len(names) - len(self._by_number)
-        self._by_number = np.append(self._by_number, np.full(unknown, -1, np.int64))
+        if unknown := len(names) - len(self._by_number):
+            self._by_number = np.append(self._by_number, np.full(unknown, -1, np.int64))
         ids = self._by_number[numbers]
         new = np.unique(numbers[ids < 0]).tolist()
         if not new:
             return ids
         wanted = {number: name for number in new if (name := names[number]) is not None}
-        missing = sorted(set(wanted.values()) - self._by_name.keys())
+        missing = sorted({name for name in wanted.values() if name not in self._by_name})
         if missing:
-            self._by_name.update(self._side.execute(self._statement, [missing]).fetchall())
+            found = self._side.execute(self._statement, [missing]).fetchall()
+            self._by_name.update(found)
+            self._names.update((id_, name) for name, id_ in found)
         for number, name in wanted.items():
             self._by_number[number] = self._by_name[name]
         return self._by_number[numbers]
 
     def name(self, id_: int) -> str:
         """The name of an id that was given out."""
-        return next(name for name, known in self._by_name.items() if known == id_)
+        return self._names[id_]
 
 
 def _order(weeks: NDArray[np.int64], regions: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
 
 import dagster as dg
 import psycopg
@@ -16,8 +17,9 @@ from shifts_pipeline.jobs import LOAD_TRIP_FILES
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.partitions import TRIP_FILES, to_key
 from shifts_pipeline.resources import Feed, TripsDatabase
+from shifts_pipeline.sensors.new_partitions import with_new_partitions
 from shifts_pipeline.sensors.waiting import wait_for_work
-from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, task_id_tags
+from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, UNFINISHED, task_id_tags
 
 SUBMISSION_TAKES = timedelta(seconds=20)
 """A request may be so old before its run has to be seen."""
@@ -25,6 +27,12 @@ MAX_KEY_BYTES = 1000
 """Dagster indexes partitions and tags, and an index entry has its limit."""
 BATCH_FILES = 100
 BATCH_BYTES = 256 * 1024**2
+FILES_A_TICK = 2000
+"""Of those that no run was requested for, and as many others: a tick has 60 seconds, however many files wait."""
+RUNS_A_TICK = 10
+RUNS_AT_ONCE = 20
+"""Queued or at work: more would only wait."""
+ENDINGS_A_TICK = 500
 
 
 @dataclass(frozen=True)
@@ -77,24 +85,21 @@ def batches(files: Sequence[Entry], position: Mapping[str, int]) -> Iterator[lis
     """Cuts files into runs: neighbours in the order of their partitions, few enough and small enough.
 
     Args:
-        files: the entries to run; several of one name go together.
+        files: the entries to run; several of one name go together, and each counts with its bytes.
         position: partition key → place among all partitions; a run covers a range without gaps.
     """
     batch: list[Entry] = []
-    names: set[str] = set()
-    size = 0
-    for entry in sorted(files, key=lambda e: (position[to_key(e.name)], e.file_id)):
-        place = position[to_key(entry.name)]
-        here = entry.size_bytes or 0
-        apart = batch and place - position[to_key(batch[-1].name)] > 1
-        full = entry.name not in names and (
-            len(names) >= BATCH_FILES or (names and size + here > BATCH_BYTES)
-        )
-        if apart or full:
+    names = size = 0
+    in_order = sorted(files, key=lambda e: (position[to_key(e.name)], e.file_id))
+    for name, group in groupby(in_order, key=lambda e: e.name):
+        versions = list(group)
+        here = sum(entry.size_bytes or 0 for entry in versions)
+        is_apart = batch and position[to_key(name)] - position[to_key(batch[-1].name)] > 1
+        if is_apart or names >= BATCH_FILES or (batch and size + here > BATCH_BYTES):
             yield batch
-            batch, names, size = [], set(), 0
-        batch.append(entry)
-        names.add(entry.name)
+            batch, names, size = [], 0, 0
+        batch += versions
+        names += 1
         size += here
     if batch:
         yield batch
@@ -117,26 +122,32 @@ def queued_files(
             return dg.SensorResult(skip_reason="no file is waiting for a run")
         for entry, reason in decided.give_up:
             ledger.update(connection, [entry.file_id], status="failed", error=reason)
-        known = context.instance.get_dynamic_partitions(str(TRIP_FILES.name))
-        new = list(dict.fromkeys(k for e in decided.request if (k := to_key(e.name)) not in set(known)))
-        position = {key: place for place, key in enumerate([*known, *new])}
+        keys = with_new_partitions(
+            context.instance,
+            TRIP_FILES,
+            context.instance.get_dynamic_partitions(str(TRIP_FILES.name)),
+            (to_key(entry.name) for entry in decided.request),
+        )
+        position = {key: place for place, key in enumerate(keys)}
         requests = []
-        for batch in batches(decided.request, position):
+        for batch in islice(batches(decided.request, position), _free_runs(context.instance)):
             requests.append(request := _request(batch))
             ledger.requested(connection, [entry.file_id for entry in batch], str(request.run_key))
-    return dg.SensorResult(
-        run_requests=requests,
-        dynamic_partitions_requests=[TRIP_FILES.build_add_request(new)] if new else None,
-    )
+    return dg.SensorResult(run_requests=requests)
+
+
+def _free_runs(instance: dg.DagsterInstance) -> int:
+    unfinished = instance.get_runs_count(dg.RunsFilter(job_name=LOAD_TRIP_FILES, statuses=UNFINISHED))
+    return max(0, min(RUNS_A_TICK, RUNS_AT_ONCE - unfinished))
 
 
 def _decide(connection: psycopg.Connection, instance: dg.DagsterInstance) -> Plan | None:
-    open_files = ledger.unfinished(connection)
+    open_files = ledger.unfinished(connection, FILES_A_TICK)
     decided = plan(
         open_files,
-        being_loaded={
-            e.name for e in open_files if e.status == "loading" and ledger.is_being_loaded(connection, e.name)
-        },
+        being_loaded=ledger.being_loaded(
+            connection, list({entry.name for entry in open_files if entry.status == "loading"})
+        ),
         runs=_runs(instance, {e.batch for e in open_files if e.batch}),
         now=datetime.now(UTC),
     )
@@ -145,7 +156,7 @@ def _decide(connection: psycopg.Connection, instance: dg.DagsterInstance) -> Pla
 
 def _announce_lost_endings(connection: psycopg.Connection, feed: Feed) -> None:
     """Tells how files ended whose worker died between its commit and its word, or that were given up here."""
-    if lost := ledger.unannounced(connection):
+    if lost := ledger.unannounced(connection, ENDINGS_A_TICK):
         with feed.publisher() as publisher:
             for entry in lost:
                 announce(publisher, connection, Outcome(entry, None), entry.run_id or "")

@@ -1,26 +1,23 @@
-"""What to refresh now and in how few runs: pure functions on stale pairs and finished runs."""
+"""Which runs refresh the pairs that are due: pure functions on due pairs, unfinished runs and failed runs."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
-LOADS_MAY_DELAY = timedelta(minutes=2)
-"""While files are being loaded a pair waits so long: the next file will very likely change it again."""
+from shifts_pipeline.region_week import Layer
+from shifts_pipeline.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
+
 FRESH_ENOUGH_TO_SKIP = 64
 """A run may pass over so many fresh pairs, if that saves runs."""
 PAIRS_A_RUN = 500
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
-"""After failed runs; each further failure doubles it."""
-
-
-@dataclass(frozen=True)
-class StalePair:
-    """A pair whose trips changed after one of its layers was computed."""
-
-    region: str
-    week: date
-    stale_since: datetime
+RUNS_AT_ONCE = 8
+"""Of a layer, queued or at work: what is more urgent by then is asked for first."""
+PAIRS_A_TICK = RUNS_AT_ONCE * PAIRS_A_RUN
+CLUSTERS_MAY_WAIT = timedelta(minutes=10)
+"""Clusters wait so long while aggregates are due anywhere; later they share the machine."""
+BOTH: frozenset[Layer] = frozenset({"aggregates", "clusters"})
 
 
 @dataclass(frozen=True)
@@ -43,38 +40,109 @@ class Rectangle:
 
 
 @dataclass(frozen=True)
+class Refresh:
+    """A run that computes layers of the pairs in a rectangle."""
+
+    area: Rectangle
+    layers: frozenset[Layer]
+
+
+@dataclass(frozen=True)
 class FinishedRun:
     """A run that is over."""
 
-    area: Rectangle
+    refresh: Refresh
     ended_at: datetime
     failed: bool
+    """As a whole: a run that failed on single pairs only counts as succeeded."""
 
 
-def is_paused(region: int, week: date, finished: Iterable[FinishedRun], now: datetime) -> bool:
-    """Whether the last runs at a pair failed so lately that another would only fail too.
+@dataclass(frozen=True)
+class DuePair:
+    """A pair one of whose layers is due."""
+
+    region: int
+    """Its place among the regions."""
+    week: date
+    stale_since: datetime
+    aggregates_stale: bool
+
+
+class BlockedPairs:
+    """The pairs that runs are at, or whose last runs failed as a whole so lately that another would fail too."""
+
+    def __init__(
+        self, layer: Layer, unfinished: Iterable[Refresh], finished: Iterable[FinishedRun], now: datetime
+    ) -> None:
+        """`finished` comes latest first; `now` has a time zone."""
+        self._now = now
+        self._running: dict[int, list[Rectangle]] = defaultdict(list)
+        self._finished: dict[int, list[FinishedRun]] = defaultdict(list)
+        self.count = 0
+        """At most so many pairs are blocked."""
+        for refresh in unfinished:
+            if layer in refresh.layers:
+                self.count += refresh.area.pairs
+                for region in _regions(refresh.area):
+                    self._running[region].append(refresh.area)
+        for run in finished:
+            if layer in run.refresh.layers:
+                self.count += run.refresh.area.pairs if run.failed else 0
+                for region in _regions(run.refresh.area):
+                    self._finished[region].append(run)
+
+    def __contains__(self, pair: DuePair) -> bool:
+        return any(area.covers(pair.region, pair.week) for area in self._running.get(pair.region, ())) or (
+            self._is_paused(pair)
+        )
+
+    def _is_paused(self, pair: DuePair) -> bool:
+        last: datetime | None = None
+        pause = FIRST_PAUSE / 2
+        for run in self._finished.get(pair.region, ()):
+            if not run.refresh.area.covers(pair.region, pair.week):
+                continue
+            if not run.failed:
+                break
+            last = last or run.ended_at
+            pause = min(2 * pause, LONGEST_PAUSE)
+        return last is not None and self._now < last + pause
+
+
+def plan(
+    due: Mapping[Layer, Collection[DuePair]], unfinished: Sequence[Refresh], now: datetime
+) -> list[Refresh]:
+    """The runs to request now: aggregates of every due pair before the clusters of any.
+
+    One run computes both layers when nothing is at work and it covers all pairs: within a run aggregates come first.
 
     Args:
-        region: its place.
-        week: its Monday.
-        finished: the latest first.
+        due: the pairs by layer, those left out that are blocked.
+        unfinished: runs that are queued or at work.
         now: with time zone.
     """
-    last: datetime | None = None
-    pause = FIRST_PAUSE / 2
-    for run in finished:
-        if not run.area.covers(region, week):
-            continue
-        if not run.failed:
-            break
-        last = last or run.ended_at
-        pause = min(2 * pause, LONGEST_PAUSE)
-    return last is not None and now < last + pause
-
-
-def due(pairs: Iterable[StalePair], *, loading: bool, now: datetime) -> list[StalePair]:
-    """The stale pairs that should be refreshed now."""
-    return [pair for pair in pairs if not loading or now - pair.stale_since > LOADS_MAY_DELAY]
+    layers = frozenset(layer for layer, pairs in due.items() if pairs)
+    if layers == BOTH and not unfinished:
+        areas = list(rectangles({(pair.region, pair.week) for pairs in due.values() for pair in pairs}))
+        if len(areas) == 1:
+            return [Refresh(areas[0], BOTH)]
+    clusters = due["clusters"]
+    if due["aggregates"] or any("aggregates" in run.layers for run in unfinished):
+        clusters = [
+            pair
+            for pair in clusters
+            if now - pair.stale_since > CLUSTERS_MAY_WAIT and not pair.aggregates_stale
+        ]
+    wanted: list[tuple[Layer, Collection[DuePair]]] = [
+        ("aggregates", due["aggregates"]),
+        ("clusters", clusters),
+    ]
+    requests: list[Refresh] = []
+    for layer, pairs in wanted:
+        free = RUNS_AT_ONCE - sum(layer in run.layers for run in unfinished)
+        areas = list(rectangles({(pair.region, pair.week) for pair in pairs}))
+        requests += [Refresh(area, frozenset({layer})) for area in areas[: max(free, 0)]]
+    return requests
 
 
 def rectangles(pairs: Collection[tuple[int, date]]) -> Iterator[Rectangle]:
@@ -117,3 +185,7 @@ def _without_gaps(weeks: Sequence[date]) -> Iterator[tuple[date, date]]:
             first = week
         last = week
     yield first, last
+
+
+def _regions(area: Rectangle) -> range:
+    return range(area.first_region, area.last_region + 1)

@@ -1,28 +1,48 @@
-"""The sensor over stale (region, week) pairs: what loads have changed is grouped and aggregated anew."""
+"""The sensor over stale (region, week) pairs: requests the runs that refresh what loads have changed."""
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import psycopg
-from psycopg.rows import class_row
 
-from shifts_pipeline import ledger
+from shifts_pipeline import ledger, stale_pairs
 from shifts_pipeline.jobs import REFRESH_WEEKS
-from shifts_pipeline.partitions import REGIONS, pair_of, to_key
-from shifts_pipeline.resources import TripsDatabase
-from shifts_pipeline.sensors.refresh_plan import FinishedRun, Rectangle, StalePair, due, is_paused, rectangles
+from shifts_pipeline.partitions import REGIONS, WEEKS_AHEAD, calendar_end, pair_of, to_key
+from shifts_pipeline.region_week import Layer
+from shifts_pipeline.resources import LoadLimits, TripsDatabase
+from shifts_pipeline.sensors.new_partitions import with_new_partitions
+from shifts_pipeline.sensors.refresh_plan import (
+    BOTH,
+    PAIRS_A_TICK,
+    BlockedPairs,
+    DuePair,
+    FinishedRun,
+    Rectangle,
+    Refresh,
+    plan,
+)
 from shifts_pipeline.sensors.waiting import wait_for_work
-from shifts_pipeline.tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START
+from shifts_pipeline.stale_pairs import StalePair, WeekRange
+from shifts_pipeline.tags import (
+    FAILED_PAIRS,
+    MAX_RETRIES,
+    ONLY_STALE,
+    PRIORITY,
+    RANGE_END,
+    RANGE_START,
+    UNFINISHED,
+)
 
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+LOADS_MAY_DELAY = timedelta(minutes=2)
+"""While files are being loaded a pair waits so long: the next file will very likely change it again."""
+MAX_REGION_KEY_BYTES = 2000
+"""Dagster indexes partitions and tags, and an index entry has its limit."""
+ASSETS: dict[Layer, dg.AssetKey] = {
+    "aggregates": dg.AssetKey("weekly_aggregates"),
+    "clusters": dg.AssetKey("trip_clusters"),
+}
 _RUNS_REMEMBERED = 50
 
 
@@ -30,78 +50,145 @@ _RUNS_REMEMBERED = 50
     job_name=REFRESH_WEEKS,
     minimum_interval_seconds=2,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Refreshes groups and aggregates of the weeks that loads have changed.",
+    description="Refreshes aggregates, then clusters, of the weeks that loads have changed.",
 )
-def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
-    """Requests one run for each rectangle of stale pairs that no run is at."""
+def stale_weeks(
+    context: dg.SensorEvaluationContext, trips_database: TripsDatabase, load_limits: LoadLimits
+) -> dg.SensorResult:
+    """Requests runs for a bounded number of due pairs, oldest first, that no run is at."""
+    weeks = WeekRange(date.fromisoformat(load_limits.first_week), calendar_end(datetime.now(UTC).date()))
     with trips_database.connect(autocommit=True) as connection:
-        wanted = wait_for_work(connection, "shifts_weeks", lambda: _due(connection))
-    if wanted is None:
-        return dg.SensorResult(skip_reason="every pair is fresh, or waits for loads to end")
-    known = context.instance.get_dynamic_partitions(str(REGIONS.name))
-    new = sorted({key for pair in wanted if (key := to_key(pair.region)) not in set(known)})
-    regions = [*known, *new]
+        is_due = wait_for_work(connection, "shifts_weeks", lambda: _is_any_due(connection, weeks) or None)
+        if not is_due:
+            return dg.SensorResult(skip_reason=_skip_reason(connection, weeks))
+        requests = _requests(connection, context.instance, weeks)
+        return dg.SensorResult(
+            run_requests=requests, skip_reason=None if requests else _skip_reason(connection, weeks)
+        )
+
+
+def _is_any_due(connection: psycopg.Connection, weeks: WeekRange) -> bool:
+    age = _min_age(connection)
+    return any(stale_pairs.due_pairs(connection, layer, weeks, min_age=age, limit=1) for layer in ASSETS)
+
+
+def _min_age(connection: psycopg.Connection) -> timedelta:
+    return LOADS_MAY_DELAY if ledger.is_any_unfinished(connection) else timedelta(0)
+
+
+def _skip_reason(connection: psycopg.Connection, weeks: WeekRange) -> str:
+    reason = "every pair is fresh, waits for loads to end, pauses after a failure, or is at work"
+    if outside := stale_pairs.outside(connection, weeks):
+        reason += (
+            f"; {outside:,} stale pairs are skipped, their weeks have no partition: they lie before"
+            f" SHIFTS_FIRST_WEEK ({weeks.first}) or more than {WEEKS_AHEAD} weeks ahead"
+        )
+    return reason
+
+
+def _requests(
+    connection: psycopg.Connection, instance: dg.DagsterInstance, weeks: WeekRange
+) -> list[dg.RunRequest]:
+    regions = instance.get_dynamic_partitions(str(REGIONS.name))
     position = {key: place for place, key in enumerate(regions)}
-    running, finished = _running(context.instance, position), _finished(context.instance, position)
-    places = [(position[to_key(pair.region)], pair.week) for pair in wanted]
-    open_pairs = {
-        (region, week)
-        for region, week in places
-        if not any(area.covers(region, week) for area in running)
-        and not is_paused(region, week, finished, datetime.now(UTC))
+    unfinished, finished = _unfinished(instance, position), _finished(connection, instance, position)
+    now = datetime.now(UTC)
+    blocked = {layer: BlockedPairs(layer, unfinished, finished, now) for layer in ASSETS}
+    age = _min_age(connection)
+    stale: dict[Layer, list[StalePair]] = {
+        layer: _with_a_key(
+            connection,
+            layer,
+            stale_pairs.due_pairs(
+                connection, layer, weeks, min_age=age, limit=PAIRS_A_TICK + blocked[layer].count
+            ),
+        )
+        for layer in ASSETS
     }
-    return dg.SensorResult(
-        run_requests=[_request(area, regions) for area in rectangles(open_pairs)],
-        dynamic_partitions_requests=[REGIONS.build_add_request(new)] if new else None,
+    regions = with_new_partitions(
+        instance, REGIONS, regions, (to_key(pair.region) for pairs in stale.values() for pair in pairs)
     )
+    position = {key: place for place, key in enumerate(regions)}
+    due: dict[Layer, list[DuePair]] = {}
+    for layer, pairs in stale.items():
+        placed = (
+            DuePair(position[to_key(pair.region)], pair.week, pair.stale_since, pair.aggregates_stale)
+            for pair in pairs
+        )
+        due[layer] = [pair for pair in placed if pair not in blocked[layer]][:PAIRS_A_TICK]
+    return [_request(refresh, regions) for refresh in plan(due, unfinished, now)]
 
 
-def _due(connection: psycopg.Connection) -> list[StalePair] | None:
-    with connection.cursor(row_factory=class_row(StalePair)) as cursor:
-        pairs = cursor.execute(
-            "SELECT region, week, stale_since FROM shifts_store.stale_weeks ORDER BY region, week"
-        ).fetchall()
-    return due(pairs, loading=bool(ledger.unfinished(connection)), now=datetime.now(UTC)) or None
+def _with_a_key(connection: psycopg.Connection, layer: Layer, pairs: Sequence[StalePair]) -> list[StalePair]:
+    """Those pairs whose region can be a partition; the others are recorded as failed and pause."""
+    good: list[StalePair] = []
+    for pair in pairs:
+        if len(to_key(pair.region).encode()) <= MAX_REGION_KEY_BYTES:
+            good.append(pair)
+            continue
+        stale_pairs.begin(connection, layer, pair.region, pair.week, "")
+        reason = f"the region's name is too long: {MAX_REGION_KEY_BYTES} bytes as a partition key at most"
+        stale_pairs.fail(connection, layer, pair.region, pair.week, reason)
+    return good
 
 
-def _request(area: Rectangle, regions: Sequence[str]) -> dg.RunRequest:
+def _request(refresh: Refresh, regions: Sequence[str]) -> dg.RunRequest:
+    area = refresh.area
     return dg.RunRequest(
         run_key=uuid.uuid4().hex,
+        asset_selection=[ASSETS[layer] for layer in sorted(refresh.layers)],
         tags={
             RANGE_START: f"{regions[area.first_region]}|{area.first_week}",
             RANGE_END: f"{regions[area.last_region]}|{area.last_week}",
             ONLY_STALE: "true",
+            PRIORITY: "1" if "aggregates" in refresh.layers else "0",
             # What stays stale is requested again; a retry beside that would do the work twice.
             MAX_RETRIES: "0",
         },
     )
 
 
-def _running(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[Rectangle]:
-    """The areas that unfinished runs are at."""
-    runs = instance.get_runs(filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=UNFINISHED))
-    return [area for run in runs if (area := _area(run, position)) is not None]
+def _unfinished(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[Refresh]:
+    """What the runs of this sensor that are queued or at work refresh."""
+    runs = instance.get_runs(
+        filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=UNFINISHED, tags={ONLY_STALE: "true"})
+    )
+    return [refresh for run in runs if (refresh := _refresh(run, position)) is not None]
 
 
-def _finished(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[FinishedRun]:
-    """The last runs that are over, the latest first."""
+def _finished(
+    connection: psycopg.Connection, instance: dg.DagsterInstance, position: Mapping[str, int]
+) -> list[FinishedRun]:
+    """The last runs of this sensor that are over, the latest first."""
     over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     records = instance.get_run_records(
-        filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=over), limit=_RUNS_REMEMBERED
+        filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=over, tags={ONLY_STALE: "true"}),
+        limit=_RUNS_REMEMBERED,
     )
-    return [
-        FinishedRun(area, record.update_timestamp, record.dagster_run.status == dg.DagsterRunStatus.FAILURE)
+    failed = {
+        record.dagster_run.run_id
         for record in records
-        if (area := _area(record.dagster_run, position)) is not None
+        if record.dagster_run.status == dg.DagsterRunStatus.FAILURE
+        and FAILED_PAIRS not in record.dagster_run.tags
+    }
+    # A run whose worker died on a pair: that pair rests, not its neighbours.
+    failed -= stale_pairs.runs_with_failures(connection, failed)
+    return [
+        FinishedRun(refresh, record.update_timestamp, record.dagster_run.run_id in failed)
+        for record in records
+        if (refresh := _refresh(record.dagster_run, position)) is not None
     ]
 
 
-def _area(run: dg.DagsterRun, position: Mapping[str, int]) -> Rectangle | None:
-    """What a run was asked to refresh; None if a person asked, or for regions that are no more."""
+def _refresh(run: dg.DagsterRun, position: Mapping[str, int]) -> Refresh | None:
+    """What a run was asked to refresh; None for regions whose partitions are gone."""
     if RANGE_START not in run.tags or RANGE_END not in run.tags:
         return None
     first_region, first_week = pair_of(run.tags[RANGE_START])
     last_region, last_week = pair_of(run.tags[RANGE_END])
     if not {to_key(first_region), to_key(last_region)} <= position.keys():
         return None
-    return Rectangle(position[to_key(first_region)], position[to_key(last_region)], first_week, last_week)
+    area = Rectangle(position[to_key(first_region)], position[to_key(last_region)], first_week, last_week)
+    selected = run.asset_selection
+    layers = frozenset(layer for layer, key in ASSETS.items() if selected is None or key in selected)
+    return Refresh(area, layers or BOTH)

@@ -4,6 +4,7 @@ import click
 import httpx
 import psycopg
 
+from shifts_platform.commands.stale import show_stale_pairs
 from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.errors import PlatformError
 from shifts_platform.platform import environment_of
@@ -17,12 +18,12 @@ def status() -> None:
     click.echo(f"API        {_state(settings.api_url + '/ready')}  {settings.api_url}/docs")
     click.echo(f"Dagster    {_state(settings.dagster_url + '/server_info')}  {settings.dagster_url}")
     server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
-    url = environment_of(settings, server)["SHIFTS_DATABASE_URL"]
+    environment = environment_of(settings, server)
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(environment["SHIFTS_DATABASE_URL"], connect_timeout=5) as connection:
             click.echo("database   up")
             _ledger(connection)
-            _stale(connection)
+            show_stale_pairs(connection, environment)
     except psycopg.errors.UndefinedTable:
         raise PlatformError("the database has no tables yet: run `shifts migrate`") from None
     except psycopg.OperationalError:
@@ -45,13 +46,3 @@ def _ledger(connection: psycopg.Connection) -> None:
     click.echo(f"\n{'files':<12}{'':>10}{'trips':>16}{'rejected':>12}")
     for name, files, loaded, rejected in rows:
         click.echo(f"{name:<12}{files:>10,}{loaded:>16,}{rejected:>12,}")
-
-
-def _stale(connection: psycopg.Connection) -> None:
-    row = connection.execute(
-        "SELECT count(*) FILTER (WHERE clusters_stale), count(*) FILTER (WHERE aggregates_stale),"
-        " coalesce(extract(epoch FROM now() - min(stale_since)), 0)::bigint FROM shifts_store.stale_weeks"
-    ).fetchone()
-    clusters, aggregates, seconds = row or (0, 0, 0)
-    since = f", the oldest for {seconds:,} s" if clusters or aggregates else ""
-    click.echo(f"\nstale (region, week) pairs: {clusters} to group, {aggregates} to aggregate{since}")

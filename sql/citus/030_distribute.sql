@@ -14,7 +14,8 @@ DECLARE
         'shifts_store.trips',
         'shifts_store.trip_clusters',
         'shifts_store.trip_cluster_members',
-        'shifts_store.weekly_trip_tiles'];
+        'shifts_store.weekly_trip_tiles',
+        'shifts_store.refresh_attempts'];
     name       text;
 BEGIN
     FOREACH name IN ARRAY everywhere LOOP

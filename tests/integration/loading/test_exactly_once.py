@@ -207,7 +207,7 @@ def test_an_outage_uses_up_no_try_of_any_file_of_the_run(
         broken.setattr("shifts_pipeline.ingest.load_file", load)
         for _ in range(MAX_ATTEMPTS + 2):
             with psycopg.connect(loader.url) as connection:
-                ids = [entry.file_id for entry in ledger.unfinished(connection)]
+                ids = [entry.file_id for entry in ledger.unfinished(connection, limit=1000)]
                 ledger.requested(connection, ids, "run")
             with pytest.raises(type(error)):
                 loader.load("a.csv")

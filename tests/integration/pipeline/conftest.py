@@ -37,7 +37,7 @@ def pipeline(
         assert tables is not None
         connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")
     with psycopg.connect(dagster_database_url, autocommit=True) as connection:
-        connection.execute("TRUNCATE shifts_feed.events, dynamic_partitions RESTART IDENTITY")
+        connection.execute("TRUNCATE shifts_feed.events, dynamic_partitions, runs RESTART IDENTITY CASCADE")
     options = PipelineSettings(
         database_url=database_url,
         dagster_database_url=dagster_database_url,

@@ -1,6 +1,7 @@
 """The pipeline driven by hand: sensors ticked, their runs executed one after the other, real databases."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Pipeline:
 
     def tick(self, sensor: dg.SensorDefinition) -> Any:
         """One evaluation; what it asks for in partitions is done, as the daemon would."""
-        names = {"trips_database", "landing", "feed"}
+        names = {"trips_database", "landing", "feed", "load_limits"}
         resources = {name: self.defs.resources[name] for name in names}  # type: ignore[index]
         with dg.build_sensor_context(
             instance=self.instance,
@@ -60,10 +61,15 @@ class Pipeline:
             self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
         return data
 
-    def run(self, job: str, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
-        """One run of a job, in this process."""
+    def run(
+        self, job: str, tags: dict[str, str], assets: Sequence[dg.AssetKey] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """One run of a job, or of some assets of it, in this process."""
         return self.defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags=tags, raise_on_error=False
+            instance=self.instance,
+            tags=tags,
+            raise_on_error=False,
+            asset_selection=None if assets is None else list(assets),
         )
 
     def load(self) -> list[dg.ExecuteInProcessResult]:
@@ -77,9 +83,13 @@ class Pipeline:
         self.execute("UPDATE shifts_store.trip_files SET requested_at = requested_at - interval '1 hour'")
 
     def refresh(self) -> list[dg.ExecuteInProcessResult]:
-        """Refreshes what is stale."""
-        requests = self.tick(stale_weeks).run_requests
-        return [self.run("refresh_weeks", dict(request.tags)) for request in requests]
+        """Runs what the sensor requests for stale pairs, until it requests nothing more."""
+        runs: list[dg.ExecuteInProcessResult] = []
+        while requests := self.tick(stale_weeks).run_requests:
+            runs += [
+                self.run("refresh_weeks", dict(request.tags), request.asset_selection) for request in requests
+            ]
+        return runs
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the trips database."""

@@ -1,8 +1,16 @@
 """What loads change is refreshed: all pairs, in few runs, and nothing else."""
 
-import dagster as dg
+from datetime import UTC, datetime, timedelta
 
+import dagster as dg
+import pytest
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from shifts_pipeline.partitions import calendar_end
+from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
+from shifts_pipeline.tags import RANGE_END, RANGE_START
 from tests.integration.pipeline.driving import HEADER, Pipeline, row
 
 REGIONS = ("Hamburg", "Prague", "Turin")
@@ -92,3 +100,71 @@ def test_a_pair_can_be_materialized_by_hand_and_stays_the_same(pipeline: Pipelin
     assert run.success
     assert len(materialized(run)) == 2
     assert pipeline.query("SELECT * FROM shifts.weekly ORDER BY 1, 2") == before
+
+
+def before_the_calendar(pipeline: Pipeline) -> None:
+    """A stale pair of a week that has no partition, as when `SHIFTS_FIRST_WEEK` was earlier once."""
+    pipeline.execute(
+        "INSERT INTO shifts_store.region_weeks (region_id, week, change_id, changed_at, stale_since)"
+        " SELECT region_id, week, 1, now(), now() - interval '1 day' FROM shifts_store.regions,"
+        " (VALUES (date '1999-12-27'), (date_trunc('week', now())::date + 7 * 53)) AS outside (week)"
+    )
+
+
+def test_a_stale_week_outside_of_the_calendar_fails_no_other_and_is_mentioned(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", HEADER + row(moment="2000-01-03 08:00:00"))
+    pipeline.load()
+    before_the_calendar(pipeline)
+    (run,) = pipeline.refresh()
+    assert run.success
+    assert stale(pipeline) == 2
+    skipped = pipeline.tick(stale_weeks)
+    assert "2 stale pairs are skipped" in str(skipped.skip_message)
+    assert "SHIFTS_FIRST_WEEK (2000-01-03)" in str(skipped.skip_message)
+
+
+def test_the_last_week_of_the_calendar_is_refreshed(pipeline: Pipeline) -> None:
+    last = calendar_end(datetime.now(UTC).date()) - timedelta(days=7)
+    pipeline.put("a.csv", HEADER + row(moment=f"{last} 08:00:00"))
+    pipeline.load()
+    assert [run.success for run in pipeline.refresh()] == [True]
+    assert stale(pipeline) == 0
+
+
+def test_a_pair_waits_while_files_are_loaded_but_not_for_ever(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", HEADER + row("Turin") + row("Lyon"))
+    pipeline.load()
+    pipeline.put("b.csv", HEADER + row("Prague"))
+    pipeline.tick(landing_zone)
+    assert not pipeline.tick(stale_weeks).run_requests
+    pipeline.execute(
+        "UPDATE shifts_store.region_weeks SET stale_since = now() - interval '121 s'"
+        " WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = 'Turin')"
+    )
+    (request,) = pipeline.tick(stale_weeks).run_requests
+    assert request.tags[RANGE_START] == request.tags[RANGE_END] == "Turin|2018-05-28"
+
+
+def test_the_result_of_a_check_belongs_to_its_partition(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.put("a.csv", HEADER + row("Prague") + row("Turin"))
+    pipeline.load()
+    with monkeypatch.context() as patch:
+        patch.setattr("shifts_pipeline.assets.weekly_aggregates.totals", lambda *_: (1, 2))
+        (run,) = pipeline.refresh()
+    assert run.success
+    pipeline.put("b.csv", HEADER + row("Turin", "2018-05-28 10:00:00"))
+    pipeline.load()
+    pipeline.refresh()
+    key = dg.AssetCheckKey(dg.AssetKey("weekly_aggregates"), "weekly_totals_equal_trips")
+    latest = {
+        region: pipeline.instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=1, partition_filter=PartitionKeyFilter(key=f"{region}|2018-05-28")
+        )[0].status
+        for region in ("Prague", "Turin")
+    }
+    assert latest == {
+        "Prague": AssetCheckExecutionRecordStatus.FAILED,
+        "Turin": AssetCheckExecutionRecordStatus.SUCCEEDED,
+    }

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from shifts_pipeline.partitions import to_key
 from shifts_pipeline.sensors.queued_files import (
     BATCH_BYTES,
     BATCH_FILES,
+    MAX_KEY_BYTES,
     SUBMISSION_TAKES,
     Plan,
     batches,
@@ -128,5 +131,87 @@ def test_batches_hold_every_file_once_without_gaps_and_within_their_limits(
         places = sorted({position[to_key(e.name)] for e in batch})
         assert places == list(range(places[0], places[-1] + 1))
         assert len(places) <= BATCH_FILES
-        assert len(places) == 1 or sum(e.size_bytes or 0 for e in batch) <= BATCH_BYTES * 2
+        assert len(places) == 1 or bytes_of(batch) <= BATCH_BYTES
     assert len({e.name for b in cut for e in b}) == sum(len({e.name for e in b}) for b in cut)
+    # No two neighbours would have fitted into one run.
+    for one, other in pairwise(cut):
+        first_of_other = [entry for entry in other if entry.name == other[0].name]
+        assert (
+            position[to_key(other[0].name)] - position[to_key(one[-1].name)] > 1
+            or len({entry.name for entry in one}) == BATCH_FILES
+            or bytes_of([*one, *first_of_other]) > BATCH_BYTES
+        )
+
+
+def bytes_of(batch: list[Entry]) -> int:
+    """Each version of a file counts: which of them lies there is known when it is loaded."""
+    return sum(entry.size_bytes or 0 for entry in batch)
+
+
+@pytest.mark.parametrize(
+    ("files", "sizes"), [(BATCH_FILES, [BATCH_FILES]), (BATCH_FILES + 1, [BATCH_FILES, 1])]
+)
+def test_a_run_takes_as_many_small_files_as_it_may(files: int, sizes: list[int]) -> None:
+    entries = [queued(f"{number}.csv", file_id=number) for number in range(files)]
+    position = {to_key(entry.name): place for place, entry in enumerate(entries)}
+    assert [len(batch) for batch in batches(entries, position)] == sizes
+
+
+@pytest.mark.parametrize(("second", "runs"), [(BATCH_BYTES - 10, 1), (BATCH_BYTES - 9, 2)])
+def test_a_run_takes_as_many_bytes_as_it_may(second: int, runs: int) -> None:
+    entries = [queued("a.csv", file_id=1, size_bytes=10), queued("b.csv", file_id=2, size_bytes=second)]
+    assert len(list(batches(entries, {"a.csv": 0, "b.csv": 1}))) == runs
+
+
+def test_the_newer_versions_of_a_file_count_towards_its_runs_bytes() -> None:
+    entries = [
+        queued("a.csv", file_id=1, size_bytes=10),
+        queued("b.csv", file_id=2, size_bytes=10),
+        queued("b.csv", file_id=3, size_bytes=BATCH_BYTES - 19),
+    ]
+    assert [len(batch) for batch in batches(entries, {"a.csv": 0, "b.csv": 1})] == [1, 2]
+
+
+@pytest.mark.parametrize(("attempts", "wait"), [(0, 1), (1, 2), (2, 4), (4, 16), (5, 30), (50, 30)])
+def test_a_retry_waits_twice_as_long_each_time_up_to_half_a_minute(attempts: int, wait: int) -> None:
+    for early, requested in ((1, []), (0, [1])):
+        at = NOW - timedelta(seconds=wait - early)
+        entry = queued(batch="b", requested_at=at, attempts=attempts)
+        assert [e.file_id for e in decide(entry, runs={"b": True}).request] == requested
+
+
+@pytest.mark.parametrize(("length", "fits"), [(MAX_KEY_BYTES, True), (MAX_KEY_BYTES + 1, False)])
+def test_a_name_may_be_as_long_as_dagster_can_index(length: int, fits: bool) -> None:
+    decided = decide(queued("x" * length))
+    assert (len(decided.request), len(decided.give_up)) == ((1, 0) if fits else (0, 1))
+
+
+def test_one_file_left_alone_keeps_no_other_from_its_run() -> None:
+    held = queued("a.csv", file_id=1, status="loading", batch="b", attempts=1)
+    at_work = queued("b.csv", file_id=2, batch="c", attempts=1)
+    too_long = queued("x" * 2000, file_id=3)
+    given_up = queued(
+        "d.csv",
+        file_id=4,
+        status="loading",
+        batch="b",
+        attempts=MAX_ATTEMPTS,
+        requested_at=NOW - timedelta(hours=1),
+    )
+    waits = queued("e.csv", file_id=5, batch="b", attempts=1, requested_at=NOW)
+    new = queued("f.csv", file_id=6)
+    decided = plan(
+        [held, at_work, too_long, given_up, waits, new],
+        being_loaded={"a.csv"},
+        runs={"b": True, "c": False},
+        now=NOW,
+    )
+    assert decided.request == [new]
+    assert [entry.file_id for entry, _ in decided.give_up] == [3, 4]
+
+
+def test_a_file_one_attempt_before_the_last_is_tried_again() -> None:
+    entry = queued(
+        status="loading", batch="b", requested_at=NOW - timedelta(hours=1), attempts=MAX_ATTEMPTS - 1
+    )
+    assert decide(entry, runs={"b": True}) == Plan([entry], [])

@@ -1,41 +1,59 @@
-"""Which stale pairs are refreshed now, and in how few runs."""
+"""Which due pairs are refreshed now, in which order, and in how few runs."""
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shifts_pipeline.region_week import Layer
 from shifts_pipeline.sensors.refresh_plan import (
-    FIRST_PAUSE,
-    LOADS_MAY_DELAY,
-    LONGEST_PAUSE,
+    BOTH,
+    CLUSTERS_MAY_WAIT,
     PAIRS_A_RUN,
+    RUNS_AT_ONCE,
+    BlockedPairs,
+    DuePair,
     FinishedRun,
     Rectangle,
-    StalePair,
-    due,
-    is_paused,
+    Refresh,
+    plan,
     rectangles,
 )
+from shifts_pipeline.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MONDAY = date(2018, 4, 30)
+AGGREGATES: frozenset[Layer] = frozenset({"aggregates"})
+CLUSTERS: frozenset[Layer] = frozenset({"clusters"})
 
 
 def week(number: int) -> date:
     return MONDAY + timedelta(weeks=number)
 
 
-def test_pairs_wait_while_files_are_loaded_but_not_for_ever() -> None:
-    young = StalePair("Turin", MONDAY, NOW - timedelta(seconds=5))
-    old = StalePair("Turin", week(1), NOW - LOADS_MAY_DELAY - timedelta(seconds=1))
-    assert due([young, old], loading=True, now=NOW) == [old]
-    assert due([young, old], loading=False, now=NOW) == [young, old]
+def due_pair(
+    region: int = 0,
+    number: int = 0,
+    age: timedelta = timedelta(seconds=1),
+    *,
+    aggregates_stale: bool = False,
+) -> DuePair:
+    return DuePair(region, week(number), NOW - age, aggregates_stale)
+
+
+def due(aggregates: list[DuePair], clusters: list[DuePair]) -> dict[Layer, list[DuePair]]:
+    return {"aggregates": aggregates, "clusters": clusters}
 
 
 def test_three_regions_over_five_weeks_are_one_run_even_with_gaps() -> None:
     pairs = {(region, week(w)) for region in range(3) for w in range(5)} - {(1, week(2)), (0, week(0))}
     assert list(rectangles(pairs)) == [Rectangle(0, 2, week(0), week(4))]
+
+
+def test_a_run_passes_over_64_fresh_pairs_and_not_over_65() -> None:
+    assert len(list(rectangles({(0, week(0)), (0, week(65))}))) == 1
+    assert len(list(rectangles({(0, week(0)), (0, week(66))}))) == 2
 
 
 def test_two_pairs_a_decade_apart_are_two_runs() -> None:
@@ -50,23 +68,103 @@ def test_every_stale_pair_is_in_exactly_one_run_and_runs_stay_small(pairs: set[t
     assert all(area.pairs <= PAIRS_A_RUN for area in areas)
 
 
-def ended(seconds_ago: float, *, failed: bool, region: int = 0) -> FinishedRun:
+def test_neighbouring_regions_with_the_same_weeks_share_runs_up_to_the_limit() -> None:
+    areas = list(rectangles({(region, week(w)) for region in range(100) for w in range(10)}))
+    assert [area.pairs for area in areas] == [PAIRS_A_RUN, PAIRS_A_RUN]
+
+
+def test_a_small_change_is_one_run_for_both_layers() -> None:
+    pairs = [due_pair(region) for region in range(3)]
+    assert plan(due(pairs, pairs), [], NOW) == [Refresh(Rectangle(0, 2, MONDAY, MONDAY), BOTH)]
+
+
+def test_a_backlog_gets_its_aggregates_first() -> None:
+    pairs = [due_pair(region, number) for region in range(3) for number in range(0, 1400, 140)]
+    requests = plan(due(pairs, pairs), [], NOW)
+    assert requests
+    assert {request.layers for request in requests} == {AGGREGATES}
+
+
+def test_clusters_wait_for_a_run_that_computes_aggregates() -> None:
+    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
+    assert plan(due([], [due_pair()]), [at_work], NOW) == []
+
+
+def test_clusters_do_not_wait_for_aggregates_for_ever() -> None:
+    old = due_pair(0, 0, CLUSTERS_MAY_WAIT + timedelta(seconds=1))
+    young = due_pair(0, 1, CLUSTERS_MAY_WAIT)
+    without_aggregates = due_pair(0, 2, timedelta(days=1), aggregates_stale=True)
+    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
+    requests = plan(due([due_pair(5), without_aggregates], [old, young, without_aggregates]), [at_work], NOW)
+    assert [request.area for request in requests if request.layers == CLUSTERS] == [
+        Rectangle(0, 0, MONDAY, MONDAY)
+    ]
+
+
+def test_clusters_follow_when_no_aggregates_are_due() -> None:
+    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), CLUSTERS)
+    assert plan(due([], [due_pair()]), [at_work], NOW) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), CLUSTERS)]
+
+
+@pytest.mark.parametrize("at_work", [0, 1, RUNS_AT_ONCE - 1, RUNS_AT_ONCE, RUNS_AT_ONCE + 1])
+def test_no_more_runs_of_a_layer_are_requested_than_may_wait(at_work: int) -> None:
+    unfinished = [Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), AGGREGATES) for n in range(at_work)]
+    pairs = [due_pair(region, 140 * (region % 10)) for region in range(100)]
+    assert len(plan(due(pairs, []), unfinished, NOW)) == max(0, RUNS_AT_ONCE - at_work)
+
+
+@pytest.mark.timeout(60)
+def test_half_a_million_due_pairs_among_as_many_blocked_ones_are_planned_in_linear_time() -> None:
+    regions, weeks = 10_000, 50
+    unfinished = [
+        Refresh(Rectangle(place, place + 9, week(0), week(weeks - 1)), AGGREGATES)
+        for place in range(0, regions, 20)
+    ]
+    blocked = BlockedPairs("aggregates", unfinished, [], NOW)
+    pairs = [due_pair(region, number) for region in range(regions) for number in range(weeks)]
+    free = [pair for pair in pairs if pair not in blocked]
+    assert len(free) == regions * weeks // 2
+    assert len(plan(due(free, []), [], NOW)) == RUNS_AT_ONCE
+
+
+def ended(
+    seconds_ago: float, *, failed: bool, region: int = 0, layers: frozenset[Layer] = BOTH
+) -> FinishedRun:
     area = Rectangle(region, region, week(0), week(4))
-    return FinishedRun(area, NOW - timedelta(seconds=seconds_ago), failed)
+    return FinishedRun(Refresh(area, layers), NOW - timedelta(seconds=seconds_ago), failed)
 
 
-def test_a_pair_whose_run_failed_rests_twice_as_long_each_time_and_never_for_ever() -> None:
+def is_paused(pair: DuePair, finished: list[FinishedRun], layer: Layer = "clusters") -> bool:
+    return pair in BlockedPairs(layer, [], finished, NOW)
+
+
+def test_a_pair_whose_run_failed_pauses_twice_as_long_each_time_up_to_the_longest() -> None:
     pause = FIRST_PAUSE.total_seconds()
-    failures = [ended(pause + 1 + n, failed=True) for n in range(20)]
-    assert not is_paused(0, week(1), failures[:1], NOW)
-    assert is_paused(0, week(1), failures[:2], NOW)
-    long_ago = [ended(LONGEST_PAUSE.total_seconds() + 1 + n, failed=True) for n in range(20)]
-    assert not is_paused(0, week(1), long_ago, NOW)
+    pair = due_pair(0, 1)
+    for failures in range(1, 6):
+        length = pause * 2 ** (failures - 1)
+        assert is_paused(pair, [ended(length - 0.1 + n, failed=True) for n in range(failures)])
+        assert not is_paused(pair, [ended(length + n, failed=True) for n in range(failures)])
+    longest = LONGEST_PAUSE.total_seconds()
+    assert is_paused(pair, [ended(longest - 0.1 + n, failed=True) for n in range(20)])
+    assert not is_paused(pair, [ended(longest + n, failed=True) for n in range(20)])
 
 
 def test_a_success_and_failures_elsewhere_make_no_pause() -> None:
     failed = ended(0, failed=True)
-    assert is_paused(0, week(0), [failed], NOW)
-    assert not is_paused(0, week(0), [ended(0, failed=False), failed], NOW)
-    assert not is_paused(1, week(0), [failed], NOW)
-    assert not is_paused(0, week(5), [failed], NOW)
+    assert is_paused(due_pair(), [failed])
+    assert not is_paused(due_pair(), [ended(0, failed=False), failed])
+    assert not is_paused(due_pair(1), [failed])
+    assert not is_paused(due_pair(0, 5), [failed])
+    assert not is_paused(due_pair(), [ended(0, failed=True, layers=AGGREGATES)])
+
+
+def test_a_pair_that_a_run_is_at_is_blocked_in_that_layer_only() -> None:
+    unfinished = [Refresh(Rectangle(1, 2, week(0), week(4)), AGGREGATES)]
+    blocked = BlockedPairs("aggregates", unfinished, [ended(0, failed=True)], NOW)
+    assert due_pair(1, 4) in blocked
+    assert due_pair(2, 0) in blocked
+    assert due_pair(3, 0) not in blocked
+    assert due_pair(1, 5) not in blocked
+    assert blocked.count == 10 + 5
+    assert due_pair(1, 4) not in BlockedPairs("clusters", unfinished, [], NOW)

@@ -1,0 +1,54 @@
+"""The part of `shifts status` on (region, week) pairs: what waits, what failed, what can never be refreshed."""
+
+from datetime import UTC, datetime
+
+import click
+import psycopg
+
+from shifts_pipeline import stale_pairs
+from shifts_pipeline.decoration import printable
+from shifts_pipeline.partitions import WEEKS_AHEAD, calendar_end
+from shifts_pipeline.settings import PipelineSettings
+from shifts_pipeline.stale_pairs import WeekRange
+
+_FAILURES_SHOWN = 10
+
+
+def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]) -> None:
+    """Prints how many pairs are stale, which failed and why, and how many have no partition.
+
+    Args:
+        connection: to the trips database.
+        environment: what the pipeline is started with.
+    """
+    row = connection.execute(
+        "SELECT count(*) FILTER (WHERE clusters_stale), count(*) FILTER (WHERE aggregates_stale),"
+        " coalesce(extract(epoch FROM now() - min(stale_since)), 0)::bigint FROM shifts_store.stale_weeks"
+    ).fetchone()
+    clusters, aggregates, seconds = row or (0, 0, 0)
+    since = f", the oldest for {seconds:,} s" if clusters or aggregates else ""
+    click.echo(f"\nstale (region, week) pairs: {clusters} to group, {aggregates} to aggregate{since}")
+    first_week = PipelineSettings(
+        database_url=environment["SHIFTS_DATABASE_URL"],
+        dagster_database_url=environment["SHIFTS_DAGSTER_DATABASE_URL"],
+        landing_url=environment["SHIFTS_LANDING_URL"],
+    ).first_week
+    weeks = WeekRange(first_week, calendar_end(datetime.now(UTC).date()))
+    if outside := stale_pairs.outside(connection, weeks):
+        click.echo(
+            f"  {outside:,} of them are not refreshed: their weeks lie before SHIFTS_FIRST_WEEK ({weeks.first})"
+            f" or more than {WEEKS_AHEAD} weeks ahead"
+        )
+    failed = connection.execute(
+        "SELECT r.name, a.week, a.layer, a.attempts, a.error, count(*) OVER ()"
+        " FROM shifts_store.refresh_attempts a JOIN shifts_store.regions r USING (region_id)"
+        " JOIN shifts_store.stale_weeks USING (region_id, week)"
+        " WHERE a.attempts > 1 OR a.retry_at <= now() OR a.error <> %s ORDER BY a.started_at DESC LIMIT %s",
+        [stale_pairs.NO_MESSAGE, _FAILURES_SHOWN],
+    ).fetchall()
+    for region, week, layer, attempts, error, _ in failed:
+        click.echo(
+            f"  attempt {attempts} failed: {layer} of {printable(region)} {week:%G-W%V}: {printable(error)}"
+        )
+    if failed and (more := failed[0][-1] - len(failed)) > 0:
+        click.echo(f"  … and {more:,} more that failed")

@@ -1,0 +1,47 @@
+"""What `shifts status` says of (region, week) pairs."""
+
+from datetime import date
+
+import psycopg
+import pytest
+
+from shifts_pipeline import stale_pairs
+from shifts_platform.commands.stale import show_stale_pairs
+from tests.integration.pipeline.driving import Pipeline
+
+WEEK = date(2018, 5, 28)
+
+
+def said(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    environment = {
+        "SHIFTS_DATABASE_URL": pipeline.url,
+        "SHIFTS_DAGSTER_DATABASE_URL": pipeline.url,
+        "SHIFTS_LANDING_URL": str(pipeline.landing),
+    }
+    capsys.readouterr()
+    with psycopg.connect(pipeline.url) as connection:
+        show_stale_pairs(connection, environment)
+    return capsys.readouterr().out.strip().splitlines()
+
+
+def test_status_names_pairs_that_failed_and_weeks_without_a_partition(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(pipeline, capsys) == ["stale (region, week) pairs: 0 to group, 0 to aggregate"]
+    pipeline.execute("INSERT INTO shifts_store.regions (name) VALUES ('Turin'), ('Prague')")
+    pipeline.execute(
+        "INSERT INTO shifts_store.region_weeks (region_id, week, change_id, changed_at, stale_since)"
+        " SELECT region_id, week, 1, now(), now() - interval '1 hour' FROM shifts_store.regions,"
+        " (VALUES (date '1999-12-27'), (date '2018-05-28')) AS weeks (week)"
+    )
+    with psycopg.connect(pipeline.url) as connection:
+        stale_pairs.begin(connection, "clusters", "Turin", WEEK, "run")
+        assert len(said(pipeline, capsys)) == 2  # a refresh at work has not failed
+        stale_pairs.fail(connection, "clusters", "Turin", WEEK, "ZeroDivisionError: by nothing")
+    stale, *more = said(pipeline, capsys)
+    assert stale.startswith("stale (region, week) pairs: 4 to group, 4 to aggregate, the oldest for 3,6")
+    assert more == [
+        "  2 of them are not refreshed: their weeks lie before SHIFTS_FIRST_WEEK (2000-01-03)"
+        " or more than 53 weeks ahead",
+        "  attempt 1 failed: clusters of Turin 2018-W22: ZeroDivisionError: by nothing",
+    ]
