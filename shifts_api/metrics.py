@@ -94,10 +94,7 @@ async def ledger_metrics(connection: AsyncConnection) -> list[Metric]:
     rows = GaugeMetricFamily("shifts_rows", "Rows of loaded files", labels=["outcome"])
     totals = {"loaded": 0, "rejected": 0}
     result = await connection.execute(
-        text(
-            "SELECT status, count(*), sum(rows_loaded)::bigint, sum(rows_rejected)::bigint"
-            " FROM shifts_store.trip_files GROUP BY status"
-        )
+        text("SELECT status, files, rows_loaded, rows_rejected FROM shifts_store.ledger_totals()")
     )
     for status, count, loaded, rejected in result:
         files.add_metric([status], count)
@@ -108,10 +105,13 @@ async def ledger_metrics(connection: AsyncConnection) -> list[Metric]:
     result = await connection.execute(
         text(
             "SELECT count(*), coalesce(extract(epoch FROM now() - min(stale_since)), 0)::float8"
-            " FROM shifts_store.stale_weeks"
+            " FROM shifts_store.region_weeks"
+            " WHERE aggregates_change_id <> change_id OR clusters_change_id <> change_id"
         )
     )
     pairs, age = result.one()
+    # The ledger's changes may have been merged.
+    await connection.commit()
     return [
         files,
         rows,

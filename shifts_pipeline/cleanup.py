@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from shifts_pipeline import database
-from shifts_pipeline.resources import Feed
+from shifts_pipeline.resources import Feed, TripsDatabase
 
 RUNS_KEPT = timedelta(days=30)
 EVENTS_KEPT = timedelta(days=7)
 """How long a listener may be away and still resume."""
+KEYS_KEPT = timedelta(days=7)
+"""How long an idempotency key stands for its request."""
+KEYS_A_BATCH = 10_000
 RUNS_A_PAGE = 200
 _MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 
@@ -68,11 +71,41 @@ def delete_old_events(context: dg.OpExecutionContext, feed: Feed) -> int:
     return deleted
 
 
-@dg.job(description="Forgets old runs and old events of the feed.")
+@dg.op(description="Deletes idempotency keys that are older than a week.")
+def delete_old_keys(context: dg.OpExecutionContext, trips_database: TripsDatabase) -> int:
+    """Returns how many keys were deleted; a batch a transaction, so that requests with such keys hardly wait."""
+    total = 0
+    with trips_database.connect(autocommit=True) as connection:
+        while True:
+            deleted = connection.execute(
+                """
+                DELETE FROM shifts_store.idempotency_keys WHERE key IN (
+                    SELECT key FROM shifts_store.idempotency_keys WHERE created_at < now() - %s
+                    ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)
+                """,
+                [KEYS_KEPT, KEYS_A_BATCH],
+            ).rowcount
+            total += deleted
+            if deleted < KEYS_A_BATCH:
+                break
+    context.add_output_metadata({"keys": total})
+    return total
+
+
+@dg.op(description="Replaces the ledger's changes by their sums, in case that nobody reads `/metrics`.")
+def merge_ledger_totals(trips_database: TripsDatabase) -> None:
+    """Keeps the table of changes short."""
+    with trips_database.connect(autocommit=True) as connection:
+        connection.execute("SELECT FROM shifts_store.ledger_totals()")
+
+
+@dg.job(description="Forgets old runs, old events of the feed and old idempotency keys.")
 def cleanup() -> None:
-    """Both deletions, in either order."""
+    """All of them, in any order."""
     delete_old_runs()
     delete_old_events()
+    delete_old_keys()
+    merge_ledger_totals()
 
 
 nightly_cleanup = dg.ScheduleDefinition(

@@ -22,6 +22,8 @@ from shifts_api.settings import ApiSettings
 
 router = APIRouter(tags=["trips"])
 
+WEEKS_A_STEP = 10
+"""New weeks made in one transaction: half a second at most, so that neither it nor who waits for it times out."""
 _TRIP = {
     "region": "Turin",
     "origin": [7.6824, 45.0703],
@@ -108,10 +110,15 @@ async def _insert(
     connection: AsyncConnection, posted: PostedTrips, size: int, idempotency_key: str | None, print_: str
 ) -> None:
     weeks, columns = await asyncio.to_thread(_columns, posted.data)
+    *steps, last_step = [weeks[first : first + WEEKS_A_STEP] for first in range(0, len(weeks), WEEKS_A_STEP)]
+    # Each step is committed alone: its locks are everyone's.
+    for step in steps:
+        await connection.execute(text("SELECT shifts_store.prepare_weeks(:weeks)"), {"weeks": step})
+        await connection.commit()
     first_number = await connection.scalar(
-        text("SELECT shifts_store.prepare_trips(:weeks, :size)"), {"weeks": weeks, "size": len(posted.data)}
+        text("SELECT shifts_store.prepare_trips(:weeks, :size)"),
+        {"weeks": last_step, "size": len(posted.data)},
     )
-    # Committed alone: its locks are everyone's.
     await connection.commit()
     with one_request_a_key():
         await connection.execute(

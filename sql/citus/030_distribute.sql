@@ -1,5 +1,5 @@
 -- Which tables are spread over the workers, by region, and which are on every node; on the coordinator, once it knows
--- its workers. What is not named here stays on the coordinator: the ledger, rejects, idempotency keys.
+-- its workers. What is not named here stays on the coordinator: the ledger and its totals, rejects, idempotency keys.
 --
 -- The books of a pair of region and week (region_weeks, week_files) are with its trips, so that one transaction
 -- on one worker shows both or neither: a refresh that saw the books of a load without its trips would lose them.

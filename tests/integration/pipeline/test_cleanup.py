@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
-from shifts_pipeline.cleanup import EVENTS_KEPT, RUNS_KEPT, nightly_cleanup
+from shifts_pipeline.cleanup import EVENTS_KEPT, KEYS_KEPT, RUNS_KEPT, nightly_cleanup
 from tests.integration.pipeline.driving import HEADER, Pipeline, row
 
 
@@ -76,6 +76,22 @@ def test_events_of_the_feed_go_after_a_week(pipeline: Pipeline, dagster_url: str
     assert not set(old) & set(kept)
     assert before is not None
     assert len(kept) >= before[0] - 2
+
+
+def test_idempotency_keys_go_after_a_week(
+    pipeline: Pipeline, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shifts_pipeline.cleanup.KEYS_A_BATCH", 2)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO shifts_store.idempotency_keys (key, fingerprint, created_at)"
+            " SELECT 'key ' || n, '', now() - CASE WHEN n < 5 THEN %(kept)s + interval '1 hour'"
+            " ELSE %(kept)s - interval '1 hour' END FROM generate_series(0, 6) n",
+            {"kept": KEYS_KEPT},
+        )
+        assert clean(pipeline).output_for_node("delete_old_keys") == 5
+        kept = connection.execute("SELECT key FROM shifts_store.idempotency_keys ORDER BY key").fetchall()
+    assert kept == [("key 5",), ("key 6",)]
 
 
 def test_it_runs_by_itself(pipeline: Pipeline) -> None:

@@ -10,7 +10,12 @@ import pytest
 from tests.integration.pipeline.driving import HEADER, Pipeline, row
 
 CITUS = Path(__file__).parents[3] / "sql/citus"
-STAY = {"shifts_store.trip_files", "shifts_store.rejected_rows", "shifts_store.idempotency_keys"}
+STAY = {
+    "shifts_store.trip_files",
+    "shifts_store.ledger_changes",
+    "shifts_store.rejected_rows",
+    "shifts_store.idempotency_keys",
+}
 """Tables that the coordinator keeps."""
 TRIPS = "".join(
     row(region, f"2018-05-{day} 08:0{minute}:00", origin=(7.67, 45.01 + minute * 1e-4))
