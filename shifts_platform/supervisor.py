@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from shifts_platform.errors import PlatformError
 STOP_TIMEOUT_S = 5.0
 _CHECK_INTERVAL_S = 0.3
 _LOG_TAIL_BYTES = 4096
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -154,11 +156,11 @@ class Supervisor:
 
 
 def log_tail(log: Path) -> str:
-    """The last line of a log file."""
+    """The last line of a log file, without colours."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
-            lines = file.read().decode(errors="replace").strip().splitlines()
+            lines = _COLOUR.sub("", file.read().decode(errors="replace")).strip().splitlines()
     except OSError as error:
         return f"log not readable: {error.strerror}"
     return lines[-1] if lines else "empty log"

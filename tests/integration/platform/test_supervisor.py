@@ -71,7 +71,7 @@ def test_a_child_that_keeps_exiting_leaves_the_others_running(
     supervisor.spawn(
         [
             child("steady", "exec sleep 600", tmp_path),
-            child("sick", "echo '[/] broken' >&2; exit 3", tmp_path),
+            child("sick", "printf '[/] \\033[31mbroken\\033[0m\\n' >&2; exit 3", tmp_path),
         ]
     )
     supervisor.run()
