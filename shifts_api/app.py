@@ -19,6 +19,7 @@ from shifts_api.metrics import FeedCollector, Metrics, TilesCollector
 from shifts_api.observe import Observe
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
+from shifts_api.slow_counts import SlowCounts
 from shifts_api.tile_cache import TileCache
 
 PREFIX = "/api/v1"
@@ -35,6 +36,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.pools = create_pools(settings)
         app.state.tiles = TileCache(app.state.pools.reads, settings.api_tiles_bytes)
+        app.state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
         app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
         metrics.registry.register(FeedCollector(app.state.feed))
         metrics.registry.register(TilesCollector(app.state.tiles))

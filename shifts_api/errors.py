@@ -92,10 +92,12 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
+    @app.exception_handler(psycopg.OperationalError)
     async def _busy(_: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.QueryCanceled):
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg.errors.QueryCanceled):
             return answer(503, "The query took too long, ask for less", {"Retry-After": "30"})
-        if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.errors.LockNotAvailable):
+        if isinstance(cause, psycopg.errors.LockNotAvailable):
             return answer(503, "Other writes hold the same weeks, try again", {"Retry-After": "5"})
         _log.warning("no answer from the database", extra={"error": type(error).__name__})
         return answer(503, "The database is busy or away, try again", {"Retry-After": "2"})

@@ -26,6 +26,12 @@ _FIND = text(
     " shifts_store.incarnation() AS incarnation"
     " FROM shifts_store.find_region(:name)"
 )
+_PENDING_TRIPS = text(
+    "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.week_files"
+    " WHERE region_id = :region_id AND NOT aggregated AND week BETWEEN :first AND :last"
+)
+_PENDING_TIMEOUT = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+_PENDING_TIMEOUT_S = 120
 _PENDING = text(
     "SELECT week, trips FROM shifts_store.count_pending"
     "(:region_id, :west, :south, :east, :north, :match, :first, :last)"
@@ -45,11 +51,24 @@ class Region(NamedTuple):
     incarnation: str
     """Of the database."""
 
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """First and last trip."""
+        return (self.first_at, self.last_at) if self.first_at and self.last_at else None
+
 
 async def find_region(connection: AsyncConnection, name: str) -> Region | None:
     """The region of a name, if it ever had trips."""
     row = (await connection.execute(_FIND, {"name": name})).one_or_none()
     return None if row is None else Region(*row)
+
+
+async def pending_trips(connection: AsyncConnection, region: Region, weeks: tuple[date, date]) -> int:
+    """Trips of the weeks, first and last Monday, that are in no tile yet: each of them has to be looked at."""
+    if not region.is_pending:
+        return 0
+    values = {"region_id": region.region_id, "first": weeks[0], "last": weeks[1]}
+    return int((await connection.execute(_PENDING_TRIPS, values)).scalar_one())
 
 
 async def weekly_trips(
@@ -87,6 +106,8 @@ async def weekly_trips(
         tiles.evict()
     if region.is_pending:
         values = {"region_id": region.region_id, **vars(box), "match": match}
+        # How long this takes depends on the trips that wait, and not on what is asked.
+        await connection.execute(_PENDING_TIMEOUT, {"milliseconds": str(1000 * _PENDING_TIMEOUT_S)})
         pending = await connection.execute(_PENDING, {**values, "first": weeks[0], "last": weeks[1]})
         for week, trips in pending:
             counts[week] += trips

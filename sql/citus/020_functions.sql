@@ -68,20 +68,17 @@ CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
 RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_state bigint, is_pending boolean)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    id     integer;
-    monday date;
-    latest date;
+    id integer;
 BEGIN
     SELECT r.region_id INTO id FROM shifts_store.regions r WHERE r.name = wanted;
     SELECT sum(w.tiles_version) INTO tiles_state FROM shifts_store.region_weeks w WHERE w.region_id = id;
     IF tiles_state IS NULL THEN
         RETURN;
     END IF;
-    SELECT min(f.week), max(f.week), coalesce(bool_or(NOT f.aggregated), false) INTO monday, latest, is_pending
-    FROM shifts_store.week_files f WHERE f.region_id = id;
     region_id := id;
-    first_at := (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = id AND f.week = monday);
-    last_at := (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = id AND f.week = latest);
+    first_at := (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = id);
+    last_at := (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = id);
+    is_pending := EXISTS (SELECT FROM shifts_store.week_files f WHERE f.region_id = id AND NOT f.aggregated);
     RETURN NEXT;
 END
 $$;

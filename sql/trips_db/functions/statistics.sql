@@ -16,10 +16,8 @@ CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
 RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_state bigint, is_pending boolean)
 LANGUAGE sql STABLE AS $$
     SELECT r.region_id,
-           (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id
-            AND f.week = (SELECT min(w.week) FROM shifts_store.week_files w WHERE w.region_id = r.region_id)),
-           (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id
-            AND f.week = (SELECT max(w.week) FROM shifts_store.week_files w WHERE w.region_id = r.region_id)),
+           (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id),
+           (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id),
            -- Each version only rises, so their sum does with every change, in whatever order changes are committed.
            (SELECT sum(w.tiles_version)::bigint FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id),
            EXISTS (SELECT FROM shifts_store.week_files f WHERE f.region_id = r.region_id AND NOT f.aggregated)
@@ -33,27 +31,31 @@ CREATE OR REPLACE FUNCTION shifts_store.count_pending(
     region integer, west double precision, south double precision, east double precision, north double precision,
     match text, first_week date, last_week date)
 RETURNS TABLE (week date, trips bigint)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+-- A plan for any `match` would look at it for every trip, and not know how many there are.
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-    files  bigint[];
-    monday date;
-    sunday date;
+    first_file bigint;
+    last_file  bigint;
+    monday     date;
+    sunday     date;
 BEGIN
-    SELECT array_agg(DISTINCT f.file_id ORDER BY f.file_id), min(f.week), max(f.week) + 6
-    INTO files, monday, sunday
+    SELECT min(f.file_id), max(f.file_id), min(f.week), max(f.week) + 6
+    INTO first_file, last_file, monday, sunday
     FROM shifts_store.week_files f
     WHERE f.region_id = region AND f.week BETWEEN first_week AND last_week AND NOT f.aggregated;
-    IF files IS NULL THEN
+    IF first_file IS NULL THEN
         RETURN;
     END IF;
+    -- Counted by file and partition first, which parallel workers do; then each file's week is looked up once. A
+    -- partition holds one week.
     RETURN QUERY
-        SELECT f.week, count(*)
+    SELECT c.week, sum(c.trips)::bigint
+    FROM (
+        SELECT t.file_id, shifts_store.week_of(min(t.started_at)) AS week, count(*) AS trips
         FROM shifts_store.trips t
-        JOIN shifts_store.week_files f
-            ON f.region_id = region AND f.week = shifts_store.week_of(t.started_at) AND f.file_id = t.file_id
-            AND NOT f.aggregated
         WHERE t.region_id = region AND t.started_at >= monday AND t.started_at < sunday + 1
-          AND t.file_id BETWEEN files[1] AND files[cardinality(files)] AND t.file_id = ANY (files)
+          AND t.file_id BETWEEN first_file AND last_file
           AND CASE match
               WHEN 'both' THEN shifts_store.in_box(t.origin, west, south, east, north)
                            AND shifts_store.in_box(t.destination, west, south, east, north)
@@ -62,6 +64,11 @@ BEGIN
               WHEN 'origin' THEN shifts_store.in_box(t.origin, west, south, east, north)
               WHEN 'destination' THEN shifts_store.in_box(t.destination, west, south, east, north)
               END
-        GROUP BY f.week;
+        GROUP BY t.file_id, t.tableoid
+    ) AS c
+    -- No join: a plan from stale statistics would compare every file with every other.
+    WHERE (SELECT NOT f.aggregated FROM shifts_store.week_files f
+           WHERE f.region_id = region AND f.week = c.week AND f.file_id = c.file_id)
+    GROUP BY c.week;
 END
 $$;

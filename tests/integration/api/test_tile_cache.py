@@ -91,14 +91,11 @@ def calls_counted() -> Iterator[list[int]]:
 def test_reading_ahead_takes_no_more_work_a_pair_however_many_there_are(
     options: ApiSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    revisions = tile_cache._REVISIONS
+
     async def calls_for(first_regions: int) -> int:
-        monkeypatch.setattr(
-            tile_cache,
-            "_REVISIONS",
-            "SELECT region_id, sum(tiles_version)::bigint FROM shifts_store.region_weeks"
-            f" WHERE region_id <= {first_regions} AND (region_id = %(region)s OR %(region)s IS NULL)"
-            " GROUP BY region_id",
-        )
+        chosen = revisions.replace("WHERE", f"WHERE region_id <= {first_regions} AND")
+        monkeypatch.setattr(tile_cache, "_REVISIONS", chosen)
         async with pool_of(options) as pool:
             with calls_counted() as calls:
                 async with reading(pool, PLENTY) as tiles:
@@ -170,8 +167,11 @@ def test_ready_says_that_statistics_cannot_be_counted_and_when_they_can_again(
 ) -> None:
     async def answers() -> list[tuple[int, str]]:
         app, found = create_app(options), []
-        async with pool_of(options) as pool, pool.connect() as connection:
-            app.state.pool, app.state.tiles = pool, TileCache(pool, 0)
+        app.state.pools = create_pools(options)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(app.state.pools.dispose)
+            connection = await stack.enter_async_context(app.state.pools.reads.connect())
+            app.state.tiles = TileCache(app.state.pools.reads, 0)
             app.state.feed = SimpleNamespace(connected=True)
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
