@@ -21,7 +21,7 @@ from tests.soak.listeners import TERMINAL, Listener, Replays, last_event_id
 from tests.soak.live_sockets import WebSocketListener
 from tests.soak.memory import Memory
 from tests.soak.model import Model
-from tests.soak.platform import SoakPlatform
+from tests.soak.platform import ROLES, SoakPlatform
 from tests.soak.posts import Posts
 from tests.soak.questions import Questions
 from tests.soak.report import Report
@@ -213,6 +213,9 @@ class Phase:
                 took_s=round(seconds),
                 output=platform.log_tail(),
             )
+        left = {role: len(found) for role in ROLES if (found := platform.processes(role))}
+        if left:
+            self._report.finding("processes are left behind a stop", roles=left)
         self._report.check("stops")
 
     def _keep_logs(self, platform: SoakPlatform) -> None:
