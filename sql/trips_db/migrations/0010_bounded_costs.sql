@@ -13,6 +13,4 @@ INSERT INTO shifts_store.ledger_changes (status, files, rows_loaded, rows_reject
 SELECT f.status, count(*), sum(f.rows_loaded), sum(f.rows_rejected)
 FROM shifts_store.trip_files f GROUP BY f.status;
 
-CREATE INDEX region_weeks_stale ON shifts_store.region_weeks (stale_since)
-    WHERE aggregates_change_id <> change_id OR clusters_change_id <> change_id;
 CREATE INDEX idempotency_keys_by_time ON shifts_store.idempotency_keys (created_at);
