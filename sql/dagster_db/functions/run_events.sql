@@ -54,7 +54,7 @@ BEGIN
         tasks,
         coalesce(shifts_feed.asset_name(publish_run_event.asset_key),
                  shifts_feed.asset_name(particulars #>> '{asset_key,path}')),
-        publish_run_event.partition,
+        coalesce(publish_run_event.partition, particulars ->> 'partition'),
         CASE WHEN is_check THEN format('check %s failed', particulars ->> 'check_name')
              ELSE coalesce(nullif(particulars #>> '{materialization,description}', ''),
                            nullif(event #>> '{dagster_event,message}', ''), nullif(event ->> 'user_message', ''))

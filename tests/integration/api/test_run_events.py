@@ -58,6 +58,22 @@ def test_a_run_is_told_from_start_to_success_with_its_tasks(
     assert [row[5] for row in told if row[0] == "check.failed"] == ["check has_rows failed"]
 
 
+def test_a_failed_check_is_told_with_its_partition(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    days = dg.StaticPartitionsDefinition(["monday"])
+    spec = dg.AssetCheckSpec("has_rows", asset="daily", partitions_def=days)
+
+    @dg.asset(partitions_def=days, check_specs=[spec])
+    def daily() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        yield dg.MaterializeResult()
+        yield dg.AssetCheckResult(passed=False)
+
+    result = dg.materialize([daily], instance=instance, partition_key="monday")
+    (told,) = [row for row in _told(outbox, result.run_id) if row[0] == "check.failed"]
+    assert told[4] == "monday"
+
+
 def test_a_failed_run_is_told_with_a_message(
     instance: dg.DagsterInstance, outbox: psycopg.Connection
 ) -> None:
