@@ -18,6 +18,7 @@ from shifts_pipeline.failures import is_outage
 from shifts_pipeline.ingest import Ingestion, MissingFile, Outcome, ingest
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.loading.report import Calendar, LoadReport, Progress
+from shifts_pipeline.loading.write_trips import MAX_STORED_REJECT_BYTES, MAX_STORED_REJECTS
 from shifts_pipeline.partitions import TRIP_FILES, calendar_end, from_key
 from shifts_pipeline.resources import Feed, Landing, LoadLimits, Publisher, TripsDatabase, WorkerLock
 from shifts_pipeline.tags import BATCH
@@ -54,7 +55,7 @@ _COLUMNS = dg.TableSchema(
             ROWS_ACCOUNTED,
             asset=RAW_TRIPS,
             partitions_def=TRIP_FILES,
-            description="Rows of the file = rows in `trips` + rows in `rejected_rows`, as counted in SQL.",
+            description="Rows of the file = rows in `trips` + rows in `rejected_rows`, as far as those are kept.",
         )
     ],
     group_name="trips",
@@ -241,10 +242,12 @@ def _is_accounted_for(connection: psycopg.Connection, entry: Entry) -> bool:
         SELECT NOT EXISTS (SELECT FROM booked FULL JOIN stored USING (week, region_id, trips)
                            WHERE booked IS NULL OR stored IS NULL)
            AND (SELECT coalesce(sum(trips), 0) FROM booked) = rows_loaded
-           AND (SELECT count(*) FROM shifts_store.rejected_rows WHERE file_id = %(id)s) = rows_rejected
+           AND (SELECT count(*) = rows_rejected OR count(*) < rows_rejected
+                    AND (count(*) >= %(rejects)s OR sum(octet_length(raw)) >= %(bytes)s)
+                FROM shifts_store.rejected_rows WHERE file_id = %(id)s)
         FROM shifts_store.trip_files WHERE file_id = %(id)s
         """,
-        {"id": entry.file_id},
+        {"id": entry.file_id, "rejects": MAX_STORED_REJECTS, "bytes": MAX_STORED_REJECT_BYTES},
     ).fetchone()
     connection.commit()
     return row is not None and bool(row[0])

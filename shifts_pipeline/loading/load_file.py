@@ -15,6 +15,7 @@ from shifts_pipeline import database
 from shifts_pipeline.loading.ahead import ahead
 from shifts_pipeline.loading.batch import Batch
 from shifts_pipeline.loading.encode_trips import TripEncoder
+from shifts_pipeline.loading.expansion import LimitedExpansion, max_text_bytes
 from shifts_pipeline.loading.metered import MeteredStream
 from shifts_pipeline.loading.read_csv import read_csv
 from shifts_pipeline.loading.report import Calendar, LoadReport, Progress, UnreadableFile
@@ -22,6 +23,7 @@ from shifts_pipeline.loading.write_trips import TripWriter
 
 _BATCHES_AHEAD = 2
 _COPY_BYTES = 1 << 20
+_SHORTEST_TRIP_BYTES = len("r,POINT(0 0),POINT(0 0),2018-01-01 00:00:00,\n")
 
 
 def load_file(
@@ -62,25 +64,21 @@ def load_file(
     with database.connect(database_url, autocommit=True) as side:
         encoder = TripEncoder(side, file_id)
         with (
-            _batches(metered, name, calendar) as batches,
+            _batches(metered, name, size, calendar) as batches,
             # The database takes about as long as reading and encoding: they go on beside it.
             ahead(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
         ):
             for batch in ready:
                 writer.write(batch)
                 rows, read = writer.rows_loaded + writer.rows_rejected, metered.bytes_read
+                _raise_if_hopeless(writer, max_text_bytes(name, size), max_rejected_share)
                 on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
     rows = writer.rows_loaded + writer.rows_rejected
     reasons = dict(writer.rejects_by_reason.most_common())
     if rows == 0:
         raise UnreadableFile("the file holds no trips: there is nothing below its first line")
     if writer.rows_rejected > max_rejected_share * rows:
-        reason, count = writer.rejects_by_reason.most_common(1)[0]
-        line = writer.first_lines[reason]
-        raise UnreadableFile(
-            f"{writer.rows_rejected:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
-            f" most often ({count:,}): {reason}; first on line {line}"
-        )
+        raise _too_many_rejects(writer, rows, max_rejected_share)
     return LoadReport(
         rows_loaded=writer.rows_loaded,
         rows_rejected=writer.rows_rejected,
@@ -92,15 +90,35 @@ def load_file(
     )
 
 
+def _raise_if_hopeless(writer: TripWriter, text_bytes: int, max_rejected_share: float) -> None:
+    """Gives up as soon as not even trips alone in the rest of the file could bring the share down."""
+    # Of each row so far at least this much text was used up: a reject may be an empty line.
+    used = writer.rows_rejected + _SHORTEST_TRIP_BYTES * writer.rows_loaded
+    rows_at_most = (
+        writer.rows_loaded + writer.rows_rejected + max(text_bytes - used, 0) // _SHORTEST_TRIP_BYTES + 1
+    )
+    if writer.rows_rejected > max_rejected_share * rows_at_most:
+        raise _too_many_rejects(writer, writer.rows_loaded + writer.rows_rejected, max_rejected_share)
+
+
+def _too_many_rejects(writer: TripWriter, rows: int, max_rejected_share: float) -> UnreadableFile:
+    reason, count = writer.rejects_by_reason.most_common(1)[0]
+    return UnreadableFile(
+        f"{writer.rows_rejected:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
+        f" most often ({count:,}): {reason}; first on line {writer.first_lines[reason]}"
+    )
+
+
 @contextmanager
-def _batches(stream: MeteredStream, name: str, calendar: Calendar) -> Iterator[Iterator[Batch]]:
+def _batches(stream: MeteredStream, name: str, size: int, calendar: Calendar) -> Iterator[Iterator[Batch]]:
     """The file's batches by its kind; when they are used up the whole stream was read."""
     lowered = name.lower()
     if lowered.endswith(".csv"):
         yield read_csv(cast("BinaryIO", stream), calendar)
     elif lowered.endswith(".csv.gz"):
         with gzip.GzipFile(fileobj=io.BufferedReader(stream, _COPY_BYTES)) as plain:
-            yield read_csv(cast("BinaryIO", plain), calendar)
+            limited = LimitedExpansion(cast("BinaryIO", plain), size)
+            yield read_csv(cast("BinaryIO", limited), calendar)
     elif lowered.endswith(".parquet"):
         # Its table of contents is at its end, and the hash wants every byte once.
         with tempfile.TemporaryFile() as seekable:

@@ -14,6 +14,9 @@ from shifts_pipeline.loading.copy_format import COLUMNS
 from shifts_pipeline.loading.encode_trips import EncodedBatch
 from shifts_pipeline.loading.report import WeekCount
 
+MAX_STORED_REJECTS = 100_000
+MAX_STORED_REJECT_BYTES = 64 << 20
+"""So many rejects of a file are stored, with so much text; beyond either they are only counted."""
 _EXAMPLES = 5
 _MESSAGE_BYTES = 1 << 17
 """The server reads a message whole before it looks at it: a small one is still in its processor's cache then."""
@@ -25,6 +28,7 @@ class TripWriter:
     def __init__(self, connection: psycopg.Connection, file_id: int) -> None:
         self._connection, self._file_id = connection, file_id
         self.rows_loaded = 0
+        self._stored_rejects = self._stored_bytes = 0
         self.rejects_by_reason: Counter[str] = Counter()
         self.reject_examples: list[Reject] = []
         self.first_lines: dict[str, int] = {}
@@ -67,7 +71,14 @@ class TripWriter:
             cursor.copy("COPY shifts_store.rejected_rows (file_id, line, reason, raw) FROM STDIN") as copy,
         ):
             for reject in rejects:
+                if (
+                    self._stored_rejects >= MAX_STORED_REJECTS
+                    or self._stored_bytes >= MAX_STORED_REJECT_BYTES
+                ):
+                    break
                 copy.write_row((self._file_id, *reject))
+                self._stored_rejects += 1
+                self._stored_bytes += len(reject.raw.encode())
         self.rejects_by_reason.update(reject.reason for reject in rejects)
         for reject in rejects:
             self.first_lines.setdefault(reject.reason, reject.line)

@@ -1,0 +1,63 @@
+"""A file of nothing but rejects: given up early, and what is kept of it is bounded."""
+
+import gzip
+
+import psycopg
+import pytest
+
+from shifts_pipeline.assets.raw_trips import _is_accounted_for
+from shifts_pipeline.ledger import Entry
+from shifts_pipeline.loading import write_trips
+from shifts_pipeline.loading.report import Progress
+from tests.integration.loading.loading import Loader
+from tests.unit.loading.reading import HEADER, LINE
+
+SIZE = "SELECT pg_total_relation_size('shifts_store.rejected_rows')"
+
+
+def test_a_small_file_of_millions_of_empty_lines_is_given_up_after_the_first_of_them(loader: Loader) -> None:
+    loader.max_rejected_share = 0.5
+    loader.landing.joinpath("a.csv.gz").write_bytes(gzip.compress(HEADER + b"\n" * 3_000_000))
+    assert loader.landing.joinpath("a.csv.gz").stat().st_size < 4_000
+    seen: list[int] = []
+
+    def note(entry: Entry, progress: Progress) -> None:
+        seen.append(progress.rows)
+
+    entry = loader.load("a.csv.gz", note).entry
+    assert entry.status == "failed"
+    assert entry.error is not None
+    assert entry.error.startswith("262,144 of 262,144 rows are no trips, more than 50%")
+    assert entry.error.endswith("the line is empty; first on line 2")
+    assert seen == []
+    ((size,),) = loader.query(SIZE)
+    assert size < 32 * 1024**2
+
+
+def test_of_more_rejects_than_are_kept_all_are_counted(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.loading.write_trips"):
+        monkeypatch.setattr(f"{module}.MAX_STORED_REJECTS", 100)
+    loader.put("a.csv", HEADER + (LINE + b"bad\n") * 1_000)
+    entry = loader.load("a.csv").entry
+    assert (entry.status, entry.rows_loaded, entry.rows_rejected) == ("loaded", 1_000, 1_000)
+    assert loader.query("SELECT count(*), max(line) FROM shifts.rejects") == [(100, 201)]
+    with psycopg.connect(loader.url) as connection:
+        assert _is_accounted_for(connection, entry)
+        connection.execute("DELETE FROM shifts_store.rejected_rows WHERE line = 3")
+        assert not _is_accounted_for(connection, entry)
+
+
+def test_the_text_of_rejects_is_kept_up_to_its_limit(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.loading.write_trips"):
+        monkeypatch.setattr(f"{module}.MAX_STORED_REJECT_BYTES", 50_000)
+    loader.put("a.csv", HEADER + LINE + b"\xff" * 9_000 + b"\n" + (b"x" * 9_000 + b"\n") * 20)
+    entry = loader.load("a.csv").entry
+    assert (entry.rows_loaded, entry.rows_rejected) == (1, 21)
+    ((count, size),) = loader.query("SELECT count(*), sum(octet_length(raw)) FROM shifts.rejects")
+    assert count < 21
+    assert 50_000 <= size < 50_000 + 4 * 10_000
+    with psycopg.connect(loader.url) as connection:
+        assert _is_accounted_for(connection, entry)
+    assert write_trips.MAX_STORED_REJECT_BYTES == 50_000
