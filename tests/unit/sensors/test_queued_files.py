@@ -80,6 +80,11 @@ def test_a_request_that_never_became_a_run_is_made_again() -> None:
     assert decide(entry).request == [entry]
 
 
+def test_a_request_gets_that_time_whatever_became_of_others() -> None:
+    entry = queued(batch="b", requested_at=NOW - SUBMISSION_TAKES + timedelta(seconds=1), attempts=0)
+    assert decide(entry, runs={"c": True}) == Plan([], [])
+
+
 def test_a_file_whose_worker_died_is_requested_again() -> None:
     entry = queued(status="loading", batch="b", requested_at=NOW - timedelta(seconds=31), attempts=1)
     assert decide(entry, runs={"b": True}).request == [entry]
@@ -183,6 +188,14 @@ def test_a_retry_waits_twice_as_long_each_time_up_to_half_a_minute(attempts: int
 @pytest.mark.parametrize(("length", "fits"), [(MAX_KEY_BYTES, True), (MAX_KEY_BYTES + 1, False)])
 def test_a_name_may_be_as_long_as_dagster_can_index(length: int, fits: bool) -> None:
     decided = decide(queued("x" * length))
+    assert (len(decided.request), len(decided.give_up)) == ((1, 0) if fits else (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("characters", "fits"), [(MAX_KEY_BYTES // 2, True), (MAX_KEY_BYTES // 2 + 1, False)]
+)
+def test_the_length_of_a_name_is_counted_in_bytes(characters: int, fits: bool) -> None:
+    decided = decide(queued("ü" * characters))
     assert (len(decided.request), len(decided.give_up)) == ((1, 0) if fits else (0, 1))
 
 

@@ -73,6 +73,21 @@ def test_neighbouring_regions_with_the_same_weeks_share_runs_up_to_the_limit() -
     assert [area.pairs for area in areas] == [PAIRS_A_RUN, PAIRS_A_RUN]
 
 
+def test_regions_with_the_same_weeks_share_no_run_across_a_gap() -> None:
+    far = (9, week(1000))
+    areas = set(rectangles({(0, week(0)), (1, week(0)), (3, week(0)), far}))
+    assert areas == {
+        Rectangle(0, 1, week(0), week(0)),
+        Rectangle(3, 3, week(0), week(0)),
+        Rectangle(9, 9, week(1000), week(1000)),
+    }
+
+
+def test_the_weeks_of_one_region_are_split_into_runs_at_the_limit() -> None:
+    areas = rectangles({(0, week(number)) for number in range(2 * PAIRS_A_RUN + 1)})
+    assert [area.pairs for area in areas] == [PAIRS_A_RUN, PAIRS_A_RUN, 1]
+
+
 def test_a_small_change_is_one_run_for_both_layers() -> None:
     pairs = [due_pair(region) for region in range(3)]
     assert plan(due(pairs, pairs), [], NOW) == [Refresh(Rectangle(0, 2, MONDAY, MONDAY), BOTH)]
@@ -98,6 +113,19 @@ def test_clusters_do_not_wait_for_aggregates_for_ever() -> None:
     requests = plan(due([due_pair(5), without_aggregates], [old, young, without_aggregates]), [at_work], NOW)
     assert [request.area for request in requests if request.layers == CLUSTERS] == [
         Rectangle(0, 0, MONDAY, MONDAY)
+    ]
+
+
+def test_aggregates_are_requested_before_clusters_that_waited_long() -> None:
+    old = due_pair(0, 0, CLUSTERS_MAY_WAIT + timedelta(seconds=1))
+    requests = plan(due([due_pair(5)], [old]), [Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)], NOW)
+    assert [request.layers for request in requests] == [AGGREGATES, CLUSTERS]
+
+
+def test_runs_of_one_layer_take_no_room_of_the_other() -> None:
+    unfinished = [Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), CLUSTERS) for n in range(RUNS_AT_ONCE)]
+    assert plan(due([due_pair()], []), unfinished, NOW) == [
+        Refresh(Rectangle(0, 0, MONDAY, MONDAY), AGGREGATES)
     ]
 
 
@@ -157,6 +185,15 @@ def test_a_success_and_failures_elsewhere_make_no_pause() -> None:
     assert not is_paused(due_pair(1), [failed])
     assert not is_paused(due_pair(0, 5), [failed])
     assert not is_paused(due_pair(), [ended(0, failed=True, layers=AGGREGATES)])
+
+
+def test_a_newer_run_over_other_weeks_of_the_region_ends_no_pause() -> None:
+    other_weeks = FinishedRun(Refresh(Rectangle(0, 0, week(5), week(9)), BOTH), NOW, failed=False)
+    assert is_paused(due_pair(0, 1), [other_weeks, ended(0, failed=True)])
+
+
+def test_runs_that_succeeded_count_no_pair_as_blocked() -> None:
+    assert BlockedPairs("clusters", [], [ended(0, failed=False)], NOW).count == 0
 
 
 def test_a_pair_that_a_run_is_at_is_blocked_in_that_layer_only() -> None:

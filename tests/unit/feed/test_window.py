@@ -1,0 +1,59 @@
+"""The limits of the window on the newest events, and when a client counts as live."""
+
+from datetime import UTC, datetime
+
+from shifts_api.feed.event import Event
+from shifts_api.feed.window import Cursor, EventWindow
+
+UNLIMITED = 10**9
+
+
+def _events(first: int, last: int) -> list[Event]:
+    at = datetime(2018, 5, 28, tzinfo=UTC)
+    return [Event(number, "a", at, None, [], None, None, None, {}) for number in range(first, last + 1)]
+
+
+def _ids(window: EventWindow) -> list[int]:
+    return [event.event_id for event in window.after(0, UNLIMITED)]
+
+
+def test_the_window_keeps_as_many_events_as_it_may() -> None:
+    window = EventWindow(0, 3, UNLIMITED)
+    window.append(_events(1, 3))
+    assert (_ids(window), window.floor) == ([1, 2, 3], 0)
+    window.append(_events(4, 5))
+    assert (_ids(window), window.floor) == ([3, 4, 5], 2)
+
+
+def test_the_window_keeps_as_many_bytes_as_it_may() -> None:
+    size = len(_events(1, 1)[0].frame)
+    window = EventWindow(0, UNLIMITED, 3 * size)
+    window.append(_events(1, 3))
+    assert (_ids(window), window.floor) == ([1, 2, 3], 0)
+    window.append(_events(4, 4))
+    assert (_ids(window), window.floor) == ([2, 3, 4], 1)
+    window.append(_events(5, 6))
+    assert (_ids(window), window.floor) == ([4, 5, 6], 3)
+
+
+def test_an_event_too_large_for_the_window_leaves_it_empty_behind_its_id() -> None:
+    window = EventWindow(0, UNLIMITED, len(_events(1, 1)[0].frame) - 1)
+    window.append(_events(1, 1))
+    assert (_ids(window), window.floor, window.last_id) == ([], 1, 1)
+
+
+def test_a_client_is_live_from_the_first_event_that_the_window_holds() -> None:
+    window = EventWindow(0, 2, UNLIMITED)
+    window.append(_events(1, 4))
+    assert not Cursor(1).is_covered(window)
+    assert Cursor(2).is_covered(window)
+
+
+def test_a_client_is_dropped_only_when_it_was_live_before() -> None:
+    window = EventWindow(0, 2, UNLIMITED)
+    live = Cursor(0)
+    assert live.is_covered(window)
+    window.append(_events(1, 3))
+    for cursor, dropped in ((live, True), (Cursor(0), False)):
+        assert not cursor.is_covered(window)
+        assert cursor.is_dropped is dropped
