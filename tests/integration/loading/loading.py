@@ -3,7 +3,7 @@
 import gzip
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,13 @@ class Loader:
         self._written += 1
         os.utime(path, (1e9 + self._written, 1e9 + self._written))
 
-    def load(self, name: str, on_progress: OnProgress = silent, *, run: str = "run") -> Outcome:
-        """Loads a file on a connection of its own, as the run that a sensor asked for."""
+    def load(
+        self, name: str, on_progress: OnProgress = silent, *, run: str = "run", by_hand: bool = False
+    ) -> Outcome:
+        """Loads a file on a connection of its own, as a run that a sensor or a person requested."""
         with database.connect(self.url) as connection:
-            return ingest(name, self.ingestion(connection, run), on_progress)
+            job = self.ingestion(connection, run)
+            return ingest(name, replace(job, batch=None) if by_hand else job, on_progress)
 
     def ingestion(self, connection: psycopg.Connection, run: str) -> Ingestion:
         """What a run's files are loaded with."""

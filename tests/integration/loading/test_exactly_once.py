@@ -2,21 +2,19 @@
 
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from errno import EIO, ENOSPC
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from shifts_pipeline import database, ledger
+from shifts_pipeline import ledger
 from shifts_pipeline.failures import MAX_ATTEMPTS
-from shifts_pipeline.ingest import ingest
 from shifts_pipeline.landing.zone import LandingZoneUnavailable, open_landing_zone
 from shifts_pipeline.ledger import Entry
 from shifts_pipeline.loading import read_csv as reading_module
 from shifts_pipeline.loading.report import Progress
-from tests.integration.loading.loading import Loader, silent
+from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
 from tests.integration.platform.running import wait_until
@@ -65,17 +63,13 @@ def test_readers_see_the_old_rows_until_the_new_ones_are_all_there(
 
 
 def test_loading_again_what_is_loaded_changes_nothing_even_when_it_cannot_be_read(loader: Loader) -> None:
-    def load_as_a_person_asks() -> None:
-        with database.connect(loader.url) as connection:
-            ingest("a.csv", replace(loader.ingestion(connection, "by hand"), batch=None), silent)
-
     loader.put("a.csv", TRIPS)
     loader.load("a.csv")
     before = loader.query("SELECT region, origin, started_at FROM shifts.trips ORDER BY trip_id")
-    load_as_a_person_asks()
+    loader.load("a.csv", by_hand=True)
     assert loader.query("SELECT region, origin, started_at FROM shifts.trips ORDER BY trip_id") == before
     loader.put("a.csv", b"no header\n")
-    load_as_a_person_asks()
+    loader.load("a.csv", by_hand=True)
     assert loader.query("SELECT count(*) FROM shifts.trips") == [(ROWS,)]
     assert loader.statuses() == {"a.csv": ["loaded", "failed"]}
 

@@ -1,5 +1,6 @@
 """What counts is the last good content of each name, and each content once, whatever happens in the folder."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.integration.loading.dropping import GOOD, JUNK, Dropping
+from shifts_pipeline import ledger
+from tests.integration.loading.dropping import GOOD, JUNK, Dropping, bytes_of
 from tests.integration.loading.loading import Loader
 
 A, B, C = "a.csv", "b.csv", "c.csv"
@@ -194,16 +196,99 @@ def test_a_request_is_answered_once_however_often_its_file_is_replaced(
     loader: Loader, dropping: Dropping
 ) -> None:
     dropping.put(A, "x")
-    with psycopg.connect(loader.url) as connection:
-        connection.execute(
-            "SELECT shifts_store.request_file(%s, %s, NULL, NULL, NULL, '')",
-            [(loader.landing / A).as_uri(), A],
-        )
+    request(loader, A)
     dropping.settle()
     assert sorted(loader.statuses()[A]) == ["duplicate", "loaded"]
     dropping.put(A, "y")
     dropping.settle()
     assert sorted(loader.statuses()[A]) == ["loaded", "superseded", "superseded"]
+
+
+def overwrite_in_place(loader: Loader, name: str, content: str) -> None:
+    """Other bytes of the same size under the same version, as `cp --preserve` or a restored backup leave them."""
+    path = loader.landing / name
+    stat = path.stat()
+    path.write_bytes(bytes_of(content))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert path.stat().st_size == stat.st_size
+
+
+def request(loader: Loader, name: str, version: str | None = None, key: str | None = None) -> None:
+    with psycopg.connect(loader.url) as connection:
+        connection.execute(
+            "SELECT shifts_store.request_file(%s, %s, %s, NULL, %s, 'fingerprint')",
+            [(loader.landing / name).as_uri(), name, version, key],
+        )
+
+
+def test_copies_of_a_file_that_was_changed_in_place_are_loaded(loader: Loader, dropping: Dropping) -> None:
+    request(loader, A)
+    dropping.put(A, "x")
+    dropping.settle()
+    dropping.put(B, "x")
+    dropping.settle()
+    overwrite_in_place(loader, A, "z")
+    loader.load(A, by_hand=True)
+    assert dropping.open_names() == [B]
+    dropping.settle()
+    assert (dropping.current(A), dropping.current(B)) == ("loaded", "loaded")
+    assert dropping.counted() == {"x": 1, "z": 1}
+
+
+def test_copies_of_a_file_that_became_a_copy_in_place_are_loaded(loader: Loader, dropping: Dropping) -> None:
+    for name, content in ((A, "x"), (B, "x"), (C, "z")):
+        dropping.put(name, content)
+        dropping.settle()
+    overwrite_in_place(loader, A, "z")
+    loader.load(A, by_hand=True)
+    assert dropping.open_names() == [B]
+    dropping.settle()
+    assert [dropping.current(name) for name in (A, B, C)] == ["duplicate", "loaded", "loaded"]
+    assert dropping.counted() == {"x": 1, "z": 1}
+
+
+def test_rows_are_handed_over_to_a_version_and_not_to_a_request(loader: Loader, dropping: Dropping) -> None:
+    dropping.put(A, "x")
+    dropping.settle()
+    request(loader, B)
+    dropping.put(B, "x")
+    dropping.settle()
+    dropping.put(A, "y")
+    dropping.settle()
+    assert (dropping.current(A), dropping.current(B)) == ("loaded", "loaded")
+    assert dropping.counted() == {"x": 1, "y": 1}
+
+
+def test_a_key_stays_with_the_name_of_its_request_when_rows_are_handed_over(
+    loader: Loader, dropping: Dropping
+) -> None:
+    for name in (A, B):
+        dropping.put(name, "x")
+        stat = (loader.landing / name).stat()
+        request(loader, name, f"{stat.st_mtime_ns}-{stat.st_size}", f"key of {name}")
+        dropping.settle()
+    dropping.put(A, "y")
+    dropping.settle()
+    found = "SELECT name, status FROM shifts_store.find_request(%s, 'fingerprint')"
+    assert loader.query(found, f"key of {A}") == [(A, "superseded")]
+    assert loader.query(found, f"key of {B}") == [(B, "loaded")]
+
+
+@pytest.mark.parametrize("copies", [[], [B]], ids=["deleted", "handed over"])
+def test_only_the_newest_version_is_news_when_it_replaces_one_before_its_end_was_announced(
+    loader: Loader, dropping: Dropping, copies: list[str]
+) -> None:
+    for name in (A, *copies):
+        dropping.put(name, "x")
+        dropping.settle()
+    dropping.put(A, "y")
+    dropping.settle()
+    loader.execute("UPDATE shifts_store.trip_files SET finished_at = finished_at - interval '1 hour'")
+    with psycopg.connect(loader.url) as connection:
+        lost = ledger.unannounced(connection, 10)
+    assert sorted((entry.name, entry.status) for entry in lost) == [
+        (name, "loaded") for name in sorted([A, *copies])
+    ]
 
 
 class _Folder(RuleBasedStateMachine):

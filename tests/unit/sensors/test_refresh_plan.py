@@ -83,6 +83,15 @@ def test_regions_with_the_same_weeks_share_no_run_across_a_gap() -> None:
     }
 
 
+def test_weeks_of_one_region_share_no_run_across_a_gap() -> None:
+    areas = list(rectangles({(0, week(number)) for number in (0, 1, 3, 1000)}))
+    assert [(area.first_week, area.last_week) for area in areas] == [
+        (week(0), week(1)),
+        (week(3), week(3)),
+        (week(1000), week(1000)),
+    ]
+
+
 def test_the_weeks_of_one_region_are_split_into_runs_at_the_limit() -> None:
     areas = rectangles({(0, week(number)) for number in range(2 * PAIRS_A_RUN + 1)})
     assert [area.pairs for area in areas] == [PAIRS_A_RUN, PAIRS_A_RUN, 1]

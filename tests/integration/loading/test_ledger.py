@@ -1,0 +1,167 @@
+"""What each statement of the ledger leaves behind in a file's row, and which files it finds."""
+
+from collections.abc import Iterator
+from threading import Thread
+
+import psycopg
+import pytest
+
+from shifts_pipeline import file_versions, ledger
+from shifts_pipeline.landing.zone import LandedFile
+from tests.integration.loading.loading import Loader
+from tests.integration.platform.running import wait_until
+
+A = LandedFile("a.csv", "file:///a.csv", "1", 1)
+B = LandedFile("b.csv", "file:///b.csv", "1", 1)
+ENDED_LONG_AGO = "UPDATE shifts_store.trip_files SET finished_at = finished_at - interval '1 hour'"
+
+
+@pytest.fixture
+def connection(loader: Loader) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(loader.url, autocommit=True) as found:
+        yield found
+
+
+def _register(connection: psycopg.Connection, *files: LandedFile) -> list[int]:
+    ledger.register(connection, files)
+    return [ledger.versions_of(connection, file.name)[0].file_id for file in files]
+
+
+def _row(connection: psycopg.Connection, columns: str, file_id: int) -> tuple[object, ...]:
+    row = connection.execute(
+        f"SELECT {columns} FROM shifts_store.trip_files WHERE file_id = %s", [file_id]
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_two_that_register_a_version_at_the_same_time_queue_it_once(
+    loader: Loader, connection: psycopg.Connection
+) -> None:
+    counts: list[int] = []
+    with psycopg.connect(loader.url) as first:
+        assert ledger.register(first, [A]) == 1
+        second = Thread(target=lambda: counts.append(ledger.register(connection, [A])))
+        second.start()
+        wait_until(lambda: bool(loader.query("SELECT FROM pg_locks WHERE NOT granted")))
+    second.join()
+    assert counts == [0]
+    assert loader.statuses() == {"a.csv": ["queued"]}
+
+
+def test_a_version_that_comes_back_is_queued_as_if_it_were_new(connection: psycopg.Connection) -> None:
+    columns = "status, batch, requested_at, attempts, error"
+    (file_id,) = _register(connection, A)
+    new = _row(connection, columns, file_id)
+    ledger.requested(connection, [file_id], "batch")
+    ledger.update(connection, [file_id], status="superseded", error="replaced")
+    queued_before = _row(connection, "queued_at", file_id)
+    assert ledger.register(connection, [A]) == 1
+    assert _row(connection, columns, file_id) == new
+    assert _row(connection, "queued_at", file_id) > queued_before
+
+
+def test_a_load_that_begins_again_has_no_end_and_its_new_end_is_news(
+    connection: psycopg.Connection,
+) -> None:
+    (file_id,) = _register(connection, A)
+    for status in ("loaded", "failed"):
+        ledger.update(connection, [file_id], status="loading")
+        assert _row(connection, "finished_at, announced_at", file_id) == (None, None)
+        ledger.update(connection, [file_id], status=status)
+        assert ledger.unannounced(connection, 10) == []
+        connection.execute(ENDED_LONG_AGO)
+        assert [entry.file_id for entry in ledger.unannounced(connection, 10)] == [file_id]
+        ledger.announced(connection, file_id)
+        assert ledger.unannounced(connection, 10) == []
+    ledger.update(connection, [file_id], status="loaded")
+    connection.execute(ENDED_LONG_AGO)
+    assert [entry.file_id for entry in ledger.unannounced(connection, 10)] == [file_id]
+
+
+def test_an_outage_before_the_first_request_leaves_the_attempts_at_zero(
+    connection: psycopg.Connection,
+) -> None:
+    (file_id,) = _register(connection, A)
+    ledger.postpone(connection, [file_id], "away", counts=False)
+    assert _row(connection, "attempts, error", file_id) == (0, "away")
+
+
+@pytest.mark.parametrize(
+    ("waited", "counts", "wait"),
+    [
+        ("0 s", False, "1 s"),
+        ("40 s", False, "10 s"),
+        ("1 hour", False, "30 s"),
+        ("40 s", True, "10 s"),
+        ("1 hour", True, "5 min"),
+    ],
+)
+def test_a_postponed_file_waits_a_quarter_of_its_age_within_limits(
+    loader: Loader, connection: psycopg.Connection, waited: str, counts: bool, wait: str
+) -> None:
+    (file_id,) = _register(connection, A)
+    with psycopg.connect(loader.url) as transaction:
+        transaction.execute("UPDATE shifts_store.trip_files SET queued_at = now() - %s::interval", [waited])
+        ledger.postpone(transaction, [file_id], "away", counts=counts)
+        # It is counted from the statement, which comes after the transaction began.
+        bounds = (
+            "requested_at >= now() + {0}, requested_at <= now() + {0} + (clock_timestamp() - now()) * 5/4"
+        )
+        assert _row(transaction, bounds.format(f"interval '{wait}'"), file_id) == (True, True)
+
+
+def test_files_that_wait_for_a_retry_come_in_the_order_of_their_requests(
+    connection: psycopg.Connection,
+) -> None:
+    files = [LandedFile(f"{n}.csv", f"file:///{n}.csv", "1", 1) for n in range(5)]
+    ids = _register(connection, *files)
+    for file_id in (ids[2], ids[0], ids[1]):
+        ledger.requested(connection, [file_id], f"batch {file_id}")
+    found = [entry.file_id for entry in ledger.unfinished(connection, 2)]
+    assert found == [ids[2], ids[0], ids[3], ids[4]]
+
+
+def test_files_of_a_run_that_a_worker_has_begun_do_not_wait_with_the_others(
+    connection: psycopg.Connection,
+) -> None:
+    begun, waiting = _register(connection, A, B)
+    ledger.requested(connection, [begun, waiting], "batch")
+    ledger.update(connection, [begun], status="loading")
+    assert [entry.file_id for entry in ledger.open_files_of(connection, "batch")] == [waiting]
+
+
+def test_the_lock_of_versions_keeps_others_away_and_tells_whether_the_original_is_loaded(
+    loader: Loader, connection: psycopg.Connection
+) -> None:
+    ids = _register(connection, A, B)
+    ledger.update(connection, ids, status="loaded")
+    (original,) = ledger.versions_of(connection, "a.csv")
+    free = "SELECT file_id FROM shifts_store.trip_files ORDER BY file_id FOR UPDATE SKIP LOCKED"
+    with psycopg.connect(loader.url) as worker:
+        assert file_versions.lock(worker, "b.csv", original)
+        assert connection.execute(free).fetchall() == []
+    ledger.update(connection, ids[:1], status="superseded")
+    with psycopg.connect(loader.url) as worker:
+        assert not file_versions.lock(worker, "b.csv", original)
+        assert file_versions.lock(worker, "b.csv", None)
+
+
+def test_versions_are_locked_from_the_oldest_to_the_newest(
+    loader: Loader, connection: psycopg.Connection
+) -> None:
+    ids = _register(connection, A, B)
+    ledger.update(connection, ids, status="loaded")
+    (original,) = ledger.versions_of(connection, "a.csv")
+
+    def lock() -> None:
+        with psycopg.connect(loader.url) as worker:
+            file_versions.lock(worker, "b.csv", original)
+
+    with psycopg.connect(loader.url) as other:
+        other.execute("SELECT FROM shifts_store.trip_files WHERE file_id = %s FOR UPDATE", ids[:1])
+        worker = Thread(target=lock)
+        worker.start()
+        wait_until(lambda: bool(loader.query("SELECT FROM pg_locks WHERE NOT granted")))
+        other.execute("SELECT FROM shifts_store.trip_files WHERE file_id = %s FOR UPDATE NOWAIT", ids[1:])
+    worker.join()
