@@ -14,6 +14,8 @@ from types import FrameType
 from tests.soak.phase import Phase
 from tests.soak.report import Report
 
+_ROOT = Path(__file__).resolve().parents[2]
+_CODE = ("shifts_api", "shifts_pipeline", "shifts_platform", "sql")
 SHARE_OF_PHASE = {"folder": 0.65, "bucket": 0.35}
 """Of the minutes; the waits for rest and the comparisons come on top."""
 
@@ -26,6 +28,9 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=30.0, help="of random work and faults, default 30")
     parser.add_argument("--phases", nargs="+", choices=SHARE_OF_PHASE, default=list(SHARE_OF_PHASE))
+    parser.add_argument(
+        "--fault-every", type=float, default=12.0, help="mean seconds between two faults, default 12"
+    )
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -36,15 +41,26 @@ def main() -> int:
     report = Report(folder, arguments.seed)
     report.say(f"seed {arguments.seed}, {arguments.minutes:g} minutes, files in {folder}")
     share = sum(SHARE_OF_PHASE[phase] for phase in arguments.phases)
+    code = _code()
     try:
         for phase in arguments.phases:
             seconds = arguments.minutes * 60 * SHARE_OF_PHASE[phase] / share
             with report.guarded(f"phase {phase}"):
-                Phase(phase, folder / phase, str(arguments.seed), report).run(seconds)
+                Phase(phase, folder / phase, str(arguments.seed), arguments.fault_every, report).run(seconds)
     except KeyboardInterrupt:
         report.finding("interrupted")
+    if _code() != code:
+        report.finding("the code was changed while it ran: such a run proves nothing")
     print(report.summary())
     return 1 if report.findings else 0
+
+
+def _code() -> dict[str, tuple[int, int]]:
+    """Size and time of every source file: run workers import what they find when they start."""
+    found = (
+        path for folder in _CODE for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".sql")
+    )
+    return {str(path): ((stat := path.stat()).st_size, stat.st_mtime_ns) for path in found}
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ import httpx
 
 from tests.soak.report import Report
 
-RETRIED_FOR_S = 600.0
+RETRIED_FOR_S = 300.0
 """A write that was not taken for so long is a finding."""
 _SERVER_FAULTS = frozenset({500, 501, 502, 504, 505})
 

@@ -96,7 +96,7 @@ class Faults:
         if victim is None:
             return
         seconds = self._rng.uniform(*_PAUSED_FOR_S)
-        self._report.fault(f"pause {role}", pid=victim.pid, lasts_s=round(seconds, 1))
+        self._report.fault(f"pause {role}", pid=victim.pid, lasts_s=seconds)
         _signal(victim, signal.SIGSTOP)
         try:
             self._ended.wait(seconds)
@@ -106,7 +106,7 @@ class Faults:
     def _fill_a_disk(self) -> None:
         name = self._rng.choice([name for name, disk in self._disks.items() if disk.is_mounted])
         seconds = self._rng.uniform(*_DISK_FULL_FOR_S)
-        self._report.fault(f"full disk: {name}", lasts_s=round(seconds, 1))
+        self._report.fault(f"full disk: {name}", lasts_s=seconds)
         disk, until = self._disks[name], time.monotonic() + seconds
         try:
             while time.monotonic() < until and not self._ended.is_set():
@@ -119,7 +119,7 @@ class Faults:
         assert self._bucket is not None
         kind = self._rng.choice(OUTAGES)
         seconds = self._rng.uniform(*_OUTAGE_FOR_S)
-        self._report.fault(f"bucket {kind}", lasts_s=round(seconds, 1))
+        self._report.fault(f"bucket {kind}", lasts_s=seconds)
         with self._bucket.outage(kind):
             self._ended.wait(seconds)
 

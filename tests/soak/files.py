@@ -14,6 +14,8 @@ from tests.soak.report import Report
 from tests.soak.zones import FolderZone, Zone
 
 _LATELY = 6
+_MOST_UNSETTLED = 40
+"""With so many files open no further ones are changed, so that a busy machine comes to rest soon."""
 _SUFFIX_OF_NAMES = (".csv", ".csv.gz", ".parquet")
 
 
@@ -44,6 +46,8 @@ class FileActions:
 
     def change_a_file(self) -> None:
         """One change by someone who works in the landing zone itself."""
+        if self._model.unsettled() >= _MOST_UNSETTLED:
+            return
         actions: list[tuple[Callable[[], None], int]] = [
             (self._drop, 30),
             (self._overwrite, 10),
@@ -66,6 +70,8 @@ class FileActions:
 
     def upload_or_ask(self) -> None:
         """One call of someone who works through the service."""
+        if self._model.unsettled() >= _MOST_UNSETTLED:
+            return
         with suppress(BusyError):
             if self._rng.random() < 0.25:
                 self._ask()

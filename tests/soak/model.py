@@ -102,6 +102,11 @@ class Model:
         with self._lock:
             return list(self._names.values())
 
+    def unsettled(self) -> int:
+        """How many names hold a file whose end is not known yet."""
+        with self._lock:
+            return sum(not name.settled and name.present is not None for name in self._names.values())
+
     def posts(self) -> list[Post]:
         """All lists that were ever sent."""
         with self._lock:

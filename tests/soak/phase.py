@@ -10,8 +10,10 @@ from pathlib import Path
 from tests.integration.landing.emulator import BUCKET
 from tests.soak.bucket import PREFIX, Bucket
 from tests.soak.calls import RETRIED_FOR_S, Caller
+from tests.soak.check_derived import DerivedCheck
 from tests.soak.check_events import EventCheck
 from tests.soak.check_rows import RowCheck
+from tests.soak.check_runs import RunCheck
 from tests.soak.check_statements import StatementCheck
 from tests.soak.check_statistics import StatisticsCheck
 from tests.soak.disk import SmallDisk
@@ -31,7 +33,8 @@ from tests.soak.zones import BucketZone, FolderZone, Zone
 
 _DATA_MEGABYTES = 6_144
 _LANDING_MEGABYTES = 96
-_REST_TAKES_S = 1_800.0
+_REST_TAKES_S = 480.0
+"""Longer than the longest pause between two attempts of the platform."""
 _STOP_TAKES_S = 60.0
 _SAY_EVERY_S = 60.0
 
@@ -39,8 +42,9 @@ _SAY_EVERY_S = 60.0
 class Phase:
     """What a platform goes through; everything that it starts or mounts is gone behind `run`."""
 
-    def __init__(self, kind: str, folder: Path, seed: str, report: Report) -> None:
+    def __init__(self, kind: str, folder: Path, seed: str, fault_every_s: float, report: Report) -> None:
         self._kind, self._folder, self._seed, self._report = kind, folder, seed, report
+        self._fault_every_s = fault_every_s
         self._model = Model()
 
     def run(self, seconds: float) -> None:
@@ -104,7 +108,7 @@ class Phase:
             self._repeat("memory", memory.sample, 10.0),
             self._repeat("reviver", faults.revive, 1.0),
         ]
-        trouble = self._repeat("faults", faults.inject, 12.0)
+        trouble = self._repeat("faults", faults.inject, self._fault_every_s)
         threads = [*work, *watching, trouble]
         try:
             for thread in (*threads, *listeners, *sockets):
@@ -129,11 +133,17 @@ class Phase:
         for socket in sockets:
             with self._report.guarded(socket.name):
                 socket.finish(self._report)
+        self._compare(platform)
+        memory.judge()
+
+    def _compare(self, platform: SoakPlatform) -> None:
+        """Everything that is stored and answered, with the model and with itself."""
         truth = RowCheck(platform, self._model, self._report).check()
         StatisticsCheck(platform, self._rng("boxes"), self._report).check(truth)
         StatementCheck(platform, self._report).check()
+        DerivedCheck(platform, self._report).check()
         EventCheck(platform, self._model, self._report).check()
-        memory.judge()
+        RunCheck(platform, self._report).check()
 
     def _work(self, platform: SoakPlatform, zone: Zone) -> list[Repeater]:
         contents = Contents()

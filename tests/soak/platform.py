@@ -57,6 +57,11 @@ class SoakPlatform:
         """The root of the service."""
         return f"http://127.0.0.1:{self.environment['SHIFTS_API_PORT']}"
 
+    @property
+    def trips_database(self) -> str:
+        """How psycopg connects to the trips database."""
+        return self._urls["SHIFTS_DATABASE_URL"].replace("+psycopg2", "")
+
     def start(self) -> None:
         """Starts it and waits until it is ready.
 

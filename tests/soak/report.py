@@ -24,6 +24,7 @@ class Report:
         self._begun = time.monotonic()
         self._lock = threading.Lock()
         self._faults: list[str] = []
+        self._fault_spans: list[tuple[float, float]] = []
         self._found: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -37,12 +38,20 @@ class Report:
             self.actions[kind] += 1
         self._write("action", kind, details)
 
-    def fault(self, kind: str, **details: Any) -> None:
-        """Records a fault that the soak injected."""
+    def fault(self, kind: str, *, lasts_s: float = 0.0, **details: Any) -> None:
+        """Records a fault that the soak injects now."""
+        now = time.time()
+        details["lasts_s"] = round(lasts_s, 1)
         with self._lock:
             self.faults[kind] += 1
+            self._fault_spans.append((now, now + lasts_s))
             self._faults = [*self._faults[1 - _FAULTS_SHOWN :], f"{self._seconds():.1f} s: {kind} {details}"]
         self._write("fault", kind, details)
+
+    def had_fault(self, begin: float, end: float, *, echo_s: float) -> bool:
+        """Whether a fault, or the time of `echo_s` behind it, lies in a span of `time.time`."""
+        with self._lock:
+            return any(first <= end and begin <= last + echo_s for first, last in self._fault_spans)
 
     def answer(self, call: str, outcome: str) -> None:
         """Counts how a call was answered."""

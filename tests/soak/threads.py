@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable
 
 from tests.soak.report import Report
@@ -30,10 +31,11 @@ class Repeater(threading.Thread):
 
 
 def end(threads: list[Repeater], report: Report, *, timeout_s: float) -> None:
-    """Ends repeaters; one that does not return is a finding."""
+    """Ends repeaters; one that does not return within the time for all of them is a finding."""
+    deadline = time.monotonic() + timeout_s
     for thread in threads:
         thread.ask_to_end()
     for thread in threads:
-        thread.join(timeout_s)
+        thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             report.finding("an action never ended", thread=thread.name)

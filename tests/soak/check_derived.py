@@ -1,0 +1,94 @@
+"""What is derived from the trips: every pair's tiles and clusters, compared with a fresh computation."""
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from shifts_pipeline.cluster_tables import group_pair
+from shifts_pipeline.region_week import PairTrips, read_pair
+from shifts_pipeline.settings import PipelineSettings
+from shifts_pipeline.similarity.groups import Similarity
+from shifts_pipeline.tiling.tiles import build_tiles
+from tests.soak.platform import SoakPlatform
+from tests.soak.questions import MAX_RADIUS_M, MIN_TRIPS
+from tests.soak.report import Report
+
+
+class DerivedCheck:
+    """Computes both layers of each (region, week) pair again; finds what was altered, lost or left from before."""
+
+    def __init__(self, platform: SoakPlatform, report: Report) -> None:
+        self._platform, self._report = platform, report
+        self._parameters = Similarity(
+            eps_m=PipelineSettings.model_fields["cluster_eps_m"].default,
+            min_trips=MIN_TRIPS,
+            max_radius_m=MAX_RADIUS_M,
+            window_s=60.0 * PipelineSettings.model_fields["time_bin_minutes"].default,
+        )
+
+    def check(self) -> None:
+        """Every pair that ever had trips."""
+        pairs = self._platform.query(
+            "SELECT r.name, w.week FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
+            " ORDER BY 1, 2"
+        )
+        with psycopg.connect(self._platform.trips_database) as connection:
+            for region, week in pairs:
+                pair = read_pair(connection, region, week)
+                assert pair is not None
+                self._check_clusters(pair)
+                # Last: it reorders the trips.
+                self._check_tiles(pair)
+        self._report.check("pairs computed again", len(pairs))
+
+    def _check_tiles(self, pair: PairTrips) -> None:
+        stored = [
+            (trips, bytes(leaves), bytes(codes), bytes(rests))
+            for trips, leaves, codes, rests in self._platform.query(
+                "SELECT trips, leaves, codes, rests FROM shifts_store.weekly_trip_tiles"
+                " WHERE region_id = %s AND week = %s ORDER BY tile",
+                [pair.region_id, pair.week],
+            )
+        ]
+        wanted = [
+            (tile.trips, bytes(tile.leaves), bytes(tile.codes), bytes(tile.rests))
+            for tile in build_tiles(pair.ends.copy())
+        ]
+        if stored != wanted:
+            self._report.finding(
+                "tiles differ from a fresh computation",
+                region=pair.region,
+                week=pair.week,
+                stored=[row[0] for row in stored],
+                wanted=[row[0] for row in wanted],
+            )
+
+    def _check_clusters(self, pair: PairTrips) -> None:
+        stored: dict[int, set[int]] = {}
+        for cluster_id, trip_id in self._platform.query(
+            "SELECT cluster_id, trip_id FROM shifts_store.trip_cluster_members"
+            " WHERE region_id = %s AND week = %s",
+            [pair.region_id, pair.week],
+        ):
+            stored.setdefault(cluster_id, set()).add(trip_id)
+        if _partition(stored) != (wanted := _groups(group_pair(pair, self._parameters).groups.members, pair)):
+            self._report.finding(
+                "clusters differ from a fresh computation",
+                region=pair.region,
+                week=pair.week,
+                stored=len(stored),
+                wanted=len(wanted),
+            )
+
+
+def _partition(clusters: dict[int, set[int]]) -> set[frozenset[int]]:
+    return {frozenset(members) for members in clusters.values()}
+
+
+def _groups(members: NDArray[np.int64], pair: PairTrips) -> set[frozenset[int]]:
+    """The trip ids of each group; `members` has the group of each trip, below 0 for none."""
+    clusters: dict[int, set[int]] = {}
+    for group, trip_id in zip(members.tolist(), pair.trip_ids.tolist(), strict=True):
+        if group >= 0:
+            clusters.setdefault(group, set()).add(trip_id)
+    return _partition(clusters)
