@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 import uuid
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from shifts_api.errors import ApiError
 from shifts_api.landing.inbox import NamedFile, copy
 from shifts_api.landing.names import checked_name
 
+_log = logging.getLogger(__name__)
 _PARTIAL_FOLDER = ".uploads"
 
 
@@ -32,15 +34,18 @@ class FolderInbox:
             is_there = found.is_file()
         except PermissionError:
             is_there = False
+        except OSError as error:
+            raise _fault(error) from None
         if not is_there:
             raise ApiError(400, f"data: there is no file {name} in the landing folder")
         return NamedFile(name, found.as_uri())
 
     async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> NamedFile:
         """Writes beside the others under a name that is not seen, then renames."""
-        target = self._confined(checked_name(name, "name"), "name")
-        partial = self._confined(_PARTIAL_FOLDER, "name") / f"{uuid.uuid4().hex}.part"
+        checked_name(name, "name")
         try:
+            target = self._confined(name, "name")
+            partial = self._confined(_PARTIAL_FOLDER, "name") / f"{uuid.uuid4().hex}.part"
             stream = await asyncio.to_thread(_open_locked, partial)
             try:
                 with stream:
@@ -49,16 +54,8 @@ class FolderInbox:
                     return await asyncio.to_thread(self._publish, partial, target, name)
             finally:
                 await asyncio.to_thread(partial.unlink, missing_ok=True)
-        except (FileExistsError, IsADirectoryError, NotADirectoryError):
-            raise ApiError(
-                400, f"name: a folder is where {name!r} is to be, or a file where it needs a folder"
-            ) from None
         except OSError as error:
-            if error.errno in (ENOSPC, EDQUOT):
-                raise ApiError(507, "The landing zone is full") from None
-            if error.errno == ENAMETOOLONG:
-                raise ApiError(400, "name: too long for the landing zone") from None
-            raise
+            raise _fault(error) from None
 
     def forget_broken_uploads(self) -> None:
         """Removes partial files; those that another service is writing are locked."""
@@ -71,9 +68,14 @@ class FolderInbox:
                 partial.unlink(missing_ok=True)
 
     def _publish(self, partial: Path, target: Path, name: str) -> NamedFile:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self._confined(name, "name")
-        partial.rename(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._confined(name, "name")
+            partial.rename(target)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            raise ApiError(
+                400, f"name: a folder is where {name!r} is to be, or a file where it needs a folder"
+            ) from None
         stat = target.stat(follow_symlinks=False)
         return NamedFile(name, target.as_uri(), f"{stat.st_mtime_ns}-{stat.st_size}", stat.st_size)
 
@@ -85,6 +87,16 @@ class FolderInbox:
             if path.is_symlink():
                 raise ApiError(400, f"{field}: {name!r} leads through a link")
         return path
+
+
+def _fault(error: OSError) -> ApiError:
+    """What a client is told when a system call fails: it can only shorten the name or try again."""
+    if error.errno in (ENOSPC, EDQUOT):
+        return ApiError(507, "The landing zone is full")
+    if error.errno == ENAMETOOLONG:
+        return ApiError(400, "name: too long for the landing zone")
+    _log.warning("the landing folder does not work", extra={"error": str(error)})
+    return ApiError(503, "The landing zone is away, try again", {"Retry-After": "10"})
 
 
 def _open_locked(path: Path) -> BinaryIO:

@@ -162,6 +162,25 @@ def test_an_upload_where_it_cannot_be_leaves_nothing(
     assert _files(service) == before
 
 
+def test_an_upload_into_a_broken_landing_folder_is_answered_with_503(
+    client: httpx.Client, service: Service
+) -> None:
+    partial = service.landing / ".uploads"
+    aside = partial.rename(service.landing / ".aside") if partial.exists() else None
+    partial.write_text("a file where the service keeps partial files")
+    try:
+        answer = client.post("/files", params={"name": "broken.csv"}, content=b"x")
+    finally:
+        partial.unlink()
+        if aside is not None:
+            aside.rename(partial)
+    assert (answer.status_code, answer.json()) == (503, {"message": "The landing zone is away, try again"})
+    assert answer.headers["Retry-After"] == "10"
+    assert (
+        client.post("/files", params={"name": "broken.csv"}, content=b"x").status_code == httpx.codes.ACCEPTED
+    )
+
+
 def test_a_service_that_starts_clears_up_after_a_killed_one_and_leaves_a_living_one_alone(
     service: Service, tmp_path: Path
 ) -> None:
