@@ -30,7 +30,7 @@ class TripsDatabase(dg.ConfigurableResource["TripsDatabase"]):
 
 
 class WorkerLock(dg.ConfigurableResource["WorkerLock"]):
-    """Held by a run from start to end: a started run whose lock is free has lost its worker."""
+    """Held by a run from start to end: a worker whose run holds the lock lives."""
 
     url: str
 

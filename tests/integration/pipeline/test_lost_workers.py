@@ -25,8 +25,7 @@ def look(pipeline: Pipeline, cursor: str | None) -> str | None:
 @pytest.fixture(params=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
 def run(request: pytest.FixtureRequest, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterRun:
     """A run that Dagster believes to be at work; no process has anything to do with it."""
-    for patience in ("LAUNCHING_TAKES", "STARTING_TAKES"):
-        monkeypatch.setattr(sensor_module, patience, timedelta(0))
+    monkeypatch.setattr(sensor_module, "LAUNCH_TIMEOUT", timedelta(0))
     job = pipeline.defs.resolve_job_def(LOAD_TRIP_FILES)
     found = pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTING)
     if request.param == dg.DagsterRunStatus.STARTED:
