@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import psutil
 import psycopg
 
 from shifts_platform.errors import PlatformError
+from shifts_platform.parent_death import child_setup
 from shifts_platform.server_sizing import server_settings
 
 SUPERUSER = "shifts"
@@ -33,6 +35,7 @@ _PLACES = (
     "/opt/homebrew/opt/postgresql@*/bin",
     "/usr/local/opt/postgresql@*/bin",
 )
+EARLIER_STOP_TIMEOUT_S = 30.0
 _NOT_FOUND = (
     "no PostgreSQL server (14 or later) with PostGIS on this machine: install one (Debian, Ubuntu: "
     "apt-get install postgresql-postgis; macOS: brew install postgis), or run `docker compose up`, "
@@ -161,15 +164,21 @@ class EmbeddedPostgres:
                 user=self._uid,
                 group=self._gid,
                 extra_groups=None if self._user is None else [],
+                # A fast shutdown.
+                preexec_fn=child_setup(signal.SIGINT),  # noqa: PLW1509  no other thread holds a lock that it needs
             )
         return self._process
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         """Starts the prepared server and waits until it answers, crash recovery included.
 
+        A server of an earlier start that still runs is ended first.
+
         Raises:
             PlatformError: it does not start; the message has the end of its log.
         """
+        if (earlier := self.find_earlier()) is not None:
+            _end(earlier)
         process = self.spawn(log)
         while True:
             try:
@@ -183,6 +192,16 @@ class EmbeddedPostgres:
                 time.sleep(0.05)
             else:
                 return process
+
+    def find_earlier(self) -> psutil.Process | None:
+        """The server that an earlier start left on this data folder: its platform was killed."""
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().split("\n")[0])
+            process = psutil.Process(pid)
+            # The process id may be somebody else's by now; a server works in its data folder.
+            return process if Path(process.cwd()) == self._data else None
+        except (OSError, ValueError, psutil.Error):
+            return None
 
     def stop(self) -> None:
         """Ends the server with a fast shutdown; connections are cut, nothing is lost."""
@@ -240,6 +259,21 @@ class EmbeddedPostgres:
         if done.returncode != 0:
             last = " / ".join(done.stderr.strip().splitlines()[-2:])
             raise PlatformError(f"{Path(command[0]).name} failed: {last}")
+
+
+def _end(server: psutil.Process) -> None:
+    """Ends a server that is not our child, or waits for its end.
+
+    Raises:
+        PlatformError: it does not end.
+    """
+    for ending in (signal.SIGINT, signal.SIGQUIT):
+        with suppress(psutil.NoSuchProcess):
+            server.send_signal(ending)
+        with suppress(psutil.TimeoutExpired):
+            server.wait(EARLIER_STOP_TIMEOUT_S)
+            return
+    raise PlatformError(f"the PostgreSQL server of an earlier start does not end: process {server.pid}")
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:

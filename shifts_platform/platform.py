@@ -28,6 +28,7 @@ from shifts_platform.migrate import (
     migrate_trips_database,
     note,
 )
+from shifts_platform.parent_death import END_OF_GROUP
 from shifts_platform.project_files import project_file
 from shifts_platform.settings import PlatformSettings
 from shifts_platform.supervisor import ChildSpec, Supervisor
@@ -62,6 +63,8 @@ class Platform:
         if self._settings.database_url is None:
             yield "starting the embedded PostGIS"
             self.server = EmbeddedPostgres(self._folder / "postgres")
+            if (earlier := self.server.find_earlier()) is not None:
+                yield f"stopping the PostgreSQL server of an earlier start (process {earlier.pid})"
             self.server.prepare()
             log = self._logs / "postgres.log"
             process = self.server.start(log)
@@ -100,12 +103,13 @@ class Platform:
     def _children(self, environment: Mapping[str, str]) -> list[ChildSpec]:
         workspace = str(project_file("workspace.yaml"))
         code_port = int(environment["SHIFTS_CODE_SERVER_PORT"])
-        dagster = [sys.executable, "-m", "dagster"]
         return [
             ChildSpec(
                 "code server",
                 [
-                    *dagster,
+                    sys.executable,
+                    "-m",
+                    "shifts_platform.code_server",
                     "api",
                     "grpc",
                     "-m",
@@ -117,6 +121,7 @@ class Platform:
                 ],
                 environment,
                 lambda: _listens("127.0.0.1", code_port),
+                END_OF_GROUP,
             ),
             ChildSpec(
                 "webserver",

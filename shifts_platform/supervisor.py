@@ -1,11 +1,9 @@
 """The process tree: children start in process groups of their own, are restarted when they exit, and end together."""
 
-import ctypes
 import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +14,12 @@ from pathlib import Path
 
 from shifts_platform.backoff import Backoff
 from shifts_platform.errors import PlatformError
+from shifts_platform.parent_death import child_setup
 
 STOP_TIMEOUT_S = 5.0
 _CHECK_INTERVAL_S = 0.3
 _LOG_TAIL_BYTES = 4096
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class ChildSpec:
     command: Sequence[str]
     environment: Mapping[str, str]
     is_ready: Callable[[], bool]
+    parent_death_signal: signal.Signals = signal.SIGKILL
+    """What it is sent when the supervisor is killed."""
 
 
 @dataclass
@@ -175,19 +175,8 @@ def _spawn(spec: ChildSpec, log: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_prepare_child,  # noqa: PLW1509  no other thread holds a lock that it needs
+            preexec_fn=child_setup(spec.parent_death_signal),  # noqa: PLW1509  no other thread holds a lock that it needs
         )
-
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _prepare_child() -> None:
-    # A shell that starts us in the background makes us ignore these, and every child would inherit it.
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -163,14 +163,14 @@ def test_the_dagster_ui_knows_the_assets_their_partitions_and_checks(platform: R
 
 
 def test_a_page_of_another_site_cannot_stop_the_code_server(platform: RunningPlatform) -> None:
-    before = platform.pid_of("dagster api grpc")
+    before = platform.pid_of("code_server api grpc")
     mutation = 'mutation { shutdownRepositoryLocation(repositoryLocationName: "shifts") { __typename } }'
     url = f"{platform.dagster}/graphql"
     assert httpx.get(url, params={"query": mutation}).status_code == 405
     assert httpx.post(url, params={"query": mutation}, content="{}").status_code == 415
     assert httpx.post(url, json={"query": mutation}, headers={"Origin": platform.api}).status_code == 403
     assert httpx.post(url, json={"query": "{ version }"}).json()["data"]["version"]
-    assert platform.pid_of("dagster api grpc") == before
+    assert platform.pid_of("code_server api grpc") == before
 
 
 def test_a_second_platform_on_the_same_folder_is_refused_in_one_line(platform: RunningPlatform) -> None:
