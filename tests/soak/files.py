@@ -14,7 +14,7 @@ from tests.soak.report import Report
 from tests.soak.zones import FolderZone, Zone
 
 _LATELY = 6
-_MOST_UNSETTLED = 40
+_MOST_UNSETTLED = 25
 """With so many files open no further ones are changed, so that a busy machine comes to rest soon."""
 _SUFFIX_OF_NAMES = (".csv", ".csv.gz", ".parquet")
 

@@ -33,8 +33,8 @@ from tests.soak.zones import BucketZone, FolderZone, Zone
 
 _DATA_MEGABYTES = 6_144
 _LANDING_MEGABYTES = 96
-_REST_TAKES_S = 480.0
-"""Longer than the longest pause between two attempts of the platform."""
+_REST_TAKES_S = 1_200.0
+"""As long as work is being done; without any the wait ends earlier."""
 _STOP_TAKES_S = 60.0
 _SAY_EVERY_S = 60.0
 

@@ -11,6 +11,8 @@ from tests.soak.report import Report
 _QUIET_FOR_S = 12.0
 _STUCK_FOR_S = 120.0
 """Names that are not settled while nothing else is open: nothing will ever happen to them."""
+_UNCHANGED_FOR_S = 480.0
+"""Longer than the longest pause between two attempts of the platform."""
 _LOOK_EVERY_S = 2.0
 _LEDGER = "SELECT name, version, status FROM shifts_store.trip_files WHERE kind = 'file'"
 
@@ -54,16 +56,19 @@ def wait_until_quiet(platform: SoakPlatform, model: Model, report: Report, *, ti
     """Waits until every file is ended, every pair fresh and every run over; what stays open is a finding."""
     deadline = time.monotonic() + timeout_s
     observer = Observer(platform, model, report)
-    quiet_since = time.monotonic()
+    quiet_since = changed_at = time.monotonic()
+    before: dict[str, list[str]] = {}
     while True:
         observer.observe()
         open_work, now = _open_work(platform), time.monotonic()
+        if open_work != before:
+            before, changed_at = open_work, now
         if open_work:
             quiet_since = now
         all_settled = all(name.settled or name.present is None for name in model.names())
         if now - quiet_since >= (_QUIET_FOR_S if all_settled else _STUCK_FOR_S):
             break
-        if now > deadline:
+        if now > min(deadline, changed_at + _UNCHANGED_FOR_S):
             report.finding("the platform does not come to rest", **{k: v[:20] for k, v in open_work.items()})
             break
         time.sleep(_LOOK_EVERY_S)
