@@ -95,7 +95,8 @@ def ingest(name: str, job: Ingestion, on_progress: Callable[[Entry, Progress], N
 def _bring_in(
     entry: Entry, file: LandedFile, job: Ingestion, on_progress: Callable[[Entry, Progress], None]
 ) -> Outcome:
-    if entry.status == "loaded" and job.batch is not None:
+    if job.batch is not None and entry.status not in ("queued", "loading"):
+        # Another run has settled it since this one was requested.
         return Outcome(entry, None)
     if entry.status != "loaded":
         ledger.update(job.connection, [entry.file_id], status="loading", run_id=job.run_id, error=None)

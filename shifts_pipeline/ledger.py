@@ -34,6 +34,7 @@ class Entry:
     requested_at: datetime | None
     attempts: int
     run_id: str | None
+    finished_at: datetime | None
     error: str | None
 
 

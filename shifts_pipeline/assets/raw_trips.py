@@ -158,7 +158,7 @@ def _events(
 
 
 def announce(publisher: Publisher, connection: psycopg.Connection, outcome: Outcome, run_id: str) -> None:
-    """Tells listeners how a file and the requests for it ended; after the commit, and once a run."""
+    """Tells listeners how a file and the requests for it ended; after the commit, and once for each ending."""
     for entry in (outcome.entry, *outcome.riders):
         if entry.status in ("queued", "loading"):
             continue
@@ -176,7 +176,7 @@ def announce(publisher: Publisher, connection: psycopg.Connection, outcome: Outc
                 "rows_loaded": entry.rows_loaded,
                 "rows_rejected": entry.rows_rejected,
             },
-            dedupe_key=f"{type_}:{entry.file_id}:{run_id}",
+            dedupe_key=f"{type_}:{entry.file_id}:{entry.finished_at and entry.finished_at.timestamp()}",
         )
         ledger.announced(connection, entry.file_id)
         connection.commit()

@@ -237,6 +237,21 @@ def test_a_run_that_comes_twice_loads_once(pipeline: Pipeline, dagster_database_
     assert pipeline.run("load_trip_files", dict(request.tags)).success
     assert pipeline.trips() == 3
     assert pipeline.ledger() == {"a.csv": ("loaded", 3, 0)}
+    assert feed(pipeline, dagster_database_url) == [("file.loaded", "a.csv")]
+
+
+def test_a_run_that_comes_after_its_file_has_failed_neither_loads_nor_announces_it_again(
+    pipeline: Pipeline, dagster_database_url: str
+) -> None:
+    pipeline.put("a.csv", "no,such,columns\n1,2,3\n")
+    pipeline.tick(landing_zone)
+    (request,) = pipeline.tick(queued_files).run_requests
+    ends = []
+    for _ in range(2):
+        pipeline.run("load_trip_files", dict(request.tags))
+        ends += pipeline.query("SELECT status, finished_at FROM shifts.files")
+    assert ends[0] == ends[1]
+    assert feed(pipeline, dagster_database_url) == [("file.failed", "a.csv")]
 
 
 def test_many_small_files_share_runs_and_odd_names_are_files_too(pipeline: Pipeline) -> None:

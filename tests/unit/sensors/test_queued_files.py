@@ -41,6 +41,7 @@ def queued(name: str = "a.csv", **fields: object) -> Entry:
         requested_at=None,
         attempts=0,
         run_id=None,
+        finished_at=None,
         error=None,
     )
     return replace(entry, **fields)  # type: ignore[arg-type]
