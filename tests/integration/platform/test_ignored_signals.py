@@ -72,10 +72,12 @@ def test_the_platform_stops_by_a_signal_that_its_shell_ignored(number: signal.Si
         assert stops_by(number)
 
 
-def test_a_closed_terminal_stops_the_platform_unless_nohup_started_it() -> None:
-    assert stops_by(signal.SIGHUP)
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize(("disposition", "stops"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_closed_terminal_stops_the_platform_unless_nohup_started_it(
+    disposition: signal.Handlers, stops: bool
+) -> None:
+    before = signal.signal(signal.SIGHUP, disposition)
     try:
-        assert not stops_by(signal.SIGHUP)
+        assert stops_by(signal.SIGHUP) is stops
     finally:
         signal.signal(signal.SIGHUP, before)
