@@ -96,8 +96,20 @@ EXAMPLES: dict[str, Any] = {
         "next_cursor": None,
     },
     "get /health 200": {"status": "ok"},
-    "get /ready 200": {"ready": True, "database": "ok", "feed": "ok"},
-    "get /ready 503": {"ready": False, "database": "ok", "feed": "not connected"},
+    "get /ready 200": {
+        "ready": True,
+        "database": "ok",
+        "feed": "ok",
+        "statistics": "ok",
+        "writes": "ok",
+    },
+    "get /ready 503": {
+        "ready": False,
+        "database": "ok",
+        "feed": "not connected",
+        "statistics": "ok",
+        "writes": "ok",
+    },
     "get /metrics 200 text/plain": "# TYPE shifts_feed_clients gauge\nshifts_feed_clients 3.0\n",
 }
 """By method, path and status; and the media type, unless it is JSON."""
