@@ -79,7 +79,8 @@ def _libraries(programs: Path) -> list[str]:
     another version than their own: `undefined symbol`.
     """
     share = subprocess.run([programs / "pg_config", "--sharedir"], capture_output=True, text=True, check=True)
-    control = Path(share.stdout.strip(), "extension/postgis.control").read_text()
+    path = Path(share.stdout.strip(), "extension/postgis.control")
+    control = path.read_text() if path.exists() else ""
     postgis = re.search(r"^module_pathname\s*=\s*'\$libdir/([^']+)'", control, re.MULTILINE)
     return ["plpgsql", *([postgis[1]] if postgis else [])]
 
