@@ -113,8 +113,9 @@ class Questions:
         if answer is None or answer.status_code != httpx.codes.OK:
             return
         body = answer.json()
-        if body["next_cursor"] is None and len(body["trips"]) != cluster["trips"]:
-            self._report.finding("a cluster without its trips", cluster=cluster, trips=len(body["trips"]))
+        # Trips of a replaced file are missing until its weeks are clustered again; at rest none may be.
+        if len(body["trips"]) > cluster["trips"]:
+            self._report.finding("a cluster with other trips", cluster=cluster, trips=len(body["trips"]))
         self._report.check("clusters with their trips")
 
     def _region(self) -> str:
