@@ -34,7 +34,6 @@ class StalePair:
     region: str
     week: date
     stale_since: datetime
-    aggregates_stale: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def due_pairs(
         limit: the largest number of pairs returned.
     """
     statement = sql.SQL(
-        "SELECT s.region, s.week, s.stale_since, s.aggregates_stale {due} AND s.week >= %s AND s.week < %s"
+        "SELECT s.region, s.week, s.stale_since {due} AND s.week >= %s AND s.week < %s"
         " AND s.stale_since <= now() - %s ORDER BY s.stale_since, s.region_id, s.week LIMIT %s"
     ).format(due=_due(layer))
     with connection.cursor(row_factory=class_row(StalePair)) as cursor:
@@ -74,6 +73,15 @@ def due_among(
     ).format(due=_due(layer))
     rows = connection.execute(statement, [[region for region, _ in pairs], [week for _, week in pairs]])
     return set(rows.fetchall())
+
+
+def waiting_trips(connection: psycopg.Connection) -> int:
+    """How many trips are not aggregated yet."""
+    row = connection.execute(
+        "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.week_files WHERE NOT aggregated"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def outside(connection: psycopg.Connection, weeks: WeekRange) -> int:

@@ -15,8 +15,10 @@ PAIRS_A_RUN = 500
 RUNS_AT_ONCE = 8
 """Of a layer, queued or at work: what is more urgent by then is asked for first."""
 PAIRS_A_TICK = RUNS_AT_ONCE * PAIRS_A_RUN
+BACKLOG_TRIPS = 100_000
+"""With more trips that are not aggregated yet, statistics are slow, and clusters wait."""
 CLUSTERS_MAY_WAIT = timedelta(minutes=10)
-"""Clusters wait so long while aggregates are due anywhere; later they share the machine."""
+"""Clusters wait so long for the aggregates of a backlog; later they share the machine."""
 BOTH: frozenset[Layer] = frozenset({"aggregates", "clusters"})
 
 
@@ -65,7 +67,6 @@ class DuePair:
     """Its place among the regions."""
     week: date
     stale_since: datetime
-    aggregates_stale: bool
 
 
 class BlockedPairs:
@@ -110,16 +111,22 @@ class BlockedPairs:
 
 
 def plan(
-    due: Mapping[Layer, Collection[DuePair]], unfinished: Sequence[Refresh], now: datetime
+    due: Mapping[Layer, Collection[DuePair]],
+    unfinished: Sequence[Refresh],
+    now: datetime,
+    *,
+    waiting_trips: int,
 ) -> list[Refresh]:
-    """The runs to request now: aggregates of every due pair before the clusters of any.
+    """The runs to request now: with a backlog, aggregates of every due pair before the clusters of any.
 
     One run computes both layers when nothing is at work and it covers all pairs: within a run aggregates come first.
+    Without a backlog clusters wait for nothing, or a steady trickle of posted trips would keep them waiting.
 
     Args:
         due: the pairs by layer, those left out that are blocked.
         unfinished: runs that are queued or at work.
         now: with time zone.
+        waiting_trips: trips that are not aggregated yet.
     """
     layers = frozenset(layer for layer, pairs in due.items() if pairs)
     if layers == BOTH and not unfinished:
@@ -127,12 +134,9 @@ def plan(
         if len(areas) == 1:
             return [Refresh(areas[0], BOTH)]
     clusters = due["clusters"]
-    if due["aggregates"] or any("aggregates" in run.layers for run in unfinished):
-        clusters = [
-            pair
-            for pair in clusters
-            if now - pair.stale_since > CLUSTERS_MAY_WAIT and not pair.aggregates_stale
-        ]
+    is_aggregating = due["aggregates"] or any("aggregates" in run.layers for run in unfinished)
+    if waiting_trips > BACKLOG_TRIPS and is_aggregating:
+        clusters = [pair for pair in clusters if now - pair.stale_since > CLUSTERS_MAY_WAIT]
     wanted: list[tuple[Layer, Collection[DuePair]]] = [
         ("aggregates", due["aggregates"]),
         ("clusters", clusters),

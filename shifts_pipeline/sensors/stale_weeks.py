@@ -111,12 +111,10 @@ def _requests(
     position = {key: place for place, key in enumerate(regions)}
     due: dict[Layer, list[DuePair]] = {}
     for layer, pairs in stale.items():
-        placed = (
-            DuePair(position[to_key(pair.region)], pair.week, pair.stale_since, pair.aggregates_stale)
-            for pair in pairs
-        )
+        placed = (DuePair(position[to_key(pair.region)], pair.week, pair.stale_since) for pair in pairs)
         due[layer] = [pair for pair in placed if pair not in blocked[layer]][:PAIRS_A_TICK]
-    return [_request(refresh, regions) for refresh in plan(due, unfinished, now)]
+    waiting = stale_pairs.waiting_trips(connection)
+    return [_request(refresh, regions) for refresh in plan(due, unfinished, now, waiting_trips=waiting)]
 
 
 def _with_a_key(connection: psycopg.Connection, layer: Layer, pairs: Sequence[StalePair]) -> list[StalePair]:

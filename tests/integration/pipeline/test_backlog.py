@@ -62,7 +62,14 @@ def create_run(pipeline: Pipeline, job: str, request: dg.RunRequest) -> dg.Dagst
     )
 
 
+@pytest.fixture
+def any_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few trips wait, clusters wait for aggregates."""
+    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.BACKLOG_TRIPS", -1)
+
+
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("any_backlog")
 def test_a_tick_over_a_hundred_thousand_stale_pairs_requests_the_oldest_in_few_runs(
     pipeline: Pipeline,
 ) -> None:
@@ -78,6 +85,7 @@ def test_a_tick_over_a_hundred_thousand_stale_pairs_requests_the_oldest_in_few_r
     assert len(pipeline.instance.get_dynamic_partitions(str(REGIONS.name))) == len(requests) * regions_a_run
 
 
+@pytest.mark.usefixtures("any_backlog")
 def test_runs_that_are_queued_are_not_requested_again_and_the_next_pairs_follow(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +104,7 @@ def test_runs_that_are_queued_are_not_requested_again_and_the_next_pairs_follow(
     assert areas([following]) == [("R21|2018-01-01", "R30|2018-12-10")]
 
 
+@pytest.mark.usefixtures("any_backlog")
 def test_with_a_backlog_all_aggregates_are_computed_before_any_clusters(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

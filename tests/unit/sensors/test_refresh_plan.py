@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shifts_pipeline.region_week import Layer
 from shifts_pipeline.sensors.refresh_plan import (
+    BACKLOG_TRIPS,
     BOTH,
     CLUSTERS_MAY_WAIT,
     PAIRS_A_RUN,
@@ -32,14 +33,17 @@ def week(number: int) -> date:
     return MONDAY + timedelta(weeks=number)
 
 
-def due_pair(
-    region: int = 0,
-    number: int = 0,
-    age: timedelta = timedelta(seconds=1),
-    *,
-    aggregates_stale: bool = False,
-) -> DuePair:
-    return DuePair(region, week(number), NOW - age, aggregates_stale)
+def due_pair(region: int = 0, number: int = 0, age: timedelta = timedelta(seconds=1)) -> DuePair:
+    return DuePair(region, week(number), NOW - age)
+
+
+def planned(
+    aggregates: list[DuePair],
+    clusters: list[DuePair],
+    unfinished: list[Refresh],
+    waiting_trips: int = BACKLOG_TRIPS + 1,
+) -> list[Refresh]:
+    return plan(due(aggregates, clusters), unfinished, NOW, waiting_trips=waiting_trips)
 
 
 def due(aggregates: list[DuePair], clusters: list[DuePair]) -> dict[Layer, list[DuePair]]:
@@ -99,55 +103,59 @@ def test_the_weeks_of_one_region_are_split_into_runs_at_the_limit() -> None:
 
 def test_a_small_change_is_one_run_for_both_layers() -> None:
     pairs = [due_pair(region) for region in range(3)]
-    assert plan(due(pairs, pairs), [], NOW) == [Refresh(Rectangle(0, 2, MONDAY, MONDAY), BOTH)]
+    assert planned(pairs, pairs, []) == [Refresh(Rectangle(0, 2, MONDAY, MONDAY), BOTH)]
 
 
 def test_a_backlog_gets_its_aggregates_first() -> None:
     pairs = [due_pair(region, number) for region in range(3) for number in range(0, 1400, 140)]
-    requests = plan(due(pairs, pairs), [], NOW)
+    requests = planned(pairs, pairs, [])
     assert requests
     assert {request.layers for request in requests} == {AGGREGATES}
 
 
 def test_clusters_wait_for_a_run_that_computes_aggregates() -> None:
     at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
-    assert plan(due([], [due_pair()]), [at_work], NOW) == []
+    assert planned([], [due_pair()], [at_work]) == []
 
 
 def test_clusters_do_not_wait_for_aggregates_for_ever() -> None:
     old = due_pair(0, 0, CLUSTERS_MAY_WAIT + timedelta(seconds=1))
     young = due_pair(0, 1, CLUSTERS_MAY_WAIT)
-    without_aggregates = due_pair(0, 2, timedelta(days=1), aggregates_stale=True)
     at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
-    requests = plan(due([due_pair(5), without_aggregates], [old, young, without_aggregates]), [at_work], NOW)
+    requests = planned([due_pair(5)], [old, young], [at_work])
     assert [request.area for request in requests if request.layers == CLUSTERS] == [
         Rectangle(0, 0, MONDAY, MONDAY)
     ]
 
 
+@pytest.mark.parametrize("waiting_trips", [0, BACKLOG_TRIPS])
+def test_without_a_backlog_clusters_wait_for_no_aggregates(waiting_trips: int) -> None:
+    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
+    requests = planned([due_pair()], [due_pair()], [at_work], waiting_trips)
+    assert [request.layers for request in requests] == [AGGREGATES, CLUSTERS]
+
+
 def test_aggregates_are_requested_before_clusters_that_waited_long() -> None:
     old = due_pair(0, 0, CLUSTERS_MAY_WAIT + timedelta(seconds=1))
-    requests = plan(due([due_pair(5)], [old]), [Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)], NOW)
+    requests = planned([due_pair(5)], [old], [Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)])
     assert [request.layers for request in requests] == [AGGREGATES, CLUSTERS]
 
 
 def test_runs_of_one_layer_take_no_room_of_the_other() -> None:
     unfinished = [Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), CLUSTERS) for n in range(RUNS_AT_ONCE)]
-    assert plan(due([due_pair()], []), unfinished, NOW) == [
-        Refresh(Rectangle(0, 0, MONDAY, MONDAY), AGGREGATES)
-    ]
+    assert planned([due_pair()], [], unfinished) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), AGGREGATES)]
 
 
 def test_clusters_follow_when_no_aggregates_are_due() -> None:
     at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), CLUSTERS)
-    assert plan(due([], [due_pair()]), [at_work], NOW) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), CLUSTERS)]
+    assert planned([], [due_pair()], [at_work]) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), CLUSTERS)]
 
 
 @pytest.mark.parametrize("at_work", [0, 1, RUNS_AT_ONCE - 1, RUNS_AT_ONCE, RUNS_AT_ONCE + 1])
 def test_no_more_runs_of_a_layer_are_requested_than_may_wait(at_work: int) -> None:
     unfinished = [Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), AGGREGATES) for n in range(at_work)]
     pairs = [due_pair(region, 140 * (region % 10)) for region in range(100)]
-    assert len(plan(due(pairs, []), unfinished, NOW)) == max(0, RUNS_AT_ONCE - at_work)
+    assert len(planned(pairs, [], unfinished)) == max(0, RUNS_AT_ONCE - at_work)
 
 
 @pytest.mark.timeout(60)
@@ -161,7 +169,7 @@ def test_half_a_million_due_pairs_among_as_many_blocked_ones_are_planned_in_line
     pairs = [due_pair(region, number) for region in range(regions) for number in range(weeks)]
     free = [pair for pair in pairs if pair not in blocked]
     assert len(free) == regions * weeks // 2
-    assert len(plan(due(free, []), [], NOW)) == RUNS_AT_ONCE
+    assert len(planned(free, [], [])) == RUNS_AT_ONCE
 
 
 def ended(
