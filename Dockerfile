@@ -14,6 +14,7 @@ RUN python -m venv --without-pip /opt/shifts
 FROM build AS build-api
 COPY requirements/api.txt requirements/
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/api.txt
+COPY shifts_core /opt/shifts/service/shifts_core
 COPY shifts_api /opt/shifts/service/shifts_api
 RUN /opt/shifts/bin/python -m compileall -q /opt/shifts/service
 
@@ -37,9 +38,9 @@ RUN ln --symbolic --force shifts-webserver /opt/shifts/bin/dagster-webserver
 # Compiled for any processor of the kind, so that no run begins with a compiler; measured, it is no slower than code made
 # for one. It is taken only for the very file it was made from, and layers keep times in whole seconds.
 ENV NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/var/lib/shifts/compiled
-RUN find /opt/shifts/lib/*/site-packages/shifts_pipeline -name '*.py' -exec touch --date=@0 {} + \
-    && /opt/shifts/bin/python -m compileall -q /opt/shifts/lib/*/site-packages/shifts_pipeline \
-    && /opt/shifts/bin/python -m shifts_pipeline.warm_up
+RUN find /opt/shifts/lib/*/site-packages/shifts_core -name '*.py' -exec touch --date=@0 {} + \
+    && /opt/shifts/bin/python -m compileall -q /opt/shifts/lib/*/site-packages/shifts_core \
+    && /opt/shifts/bin/python -m shifts_core.warm_up
 
 FROM ${BASE} AS runtime
 # A number that Kubernetes can tell from root's; folders that named volumes take their owner from.

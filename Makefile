@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 help:
 	@echo "make demo    start, drop a generated sample, show the answers (ARGS=--exit: stop then)"
 	@echo "make up      the platform, until Ctrl-C"
-	@echo "make test    all tests        make check   format, lint, types"
+	@echo "make test    all tests        make check   format, lint, imports, types"
 	@echo "make soak    the platform under random work and faults (ARGS=\"--seed 1 --minutes 30\")"
 	@echo "make bench   the performance table (ARGS=\"load --rows 5000000\")"
 	@echo "make lock    the locks in requirements/ anew from pyproject.toml"
@@ -32,6 +32,7 @@ soak: $(VENV)/installed-dev $(VENV)/compiled
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
 bench: $(VENV)/installed-dev $(VENV)/compiled
@@ -55,10 +56,10 @@ $(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | 
 	@touch $@
 
 # What numba compiled is kept by the file that a function stands in, and knows nothing of the other files it calls.
-$(VENV)/compiled: $(wildcard shifts_*/loading/*.py shifts_*/similarity/*.py shifts_*/generator/*.py shifts_*/counting/*.py)
-	@find shifts_pipeline shifts_api -name '*.nb[ci]' -delete
-	@$(BIN)/python -m shifts_pipeline.warm_up
-	@$(BIN)/python -m shifts_api.warm_up
+$(VENV)/compiled: $(wildcard shifts_core/*/*.py shifts_platform/generator/*.py)
+	@find shifts_core shifts_platform -name '*.nb[ci]' -delete
+	@$(BIN)/python -m shifts_core.warm_up
+	@$(BIN)/python -m shifts_platform.generator.warm_up
 	@touch $@
 
 .PHONY: machine

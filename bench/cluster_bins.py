@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.cluster_ways import Bin
-from shifts_pipeline.generator.city import City
-from shifts_pipeline.generator.trips import generate_trips
-from shifts_pipeline.similarity.density import counts_near
-from shifts_pipeline.similarity.groups import Similarity
-from shifts_pipeline.similarity.projection import to_plane
-from shifts_pipeline.similarity.tree import DAY_S, Near, grow
+from shifts_core.clustering.clusters import Similarity
+from shifts_core.clustering.density import counts_near
+from shifts_core.clustering.projection import to_plane
+from shifts_core.clustering.tree import DAY_S, Near, grow
+from shifts_platform.generator.city import City
+from shifts_platform.generator.trips import generate_trips
 
 STACKED_TRIPS = 300_000
 _SEED = 1

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
-from shifts_pipeline.loading.read_csv import read_csv
-from shifts_pipeline.loading.report import Calendar
-from shifts_pipeline.similarity.groups import Similarity, find_groups
-from shifts_pipeline.similarity.projection import distances_m, to_plane, unwrapped
+from shifts_core.calendar import DateRange
+from shifts_core.clustering.clusters import Similarity, find_groups
+from shifts_core.clustering.projection import distances_m, to_plane, unwrapped
+from shifts_core.trips.read_csv import read_csv
 
 _LEAST, _RADIUS_M, _WINDOW_S = 5, 500.0, 3_600.0
 _CELL_M = 707.0
@@ -54,7 +54,7 @@ def print_quality(file: Path, say: Callable[[str], None]) -> None:
 def _pairs(file: Path) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Ends in degrees and times of day in seconds of each (region, week)."""
     with closing(gzip.open(file) if file.suffix == ".gz" else file.open("rb")) as source:
-        batches = list(read_csv(cast("BinaryIO", source), Calendar(date(1970, 1, 5), date(2100, 1, 4))))
+        batches = list(read_csv(cast("BinaryIO", source), DateRange(date(1970, 1, 5), date(2100, 1, 4))))
     names = sorted({name for batch in batches for name in batch.region_names if name is not None})
     region = np.concatenate(
         [np.array([names.index(name) for name in b.region_names if name])[b.regions] for b in batches]

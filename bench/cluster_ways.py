@@ -39,7 +39,7 @@ class Grouping:
 def ours(work: Bin) -> Grouping:
     """From degrees to groups that keep their promises."""
     # Not in the process of the other way.
-    from shifts_pipeline.similarity.groups import Similarity, find_groups  # noqa: PLC0415
+    from shifts_core.clustering.clusters import Similarity, find_groups  # noqa: PLC0415
 
     with np.load(work.file) as arrays:
         ends, times_s = arrays["ends"], arrays["times_s"]
@@ -56,7 +56,7 @@ def scikit_learn(work: Bin) -> Grouping:
     """DBSCAN alone with the same eps and least number, in the same plane, without time and without splitting."""
     from sklearn.cluster import DBSCAN  # noqa: PLC0415
 
-    from shifts_pipeline.similarity.projection import to_plane  # noqa: PLC0415
+    from shifts_core.clustering.projection import to_plane  # noqa: PLC0415
 
     with np.load(work.file) as arrays:
         places = to_plane(arrays["ends"])

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from bench.load_ways import COLUMNS, FOREIGN_FILE_ID, Work
-from shifts_pipeline.generator.csv_file import csv_blocks
+from shifts_platform.generator.csv_file import csv_blocks
 
 _SEED = 1
 _WRITTEN = ("region", "origin_coord", "destination_coord", "datetime", "datasource")

@@ -92,7 +92,7 @@ def through_the_asset(work: Work) -> Measured:
     import dagster as dg  # noqa: PLC0415
 
     from shifts_pipeline.definitions import defs  # noqa: PLC0415
-    from shifts_pipeline.jobs import LOAD_TRIP_FILES  # noqa: PLC0415
+    from shifts_pipeline.jobs.names import LOAD_TRIP_FILES  # noqa: PLC0415
     from shifts_pipeline.partitions import TRIP_FILES, to_key  # noqa: PLC0415
 
     job = defs().resolve_job_def(LOAD_TRIP_FILES)
@@ -133,7 +133,7 @@ def pandas_to_sql(work: Work) -> Measured:
     import pandas as pd  # noqa: PLC0415
     from geoalchemy2 import Geometry  # noqa: PLC0415
 
-    from shifts_pipeline import database  # noqa: PLC0415
+    from shifts_pipeline.storage import database  # noqa: PLC0415
 
     engine = database.engine(work.url)
     begun = time.perf_counter()

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import psycopg
 
-from shifts_pipeline.tiling.tiles import Tile, build_tiles
+from shifts_core.tiles.build import Tile, build_tiles
 
 _FIRST_WEEK = date(2014, 1, 6)
 _DISTINCT = 200

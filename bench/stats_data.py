@@ -1,23 +1,23 @@
 """Generated trips loaded and refreshed as the platform does it, and the same trips in the other ways' tables."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import psycopg
 
-from shifts_pipeline.binary_copy import copied_rows, row_dtype
-from shifts_pipeline.generator.csv_file import csv_blocks
-from shifts_pipeline.loading.load_file import load_file
-from shifts_pipeline.loading.report import Calendar
-from shifts_pipeline.loading.write_trips import book
-from shifts_pipeline.region_week import read_pair, replace_layer
-from shifts_pipeline.tile_tables import write_tiles
-from shifts_pipeline.tiling.tiles import build_tiles
+from shifts_core.calendar import DateRange
+from shifts_core.tiles.build import build_tiles
+from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
+from shifts_pipeline.storage.load_file import load_file
+from shifts_pipeline.storage.region_week import read_pair, replace_layer
+from shifts_pipeline.storage.tile_tables import write_tiles
+from shifts_pipeline.storage.write_trips import book
+from shifts_platform.generator.csv_file import csv_blocks
 
 _FILE_ROWS = 5_000_000
-_CALENDAR = Calendar(date(2000, 1, 3), date.today() + timedelta(weeks=53))  # noqa: DTZ011
+_CALENDAR = DateRange.starting(date(2000, 1, 3), date.today())  # noqa: DTZ011
 _ROW = row_dtype(region_id=">i4", day=">i4", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
 
 
@@ -44,7 +44,7 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
                 stream=stream,
                 name=path.name,
                 size=path.stat().st_size,
-                calendar=_CALENDAR,
+                dates=_CALENDAR,
                 max_rejected_share=0,
                 on_progress=lambda _: None,
             )

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.cluster import DBSCAN
 
-from shifts_pipeline.generator.city import City
-from shifts_pipeline.generator.trips import generate_trips
-from shifts_pipeline.similarity.groups import Similarity, find_groups
-from shifts_pipeline.similarity.projection import to_plane
+from shifts_core.clustering.clusters import Similarity, find_groups
+from shifts_core.clustering.projection import to_plane
+from shifts_platform.generator.city import City
+from shifts_platform.generator.trips import generate_trips
 
 _TRIPS = 200_000
 _TOWN = City("Town", 7.6869, 45.0703, reach_m=1_000, weight=1)

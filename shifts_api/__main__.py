@@ -9,9 +9,9 @@ import uvicorn
 from pydantic import ValidationError
 
 from shifts_api.app import create_app
-from shifts_api.connection import Connection
-from shifts_api.logs import configure_logs
 from shifts_api.settings import ApiSettings
+from shifts_api.web.header_timeout import Connection
+from shifts_api.web.logs import configure_logs
 
 GRACE_S = 4
 UNREAD_FOR_MS = 30_000

@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from shifts_api import warm_up
-from shifts_api.browser_guard import BrowserGuard
-from shifts_api.database import create_pools
-from shifts_api.documents import install_documents
-from shifts_api.errors import install_error_handlers
+from shifts_api.access.browser_guard import BrowserGuard
 from shifts_api.feed.feed import Feed
-from shifts_api.landing.inbox import open_inbox
-from shifts_api.limits import Limits
-from shifts_api.metrics import FeedCollector, Metrics, TilesCollector
-from shifts_api.observe import Observe
+from shifts_api.queries.database import create_pools
+from shifts_api.queries.slow_counts import SlowCounts
+from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
-from shifts_api.slow_counts import SlowCounts
-from shifts_api.tile_cache import TileCache
+from shifts_api.web.access_log import Observe
+from shifts_api.web.errors import install_error_handlers
+from shifts_api.web.limits import Limits
+from shifts_api.web.metrics import FeedCollector, Metrics, TilesCollector
+from shifts_api.web.openapi import install_documents
+from shifts_core.landing.writer import open_inbox
+from shifts_core.tiles.warm_up import compile_kernels
 
 PREFIX = "/api/v1"
 CLEARING_UP_TAKES_S = 0.7
@@ -41,7 +41,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         metrics.registry.register(FeedCollector(app.state.feed))
         metrics.registry.register(TilesCollector(app.state.tiles))
         await app.state.feed.start()
-        warming = asyncio.create_task(asyncio.to_thread(warm_up.main))
+        warming = asyncio.create_task(asyncio.to_thread(compile_kernels))
         reading = asyncio.create_task(app.state.tiles.read_ahead())
         app.state.inbox = open_inbox(settings.landing_url)
         app.state.inbox.forget_broken_uploads()

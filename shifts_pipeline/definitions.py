@@ -4,12 +4,12 @@ import threading
 
 import dagster as dg
 
+from shifts_core.trips.read_csv import load_compiled
 from shifts_pipeline.assets.raw_trips import raw_trips
 from shifts_pipeline.assets.trip_clusters import trip_clusters
 from shifts_pipeline.assets.weekly_aggregates import weekly_aggregates
-from shifts_pipeline.cleanup import cleanup, nightly_cleanup
-from shifts_pipeline.jobs import LOAD_TRIP_FILES, REFRESH_WEEKS
-from shifts_pipeline.loading.read_csv import load_compiled
+from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
+from shifts_pipeline.jobs.names import LOAD_TRIP_FILES, REFRESH_WEEKS
 from shifts_pipeline.resources import (
     Feed,
     Landing,

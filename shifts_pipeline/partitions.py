@@ -1,17 +1,16 @@
 """The partitions: files of the landing zone, and (ISO week × region) pairs; and what their keys mean."""
 
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import quote, unquote
 
 import dagster as dg
+
+from shifts_core.calendar import WEEKS_AHEAD
 
 TRIP_FILES = dg.DynamicPartitionsDefinition(name="trip_files")
 """One partition a file name below the landing zone; a changed file is the same partition anew."""
 
 REGIONS = dg.DynamicPartitionsDefinition(name="regions")
-
-WEEKS_AHEAD = 53
-"""How far the calendar reaches past the current week: shifts are planned ahead."""
 
 _UNSAFE_IN_KEYS = frozenset("|%[],") | {chr(code) for code in (*range(32), 127)}
 
@@ -26,11 +25,6 @@ def weeks(first_week: date) -> dg.WeeklyPartitionsDefinition:
 def region_weeks(first_week: date) -> dg.MultiPartitionsDefinition:
     """(region, week) pairs, the unit in which trips are grouped and aggregated."""
     return dg.MultiPartitionsDefinition({"region": REGIONS, "week": weeks(first_week)})
-
-
-def calendar_end(today: date) -> date:
-    """The Monday after the last week of the calendar."""
-    return today - timedelta(days=today.weekday()) + timedelta(weeks=WEEKS_AHEAD)
 
 
 def to_key(name: str) -> str:

@@ -10,8 +10,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine
 
-from shifts_pipeline import database
-from shifts_pipeline.landing.zone import LandingZone, open_landing_zone
+from shifts_core.landing.zone import LandingZone, open_landing_zone
+from shifts_pipeline.storage import database
 
 
 class TripsDatabase(dg.ConfigurableResource["TripsDatabase"]):

@@ -18,7 +18,7 @@ import httpx
 import psycopg
 from sqlalchemy import make_url
 
-from shifts_pipeline.database import parse_database_url
+from shifts_core.database_url import parse_database_url
 from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.errors import PlatformError
 from shifts_platform.migrate import (

@@ -1,57 +1,29 @@
 """The platform's settings: what one machine's processes are started with."""
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError
 
 from shifts_api.settings import ApiSettings
-from shifts_pipeline.database import parse_database_url
+from shifts_core.settings import DatabaseUrl, HostNames, Port, Settings
 from shifts_pipeline.settings import PipelineSettings
 from shifts_platform.errors import PlatformError
 
 
-class PlatformSettings(BaseSettings):
+class PlatformSettings(Settings):
     """What `shifts` can be told from outside, `SHIFTS_` before each name."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SHIFTS_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
-    )
-
     data_dir: Path = Path(".shifts")
-    database_url: str | None = Field(None, repr=False)
-    dagster_database_url: str | None = Field(None, repr=False)
+    database_url: DatabaseUrl | None = Field(None, repr=False)
+    dagster_database_url: DatabaseUrl | None = Field(None, repr=False)
     landing_url: str | None = None
     api_host: str = "127.0.0.1"
-    api_port: int = Field(8000, ge=1, le=65535)
-    dagster_port: int = Field(3000, ge=1, le=65535)
-    dagster_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    api_port: Port = 8000
+    dagster_port: Port = 3000
+    dagster_hosts: HostNames = ()
     """Host names under which the Dagster UI is reached besides loopback, comma separated."""
     api_key: str | None = Field(None, repr=False)
-
-    @field_validator("database_url", "dagster_database_url")
-    @classmethod
-    def _is_postgres(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_database_url(value)
-        return value
-
-    @field_validator("dagster_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(part.strip().lower() for part in value.split(",") if part.strip())
-
-    @field_validator("dagster_hosts")
-    @classmethod
-    def _are_host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"[a-z0-9._-]+", name) for name in value):
-            raise ValueError("must be host names without scheme and port, comma separated")
-        return value
 
     @property
     def data_folder(self) -> Path:

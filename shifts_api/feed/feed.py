@@ -9,9 +9,9 @@ import anyio
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from shifts_api.database import feed_conninfo
 from shifts_api.feed.event import PAGE, Event, Wanted, read_page
 from shifts_api.feed.window import Cursor, EventWindow
+from shifts_api.queries.database import feed_conninfo
 
 KEPT_EVENTS = 4_096
 """So many events a client may be behind before it is cut off; it may resume by id."""

@@ -7,12 +7,21 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.database import Snapshot
-from shifts_api.errors import ApiError, responses
-from shifts_api.groups import COLUMNS, Group, GroupOfTrip, Groups, Trip, Trips, to_csv, to_group
-from shifts_api.pages import MAX_ID, Cursor, Limit, PairCursor, cut, link_next, read_cursor, write_cursor
-from shifts_api.parameters import BoxText, TimeText, WeekText, read_box, read_time, read_week
+from shifts_api.queries.clusters import COLUMNS, Group, GroupOfTrip, Groups, Trip, Trips, to_csv, to_group
+from shifts_api.queries.database import Snapshot
 from shifts_api.settings import ApiSettings
+from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.pagination import (
+    MAX_ID,
+    Cursor,
+    Limit,
+    PairCursor,
+    cut,
+    link_next,
+    read_cursor,
+    write_cursor,
+)
+from shifts_api.web.parameters import BoxText, TimeText, WeekText, read_box, read_time, read_week
 
 router = APIRouter(tags=["clusters"])
 

@@ -7,10 +7,10 @@ import psycopg
 from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse
 
-from shifts_api.errors import ApiError, responses
 from shifts_api.feed.event import TYPES, Wanted
 from shifts_api.feed.feed import Feed
-from shifts_api.parameters import TASK
+from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.parameters import TASK
 
 router = APIRouter(tags=["feed"])
 

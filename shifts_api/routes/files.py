@@ -8,15 +8,15 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.database import Pools, Snapshot
-from shifts_api.errors import ApiError, responses
-from shifts_api.idempotency import IdempotencyKey, fingerprint
-from shifts_api.landing.inbox import Inbox
-from shifts_api.landing.names import MAX_NAME_BYTES, SUFFIXES
-from shifts_api.ledger import find_by_key, queue_file
-from shifts_api.pages import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
-from shifts_api.parameters import TASK
-from shifts_api.security import Writer
+from shifts_api.access.idempotency import IdempotencyKey, fingerprint
+from shifts_api.access.writers import Writer
+from shifts_api.queries.database import Pools, Snapshot
+from shifts_api.queries.files import find_by_key, queue_file
+from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.pagination import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
+from shifts_api.web.parameters import TASK
+from shifts_core.landing.names import MAX_NAME_BYTES, SUFFIXES
+from shifts_core.landing.writer import Inbox
 
 router = APIRouter(tags=["files"])
 

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from shifts_api.database import Pools, is_exhausted
 from shifts_api.feed.feed import Feed
-from shifts_api.metrics import Metrics, ledger_metrics, written
+from shifts_api.queries.database import Pools, is_exhausted
+from shifts_api.web.metrics import Metrics, ledger_metrics, written
 
 router = APIRouter(tags=["operations"])
 

@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
-from shifts_api.database import Snapshot
-from shifts_api.errors import responses
-from shifts_api.local_time import LocalTime
+from shifts_api.queries.database import Snapshot
+from shifts_api.web.errors import responses
+from shifts_api.web.timestamps import LocalTime
 
 router = APIRouter(tags=["statistics"])
 

@@ -10,14 +10,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from shifts_api.counting.box import Box, Match
-from shifts_api.database import snapshot
-from shifts_api.errors import ApiError, responses
-from shifts_api.parameters import FromText, ToText, read_box, read_week
-from shifts_api.slow_counts import SlowCounts
-from shifts_api.tile_cache import TileCache
-from shifts_api.weekly_trips import Region, find_region, pending_trips, weekly_trips
-from shifts_api.weeks import Weeks, limits_of, weeks_that_count
+from shifts_api.queries.database import snapshot
+from shifts_api.queries.slow_counts import SlowCounts
+from shifts_api.queries.tile_cache import TileCache
+from shifts_api.queries.weekly_trips import Region, find_region, pending_trips, weekly_trips
+from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.parameters import FromText, ToText, read_box, read_week
+from shifts_core.tiles.box import Box, Match
+from shifts_core.weekly_mean import Weeks, divisor, week_limits
 
 router = APIRouter(tags=["statistics"])
 
@@ -113,13 +113,13 @@ async def weekly(
     first = None if from_ is None else read_week("from", from_)
     last = None if to is None else read_week("to", to)
     found, trips = await _count(
-        request, region, box, match, lambda of: limits_of(weeks, of.span, first, last), (weeks, first, last)
+        request, region, box, match, lambda of: week_limits(weeks, of.span, first, last), (weeks, first, last)
     )
-    divisor = weeks_that_count(weeks, trips, found.span, first, last)
+    divided_by = divisor(weeks, trips, found.span, first, last)
     total = sum(trips.values())
     return WeeklyStatistics(
-        mean=total / divisor if total else None,
-        num_weeks=divisor,
+        mean=total / divided_by if total else None,
+        num_weeks=divided_by,
         total_trips=total,
         series=[WeekTrips(week=f"{w:%G-W%V}", monday=w, trips=n) for w, n in trips.items()],
         filter=Filter(

@@ -11,14 +11,15 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.database import Pools
-from shifts_api.errors import ApiError, responses
-from shifts_api.idempotency import IdempotencyKey, fingerprint, one_request_a_key
-from shifts_api.landing.inbox import Inbox, NamedFile
-from shifts_api.ledger import queue_file
-from shifts_api.posted import Calendar, FileRequest, PostedTrip, PostedTrips, read_body
-from shifts_api.security import Writer
+from shifts_api.access.idempotency import IdempotencyKey, fingerprint, one_request_a_key
+from shifts_api.access.writers import Writer
+from shifts_api.queries.database import Pools
+from shifts_api.queries.files import queue_file
+from shifts_api.schemas import FileRequest, PostedTrip, PostedTrips, read_body
 from shifts_api.settings import ApiSettings
+from shifts_api.web.errors import ApiError, responses
+from shifts_core.calendar import DateRange
+from shifts_core.landing.writer import Inbox, NamedFile
 
 router = APIRouter(tags=["trips"])
 
@@ -85,9 +86,9 @@ async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKe
     """A list of trips is committed when the answer is sent, whole; with one invalid trip, nothing is."""
     settings: ApiSettings = request.app.state.settings
     body = await request.body()
-    calendar = Calendar.around(date.today(), settings.first_week)  # noqa: DTZ011
+    dates = DateRange.starting(settings.first_week, date.today())  # noqa: DTZ011
     # A long list takes a second to check: others are answered meanwhile.
-    posted = await asyncio.to_thread(read_body, body, calendar)
+    posted = await asyncio.to_thread(read_body, body, dates)
     print_ = fingerprint(b"/trips", body)
     pool = cast("Pools", request.app.state.pools).writes
     if isinstance(posted, FileRequest):

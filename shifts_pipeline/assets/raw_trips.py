@@ -10,17 +10,19 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from shifts_pipeline import ledger, pictures
-from shifts_pipeline.checks import check_outputs
-from shifts_pipeline.decoration import markdown_code, optional_metadata, printable
-from shifts_pipeline.events import keep_connections
-from shifts_pipeline.failures import is_outage
-from shifts_pipeline.ingest import Ingestion, MissingFile, Outcome, ingest
-from shifts_pipeline.ledger import Entry
-from shifts_pipeline.loading.report import Calendar, LoadReport, Progress
-from shifts_pipeline.loading.write_trips import MAX_STORED_REJECT_BYTES, MAX_STORED_REJECTS
-from shifts_pipeline.partitions import TRIP_FILES, calendar_end, from_key
+from shifts_core.calendar import DateRange
+from shifts_core.trips.report import LoadReport, Progress
+from shifts_pipeline.assets import plots as pictures
+from shifts_pipeline.assets.decoration import markdown_code, optional_metadata, printable
+from shifts_pipeline.assets.events import keep_connections
+from shifts_pipeline.checks.evaluations import check_outputs
+from shifts_pipeline.partitions import TRIP_FILES, from_key
 from shifts_pipeline.resources import Feed, Landing, LoadLimits, Publisher, TripsDatabase, WorkerLock
+from shifts_pipeline.storage import ledger
+from shifts_pipeline.storage.failures import is_outage
+from shifts_pipeline.storage.ingest import Ingestion, MissingFile, Outcome, ingest
+from shifts_pipeline.storage.ledger import Entry
+from shifts_pipeline.storage.write_trips import MAX_STORED_REJECT_BYTES, MAX_STORED_REJECTS
 from shifts_pipeline.tags import BATCH
 
 RAW_TRIPS = dg.AssetKey("raw_trips")
@@ -85,7 +87,7 @@ def raw_trips(
             connection=connection,
             database_url=trips_database.url,
             zone=landing.zone,
-            calendar=Calendar(date.fromisoformat(load_limits.first_week), calendar_end(date.today())),  # noqa: DTZ011
+            dates=DateRange.starting(date.fromisoformat(load_limits.first_week), date.today()),  # noqa: DTZ011
             max_rejected_share=load_limits.max_rejected_share,
             run_id=context.run.run_id,
             batch=context.run.tags.get(BATCH),

@@ -9,15 +9,15 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from shifts_pipeline import pictures
+from shifts_core.clustering.clusters import Similarity
+from shifts_pipeline.assets import plots as pictures
+from shifts_pipeline.assets.decoration import optional_metadata, printable
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
-from shifts_pipeline.cluster_tables import PairGroups, broken_promises, group_pair, write_groups
-from shifts_pipeline.decoration import optional_metadata, printable
+from shifts_pipeline.assets.refresh import PairEvent, refresh_pairs
 from shifts_pipeline.partitions import region_weeks
-from shifts_pipeline.refresh import PairEvent, refresh_pairs
-from shifts_pipeline.region_week import read_pair, replace_layer
 from shifts_pipeline.resources import SimilarityParameters, TripsDatabase, WorkerLock
-from shifts_pipeline.similarity.groups import Similarity
+from shifts_pipeline.storage.cluster_tables import PairGroups, broken_promises, group_pair, write_groups
+from shifts_pipeline.storage.region_week import read_pair, replace_layer
 
 TRIP_CLUSTERS = dg.AssetKey("trip_clusters")
 WITHIN_RADIUS = "every_group_is_within_its_radius"

@@ -9,16 +9,16 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from shifts_pipeline import pictures
+from shifts_core.tiles.build import build_tiles
+from shifts_pipeline.assets import plots as pictures
+from shifts_pipeline.assets.decoration import optional_metadata, printable
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
-from shifts_pipeline.decoration import optional_metadata, printable
+from shifts_pipeline.assets.refresh import PairEvent, refresh_pairs
 from shifts_pipeline.partitions import region_weeks
-from shifts_pipeline.refresh import PairEvent, refresh_pairs
-from shifts_pipeline.region_week import read_pair, replace_layer
 from shifts_pipeline.resources import TripsDatabase, WorkerLock
+from shifts_pipeline.storage.region_week import read_pair, replace_layer
+from shifts_pipeline.storage.tile_tables import totals, write_tiles
 from shifts_pipeline.tags import PRIORITY
-from shifts_pipeline.tile_tables import totals, write_tiles
-from shifts_pipeline.tiling.tiles import build_tiles
 
 WEEKLY_AGGREGATES = dg.AssetKey("weekly_aggregates")
 TOTALS_EQUAL = "weekly_totals_equal_trips"

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from shifts_pipeline import ledger
-from shifts_pipeline.jobs import HAND_STARTED, LOAD_TRIP_FILES, REFRESH_WEEKS
+from shifts_pipeline.jobs.names import HAND_STARTED, LOAD_TRIP_FILES, REFRESH_WEEKS
 from shifts_pipeline.resources import TripsDatabase, lock_name
+from shifts_pipeline.storage import ledger
 from shifts_pipeline.worker_processes import WorkerProcesses
 
 _WATCHED = {LOAD_TRIP_FILES, REFRESH_WEEKS, HAND_STARTED}

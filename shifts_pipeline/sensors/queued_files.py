@@ -9,16 +9,16 @@ from itertools import groupby, islice
 import dagster as dg
 import psycopg
 
-from shifts_pipeline import ledger
 from shifts_pipeline.assets.raw_trips import announce
-from shifts_pipeline.failures import MAX_ATTEMPTS
-from shifts_pipeline.ingest import Outcome
-from shifts_pipeline.jobs import LOAD_TRIP_FILES
-from shifts_pipeline.ledger import Entry
+from shifts_pipeline.jobs.names import LOAD_TRIP_FILES
 from shifts_pipeline.partitions import TRIP_FILES, to_key
 from shifts_pipeline.resources import Feed, TripsDatabase
 from shifts_pipeline.sensors.new_partitions import with_new_partitions
 from shifts_pipeline.sensors.waiting import wait_for_work
+from shifts_pipeline.storage import ledger
+from shifts_pipeline.storage.failures import MAX_ATTEMPTS
+from shifts_pipeline.storage.ingest import Outcome
+from shifts_pipeline.storage.ledger import Entry
 from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, UNFINISHED, task_id_tags
 
 SUBMISSION_TAKES = timedelta(seconds=20)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
-from shifts_pipeline.region_week import Layer
-from shifts_pipeline.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
+from shifts_core.calendar import ONE_WEEK
+from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 
 FRESH_ENOUGH_TO_SKIP = 64
 """A run may pass over so many fresh pairs, if that saves runs."""
@@ -184,7 +185,7 @@ def rectangles(pairs: Collection[tuple[int, date]]) -> Iterator[Rectangle]:
 def _without_gaps(weeks: Sequence[date]) -> Iterator[tuple[date, date]]:
     first = last = weeks[0]
     for week in weeks[1:]:
-        if week - last > timedelta(weeks=1) or (week - first).days // 7 >= PAIRS_A_RUN:
+        if week - last > ONE_WEEK or (week - first).days // 7 >= PAIRS_A_RUN:
             yield first, last
             first = week
         last = week

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import psycopg
 
-from shifts_pipeline import ledger
-from shifts_pipeline.landing.zone import LandedFile
+from shifts_core.landing.zone import LandedFile
+from shifts_pipeline.storage import ledger
 
 CHUNK_FILES = 5_000
 """Sent in one statement."""

@@ -7,10 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import psycopg
 
-from shifts_pipeline import ledger, stale_pairs
-from shifts_pipeline.jobs import REFRESH_WEEKS
-from shifts_pipeline.partitions import REGIONS, WEEKS_AHEAD, calendar_end, pair_of, to_key
-from shifts_pipeline.region_week import Layer
+from shifts_core.calendar import WEEKS_AHEAD, DateRange
+from shifts_pipeline.jobs.names import REFRESH_WEEKS
+from shifts_pipeline.partitions import REGIONS, pair_of, to_key
 from shifts_pipeline.resources import LoadLimits, TripsDatabase
 from shifts_pipeline.sensors.new_partitions import with_new_partitions
 from shifts_pipeline.sensors.refresh_plan import (
@@ -24,7 +23,9 @@ from shifts_pipeline.sensors.refresh_plan import (
     plan,
 )
 from shifts_pipeline.sensors.waiting import wait_for_work
-from shifts_pipeline.stale_pairs import StalePair, WeekRange
+from shifts_pipeline.storage import ledger, stale_pairs
+from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.stale_pairs import StalePair
 from shifts_pipeline.tags import (
     FAILED_PAIRS,
     MAX_RETRIES,
@@ -56,7 +57,7 @@ def stale_weeks(
     context: dg.SensorEvaluationContext, trips_database: TripsDatabase, load_limits: LoadLimits
 ) -> dg.SensorResult:
     """Requests runs for a bounded number of due pairs, oldest first, that no run is at."""
-    weeks = WeekRange(date.fromisoformat(load_limits.first_week), calendar_end(datetime.now(UTC).date()))
+    weeks = DateRange.starting(date.fromisoformat(load_limits.first_week), datetime.now(UTC).date())
     with trips_database.connect(autocommit=True) as connection:
         is_due = wait_for_work(connection, "shifts_weeks", lambda: _is_any_due(connection, weeks) or None)
         if not is_due:
@@ -67,7 +68,7 @@ def stale_weeks(
         )
 
 
-def _is_any_due(connection: psycopg.Connection, weeks: WeekRange) -> bool:
+def _is_any_due(connection: psycopg.Connection, weeks: DateRange) -> bool:
     age = _min_age(connection)
     return any(stale_pairs.due_pairs(connection, layer, weeks, min_age=age, limit=1) for layer in ASSETS)
 
@@ -76,7 +77,7 @@ def _min_age(connection: psycopg.Connection) -> timedelta:
     return LOADS_MAY_DELAY if ledger.is_any_unfinished(connection) else timedelta(0)
 
 
-def _skip_reason(connection: psycopg.Connection, weeks: WeekRange) -> str:
+def _skip_reason(connection: psycopg.Connection, weeks: DateRange) -> str:
     reason = "every pair is fresh, waits for loads to end, pauses after a failure, or is at work"
     if outside := stale_pairs.outside(connection, weeks):
         reason += (
@@ -87,7 +88,7 @@ def _skip_reason(connection: psycopg.Connection, weeks: WeekRange) -> str:
 
 
 def _requests(
-    connection: psycopg.Connection, instance: dg.DagsterInstance, weeks: WeekRange
+    connection: psycopg.Connection, instance: dg.DagsterInstance, weeks: DateRange
 ) -> list[dg.RunRequest]:
     regions = instance.get_dynamic_partitions(str(REGIONS.name))
     position = {key: place for place, key in enumerate(regions)}

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from shifts_platform.commands.up import notices, show_urls, start
-from shifts_platform.demonstration import drop_sample, show_answers, wait_until_answered
+from shifts_platform.demo_check import drop_sample, show_answers, wait_until_answered
 from shifts_platform.errors import PlatformError
 from shifts_platform.platform import Platform, environment_of, stopped_by_signals
 from shifts_platform.settings import PlatformSettings, load_settings

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from shifts_pipeline.landing.zone import LandingZone, LandingZoneError, open_landing_zone
+from shifts_core.landing.zone import LandingZone, LandingZoneError, open_landing_zone
 from shifts_platform.errors import PlatformError
 from shifts_platform.feed_client import FeedEvent, follow_feed
 from shifts_platform.settings import load_settings

@@ -39,7 +39,7 @@ _SUFFIXES = (".csv", ".csv.gz")
 def generate(trips: int, seed: int, weeks: int, bad_share: float, out: Path | None) -> None:
     """Write believable trips of several cities as CSV: half of them in commuter flows, half anywhere."""
     # Compiled code: `shifts generate --help` need not wait for it.
-    from shifts_pipeline.generator.csv_file import csv_blocks  # noqa: PLC0415
+    from shifts_platform.generator.csv_file import csv_blocks  # noqa: PLC0415
 
     blocks = csv_blocks(trips, seed=seed, weeks=weeks, bad_share=bad_share)
     if out is None:

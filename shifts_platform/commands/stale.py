@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 import click
 import psycopg
 
-from shifts_pipeline import stale_pairs
-from shifts_pipeline.decoration import printable
-from shifts_pipeline.partitions import WEEKS_AHEAD, calendar_end
+from shifts_core.calendar import WEEKS_AHEAD, DateRange
+from shifts_pipeline.assets.decoration import printable
 from shifts_pipeline.settings import PipelineSettings
-from shifts_pipeline.stale_pairs import WeekRange
+from shifts_pipeline.storage import stale_pairs
 
 _FAILURES_SHOWN = 10
 
@@ -33,7 +32,7 @@ def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]
         dagster_database_url=environment["SHIFTS_DAGSTER_DATABASE_URL"],
         landing_url=environment["SHIFTS_LANDING_URL"],
     ).first_week
-    weeks = WeekRange(first_week, calendar_end(datetime.now(UTC).date()))
+    weeks = DateRange.starting(first_week, datetime.now(UTC).date())
     if outside := stale_pairs.outside(connection, weeks):
         click.echo(
             f"  {outside:,} of them are not refreshed: their weeks lie before SHIFTS_FIRST_WEEK ({weeks.first})"

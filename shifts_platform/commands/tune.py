@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from shifts_api.weeks import parse_week
-from shifts_pipeline.region_week import PairTrips, read_pair
+from shifts_core.calendar import parse_week
+from shifts_core.clustering.clusters import Similarity
 from shifts_pipeline.settings import PipelineSettings
-from shifts_pipeline.similarity.groups import Similarity
-from shifts_pipeline.similarity.tuning import Outcome, grid, sweep, to_csv
-from shifts_pipeline.similarity.tuning_picture import draw_sweep
+from shifts_pipeline.storage.region_week import PairTrips, read_pair
 from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.errors import PlatformError
 from shifts_platform.platform import environment_of
 from shifts_platform.settings import load_settings
+from shifts_platform.tuning.plot import draw_sweep
+from shifts_platform.tuning.sweep import Outcome, grid, sweep, to_csv
 
 _EPS_M = (250.0, 500.0, 707.0, 1_000.0)
 _MIN_TRIPS = (3, 5, 10)

@@ -4,11 +4,11 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from shifts_pipeline.cluster_tables import group_pair
-from shifts_pipeline.region_week import PairTrips, read_pair
+from shifts_core.clustering.clusters import Similarity
+from shifts_core.tiles.build import build_tiles
 from shifts_pipeline.settings import PipelineSettings
-from shifts_pipeline.similarity.groups import Similarity
-from shifts_pipeline.tiling.tiles import build_tiles
+from shifts_pipeline.storage.cluster_tables import group_pair
+from shifts_pipeline.storage.region_week import PairTrips, read_pair
 from tests.soak.platform import SoakPlatform
 from tests.soak.questions import MAX_RADIUS_M, MIN_TRIPS
 from tests.soak.report import Report

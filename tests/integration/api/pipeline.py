@@ -11,7 +11,7 @@ from shifts_pipeline.sensors import waiting
 from shifts_pipeline.settings import PipelineSettings
 from tests.conftest import dagster_instance
 from tests.integration.api.running import Service
-from tests.integration.pipeline.driving import Pipeline
+from tests.integration.pipeline.harness import Pipeline
 
 
 @contextmanager

@@ -11,10 +11,10 @@ import httpx
 import numpy as np
 import psycopg
 
-from shifts_api.weeks import Weeks
+from shifts_core.weekly_mean import Weeks
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, posted, running, trip
-from tests.integration.pipeline.driving import HEADER, Pipeline
+from tests.integration.pipeline.harness import HEADER, Pipeline
 
 REGION = "Anywhere"
 MATCHES = ("both", "origin", "destination", "any")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, running
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 
 WEEK = {"region": "Turin", "week": "2018-W22"}
 # Of each group: how far north it begins, its hour, and its trips; two have the same size.

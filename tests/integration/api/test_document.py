@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 
 CASES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")
 """Random ones of each operation, beside those that the document's own limits call for."""

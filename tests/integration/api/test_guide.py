@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, wait_until
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 ADDRESS = "localhost:8000"

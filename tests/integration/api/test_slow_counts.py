@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 
-from shifts_api.errors import ApiError
-from shifts_api.slow_counts import SlowCounts
+from shifts_api.queries.slow_counts import SlowCounts
+from shifts_api.web.errors import ApiError
 from tests.integration.api.running import Service, posted, running, trip, wait_until
 
 QUESTIONS = 6
@@ -110,7 +110,7 @@ def test_a_client_that_leaves_does_not_end_the_count_of_another() -> None:
 
 
 def test_counts_beyond_those_that_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shifts_api.slow_counts._MAX_WAITING", 1)
+    monkeypatch.setattr("shifts_api.queries.slow_counts._MAX_WAITING", 1)
 
     async def run() -> int:
         slow: SlowCounts[int] = SlowCounts(0)

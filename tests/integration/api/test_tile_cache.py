@@ -15,14 +15,14 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bench.pairs_data import fill_pairs
-from shifts_api import tile_cache
 from shifts_api.app import create_app
-from shifts_api.counting.box import Box
-from shifts_api.counting.leaves import Leaves, read_leaves
-from shifts_api.database import create_pools
+from shifts_api.queries import tile_cache
+from shifts_api.queries.database import create_pools
+from shifts_api.queries.tile_cache import TileCache
+from shifts_api.queries.weekly_trips import find_region, weekly_trips
 from shifts_api.settings import ApiSettings
-from shifts_api.tile_cache import TileCache
-from shifts_api.weekly_trips import find_region, weekly_trips
+from shifts_core.tiles.box import Box
+from shifts_core.tiles.decode import Leaves, read_leaves
 
 REGIONS, WEEKS, TRIPS = 16, 60, 20
 PLENTY = 1024**3

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, posted, trip
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 
 IN, OUT = (7.65, 45.05), (7.9, 45.3)
 BOX = "7.6,45.0,7.7,45.1"

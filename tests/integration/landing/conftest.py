@@ -12,8 +12,8 @@ from typing import Protocol
 import pytest
 from google.cloud import storage
 
-from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES
-from shifts_pipeline.landing.zone import LandedFile, LandingZone, open_landing_zone
+from shifts_core.landing.cloud_requests import CHUNK_BYTES
+from shifts_core.landing.zone import LandedFile, LandingZone, open_landing_zone
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import Service, service
 

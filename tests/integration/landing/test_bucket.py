@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES
-from shifts_pipeline.landing.zone import LandedFile, open_landing_zone
+from shifts_core.landing.cloud_requests import CHUNK_BYTES
+from shifts_core.landing.zone import LandedFile, open_landing_zone
 from tests.integration.landing.conftest import LARGE, BucketPlace
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import service

@@ -4,9 +4,9 @@ import gc
 
 import pytest
 
-from shifts_pipeline.landing import cloud_requests
-from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES
-from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZoneError, open_landing_zone
+from shifts_core.landing import cloud_requests
+from shifts_core.landing.cloud_requests import CHUNK_BYTES
+from shifts_core.landing.zone import FileChanged, LandedFile, LandingZoneError, open_landing_zone
 from tests.integration.landing.conftest import LARGE, BucketPlace
 from tests.integration.landing.emulator import BUCKET, free_port
 from tests.integration.landing.service import Request

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from shifts_pipeline.landing.cloud_requests import CHUNK_BYTES
-from shifts_pipeline.landing.zone import FileChanged, LandedFile, LandingZone, LandingZoneError
+from shifts_core.landing.cloud_requests import CHUNK_BYTES
+from shifts_core.landing.zone import FileChanged, LandedFile, LandingZone, LandingZoneError
 from tests.integration.landing.conftest import LARGE, Place
 
 

@@ -7,15 +7,15 @@ import dagster as dg
 import psycopg
 import pytest
 
+from shifts_core.landing import cloud_requests
+from shifts_core.landing.zone import LandingZoneUnavailable, open_landing_zone
 from shifts_pipeline.definitions import build_defs
-from shifts_pipeline.landing import cloud_requests
-from shifts_pipeline.landing.zone import LandingZoneUnavailable, open_landing_zone
 from shifts_pipeline.sensors import waiting
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.settings import PipelineSettings
 from tests.integration.landing.conftest import BucketPlace
 from tests.integration.landing.service import Request
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 # The client leaves the sockets of refused downloads to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from shifts_pipeline import ledger
-from shifts_pipeline.landing.zone import LandedFile
+from shifts_core.landing.zone import LandedFile
 from shifts_pipeline.sensors import registration as registration_module
 from shifts_pipeline.sensors.registration import Registration
+from shifts_pipeline.storage import ledger
 from tests.integration.landing.test_sensor import look
 
 

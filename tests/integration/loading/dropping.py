@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psycopg
 
-from shifts_pipeline import ledger
-from shifts_pipeline.landing.zone import open_landing_zone
+from shifts_core.landing.zone import open_landing_zone
+from shifts_pipeline.storage import ledger
 from tests.integration.loading.loading import Loader
-from tests.unit.loading.reading import HEADER, LINE
+from tests.unit.core.trips.reading import HEADER, LINE
 
 JUNK = ("junk", "JUNK")
 GOOD = ("x", "y", "z")

@@ -9,12 +9,12 @@ from typing import Any
 
 import psycopg
 
-from shifts_pipeline import database
-from shifts_pipeline.ingest import Ingestion, Outcome, ingest
-from shifts_pipeline.landing.zone import open_landing_zone
-from shifts_pipeline.ledger import Entry
-from shifts_pipeline.loading.report import Progress
-from tests.unit.loading.reading import CALENDAR
+from shifts_core.landing.zone import open_landing_zone
+from shifts_core.trips.report import Progress
+from shifts_pipeline.storage import database
+from shifts_pipeline.storage.ingest import Ingestion, Outcome, ingest
+from shifts_pipeline.storage.ledger import Entry
+from tests.unit.core.trips.reading import DATES
 
 _EMPTIED = "trips, rejected_rows, week_files, region_weeks, trip_files"
 
@@ -55,7 +55,7 @@ class Loader:
             connection=connection,
             database_url=self.url,
             zone=open_landing_zone(str(self.landing)),
-            calendar=CALENDAR,
+            dates=DATES,
             max_rejected_share=self.max_rejected_share,
             run_id=run,
             batch=run,

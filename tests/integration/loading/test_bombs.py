@@ -5,12 +5,12 @@ import gzip
 import psycopg
 import pytest
 
+from shifts_core.trips.report import Progress
 from shifts_pipeline.assets.raw_trips import _is_accounted_for
-from shifts_pipeline.ledger import Entry
-from shifts_pipeline.loading import write_trips
-from shifts_pipeline.loading.report import Progress
+from shifts_pipeline.storage import write_trips
+from shifts_pipeline.storage.ledger import Entry
 from tests.integration.loading.loading import Loader
-from tests.unit.loading.reading import HEADER, LINE
+from tests.unit.core.trips.reading import HEADER, LINE
 
 SIZE = "SELECT pg_total_relation_size('shifts_store.rejected_rows')"
 
@@ -37,7 +37,7 @@ def test_a_small_file_of_millions_of_empty_lines_is_given_up_after_the_first_of_
 def test_of_more_rejects_than_are_kept_all_are_counted(
     loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.loading.write_trips"):
+    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.storage.write_trips"):
         monkeypatch.setattr(f"{module}.MAX_STORED_REJECTS", 100)
     loader.put("a.csv", HEADER + (LINE + b"bad\n") * 1_000)
     entry = loader.load("a.csv").entry
@@ -50,7 +50,7 @@ def test_of_more_rejects_than_are_kept_all_are_counted(
 
 
 def test_the_text_of_rejects_is_kept_up_to_its_limit(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.loading.write_trips"):
+    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.storage.write_trips"):
         monkeypatch.setattr(f"{module}.MAX_STORED_REJECT_BYTES", 50_000)
     loader.put("a.csv", HEADER + LINE + b"\xff" * 9_000 + b"\n" + (b"x" * 9_000 + b"\n") * 20)
     entry = loader.load("a.csv").entry

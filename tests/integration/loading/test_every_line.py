@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.loading.loading import Loader
-from tests.unit.loading.hostile import damaged_lines, long_files
-from tests.unit.loading.reading import HEADER, LINE
-from tests.unit.loading.slow_reader import Trip, records
-from tests.unit.loading.test_any_text import expected_of, key
+from tests.unit.core.trips.malicious import damaged_lines, long_files
+from tests.unit.core.trips.oracle import Trip, records
+from tests.unit.core.trips.reading import HEADER, LINE
+from tests.unit.core.trips.test_any_text import expected_of, key
 
 _TRIPS = """
     SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination),

@@ -8,17 +8,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from shifts_pipeline import ledger
-from shifts_pipeline.failures import MAX_ATTEMPTS
-from shifts_pipeline.landing.zone import LandingZoneUnavailable, open_landing_zone
-from shifts_pipeline.ledger import Entry
-from shifts_pipeline.loading import read_csv as reading_module
-from shifts_pipeline.loading.report import Progress
+from shifts_core.landing.zone import LandingZoneUnavailable, open_landing_zone
+from shifts_core.trips import read_csv as reading_module
+from shifts_core.trips.report import Progress
+from shifts_pipeline.storage import ledger
+from shifts_pipeline.storage.failures import MAX_ATTEMPTS
+from shifts_pipeline.storage.ledger import Entry
 from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
 from tests.integration.platform.running import wait_until
-from tests.unit.loading.reading import HEADER, LINE
+from tests.unit.core.trips.reading import HEADER, LINE
 
 ROWS = 6 * ROWS_A_STEP
 TRIPS = HEADER + LINE * ROWS
@@ -165,7 +165,7 @@ def test_a_file_that_finds_no_room_is_given_up_after_some_tries(
     def load(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr("shifts_pipeline.ingest.load_file", load)
+    monkeypatch.setattr("shifts_pipeline.storage.ingest.load_file", load)
     loader.put("a.csv", TRIPS)
     for attempt in range(MAX_ATTEMPTS + 1):
         loader.execute("UPDATE shifts_store.trip_files SET attempts = %s", attempt)
@@ -198,7 +198,7 @@ def test_an_outage_uses_up_no_try_of_any_file_of_the_run(
     with psycopg.connect(loader.url) as connection:
         ledger.register(connection, list(open_landing_zone(str(loader.landing)).list_files()))
     with monkeypatch.context() as broken:
-        broken.setattr("shifts_pipeline.ingest.load_file", load)
+        broken.setattr("shifts_pipeline.storage.ingest.load_file", load)
         for _ in range(MAX_ATTEMPTS + 2):
             with psycopg.connect(loader.url) as connection:
                 ids = [entry.file_id for entry in ledger.unfinished(connection, limit=1000)]

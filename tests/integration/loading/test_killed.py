@@ -7,8 +7,8 @@ import pytest
 from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
-from tests.unit.loading.hostile import damaged_lines
-from tests.unit.loading.reading import HEADER
+from tests.unit.core.trips.malicious import damaged_lines
+from tests.unit.core.trips.reading import HEADER
 
 NAMES = ("a.csv", "b.csv.gz")
 STEPS = 12

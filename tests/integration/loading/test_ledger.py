@@ -6,8 +6,8 @@ from threading import Thread
 import psycopg
 import pytest
 
-from shifts_pipeline import file_versions, ledger
-from shifts_pipeline.landing.zone import LandedFile
+from shifts_core.landing.zone import LandedFile
+from shifts_pipeline.storage import file_versions, ledger
 from tests.integration.loading.loading import Loader
 from tests.integration.platform.running import wait_until
 

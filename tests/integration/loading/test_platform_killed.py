@@ -11,7 +11,7 @@ import psutil
 import psycopg
 import pytest
 
-from shifts_pipeline.generator.csv_file import csv_blocks
+from shifts_platform.generator.csv_file import csv_blocks
 from shifts_platform.platform import database_answers
 from tests.integration.platform.running import (
     RunningPlatform,

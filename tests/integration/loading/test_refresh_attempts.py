@@ -6,11 +6,12 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 
-from shifts_pipeline import stale_pairs
-from shifts_pipeline.region_week import Layer
-from shifts_pipeline.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE, NO_MESSAGE, WeekRange
+from shifts_core.calendar import DateRange
+from shifts_pipeline.storage import stale_pairs
+from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE, NO_MESSAGE
 from tests.integration.loading.loading import Loader
-from tests.unit.loading.reading import HEADER, LINE
+from tests.unit.core.trips.reading import HEADER, LINE
 
 EARLY, MONDAY = date(2018, 5, 21), date(2018, 5, 28)
 END = MONDAY + timedelta(weeks=1)
@@ -36,7 +37,7 @@ def _due(
     min_age: timedelta = timedelta(0),
     limit: int = 10,
 ) -> list[date]:
-    pairs = stale_pairs.due_pairs(connection, layer, WeekRange(first, end), min_age=min_age, limit=limit)
+    pairs = stale_pairs.due_pairs(connection, layer, DateRange(first, end), min_age=min_age, limit=limit)
     return [pair.week for pair in pairs]
 
 
@@ -61,8 +62,8 @@ def test_pairs_that_changed_just_now_are_not_due_yet(connection: psycopg.Connect
 def test_pairs_in_weeks_without_partitions_are_counted_and_not_due(connection: psycopg.Connection) -> None:
     for first, end, due in ((EARLY, MONDAY, [EARLY]), (MONDAY, END, [MONDAY])):
         assert _due(connection, first=first, end=end) == due
-        assert stale_pairs.outside(connection, WeekRange(first, end)) == 1
-    assert stale_pairs.outside(connection, WeekRange(EARLY, END)) == 0
+        assert stale_pairs.outside(connection, DateRange(first, end)) == 1
+    assert stale_pairs.outside(connection, DateRange(EARLY, END)) == 0
 
 
 def test_a_failed_refresh_pauses_its_layer_and_pair_only(connection: psycopg.Connection) -> None:

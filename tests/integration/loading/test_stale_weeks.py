@@ -3,7 +3,7 @@
 import psycopg
 
 from tests.integration.loading.loading import Loader
-from tests.unit.loading.reading import HEADER, LINE
+from tests.unit.core.trips.reading import HEADER, LINE
 
 COMPUTE = "UPDATE shifts_store.region_weeks SET {}_change_id = change_id"
 COUNTED = "SELECT removals, tiles_version FROM shifts_store.region_weeks"

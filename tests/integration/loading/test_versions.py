@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from shifts_pipeline import ledger
+from shifts_pipeline.storage import ledger
 from tests.integration.loading.dropping import GOOD, JUNK, Dropping, bytes_of
 from tests.integration.loading.loading import Loader
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psycopg
 
-from shifts_pipeline import database
-from shifts_pipeline.ingest import ingest
-from shifts_pipeline.ledger import Entry
-from shifts_pipeline.loading import read_csv as reading_module
-from shifts_pipeline.loading.report import Progress
+from shifts_core.trips import read_csv as reading_module
+from shifts_core.trips.report import Progress
+from shifts_pipeline.storage import database
+from shifts_pipeline.storage.ingest import ingest
+from shifts_pipeline.storage.ledger import Entry
 from tests.integration.loading.loading import Loader
 
 ROWS_A_STEP = 2_000

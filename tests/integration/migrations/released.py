@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 
-from shifts_pipeline.region_week import read_pair, replace_layer
-from shifts_pipeline.tile_tables import write_tiles
-from shifts_pipeline.tiling.tiles import build_tiles
+from shifts_core.tiles.build import build_tiles
+from shifts_pipeline.storage.region_week import read_pair, replace_layer
+from shifts_pipeline.storage.tile_tables import write_tiles
 
 SCHEMAS = Path(__file__).parents[2] / "data/schemas"
 MONDAYS = (date(2018, 5, 21), date(2018, 5, 28))

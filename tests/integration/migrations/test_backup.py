@@ -17,7 +17,7 @@ from shifts_platform.migrate import migrate_dagster_database, migrate_trips_data
 from tests.conftest import FAST, dagster_instance
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, last_id, listening, publish, running, wait_until
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 
 DOCUMENT = Path(__file__).parents[3] / "docs/backup.md"
 BACK_UP, RESTORE = re.findall(r"^```bash\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)

@@ -4,7 +4,7 @@ import threading
 
 import dagster as dg
 
-from shifts_pipeline.jobs import LOAD_TRIP_FILES
+from shifts_pipeline.jobs.names import LOAD_TRIP_FILES
 
 
 @dg.op

@@ -10,7 +10,7 @@ import pytest
 from shifts_pipeline.definitions import build_defs
 from shifts_pipeline.sensors import waiting
 from shifts_pipeline.settings import PipelineSettings
-from tests.integration.pipeline.driving import Pipeline
+from tests.integration.pipeline.harness import Pipeline
 
 
 @pytest.fixture

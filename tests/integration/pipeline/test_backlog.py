@@ -8,16 +8,16 @@ import numpy as np
 import psycopg
 import pytest
 
-from shifts_pipeline.events import keep_connections
-from shifts_pipeline.loading.batch import Batch
-from shifts_pipeline.loading.encode_trips import TripEncoder
+from shifts_core.trips.batch import Batch
+from shifts_pipeline.assets.events import keep_connections
 from shifts_pipeline.partitions import REGIONS, TRIP_FILES
 from shifts_pipeline.sensors import queued_files as queued_files_module
 from shifts_pipeline.sensors.queued_files import BATCH_FILES, RUNS_A_TICK, queued_files
 from shifts_pipeline.sensors.refresh_plan import PAIRS_A_RUN
 from shifts_pipeline.sensors.refresh_plan import RUNS_AT_ONCE as REFRESHES_AT_ONCE
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from shifts_pipeline.storage.encode_trips import TripEncoder
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 AGGREGATES, CLUSTERS = dg.AssetKey("weekly_aggregates"), dg.AssetKey("trip_clusters")
 

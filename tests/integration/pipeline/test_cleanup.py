@@ -5,8 +5,8 @@ import psycopg
 import pytest
 
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
-from shifts_pipeline.cleanup import EVENTS_KEPT, KEYS_KEPT, RUNS_KEPT, nightly_cleanup
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from shifts_pipeline.jobs.cleanup import EVENTS_KEPT, KEYS_KEPT, RUNS_KEPT, nightly_cleanup
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 
 def load(pipeline: Pipeline, name: str, rows: int) -> str:
@@ -81,7 +81,7 @@ def test_events_of_the_feed_go_after_a_week(pipeline: Pipeline, dagster_url: str
 def test_idempotency_keys_go_after_a_week(
     pipeline: Pipeline, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shifts_pipeline.cleanup.KEYS_A_BATCH", 2)
+    monkeypatch.setattr("shifts_pipeline.jobs.cleanup.KEYS_A_BATCH", 2)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO shifts_store.idempotency_keys (key, fingerprint, created_at)"

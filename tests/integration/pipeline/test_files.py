@@ -7,13 +7,13 @@ import dagster as dg
 import psycopg
 import pytest
 
+from shifts_core.trips.report import LoadReport
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
-from shifts_pipeline.failures import MAX_ATTEMPTS
-from shifts_pipeline.loading.load_file import load_file
-from shifts_pipeline.loading.report import LoadReport
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.queued_files import BATCH_FILES, queued_files
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from shifts_pipeline.storage.failures import MAX_ATTEMPTS
+from shifts_pipeline.storage.load_file import load_file
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 GOOD = HEADER + row() + row("Prague") + row(moment="2018-05-21 23:59:59")
 
@@ -146,7 +146,7 @@ def test_a_fault_in_the_loader_holds_up_no_other_file_and_is_tried_again_until_i
             raise ZeroDivisionError("never thought of")
         return load_file(*arguments, name=name, **options)
 
-    monkeypatch.setattr("shifts_pipeline.ingest.load_file", faulty)
+    monkeypatch.setattr("shifts_pipeline.storage.ingest.load_file", faulty)
     pipeline.put("a.csv", HEADER + row("Lyon"))
     pipeline.put("b.csv", GOOD)
     for _ in range(MAX_ATTEMPTS):
@@ -192,7 +192,7 @@ def test_a_file_whose_rows_are_not_those_of_the_ledger_fails_its_check_and_the_r
         report = load_file(*arguments, **options)
         return replace(report, rows_loaded=report.rows_loaded + (options["name"] == "a.csv"))
 
-    monkeypatch.setattr("shifts_pipeline.ingest.load_file", load_too_much)
+    monkeypatch.setattr("shifts_pipeline.storage.ingest.load_file", load_too_much)
     pipeline.put("a.csv", GOOD)
     pipeline.put("b.csv", HEADER + row("Lyon"))
     (run,) = pipeline.load()

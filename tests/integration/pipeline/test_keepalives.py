@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from shifts_pipeline import database
+from shifts_pipeline.storage import database
 from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.migrate import migrate_dagster_database, migrate_trips_database
 from tests.conftest import dagster_instance

@@ -6,11 +6,11 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_pipeline.jobs import LOAD_TRIP_FILES
+from shifts_pipeline.jobs.names import LOAD_TRIP_FILES
 from shifts_pipeline.resources import lock_name
 from shifts_pipeline.sensors import lost_workers as sensor_module
 from shifts_pipeline.sensors.lost_workers import lost_workers
-from tests.integration.pipeline.driving import Pipeline
+from tests.integration.pipeline.harness import Pipeline
 
 
 def look(pipeline: Pipeline, cursor: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 CITUS = Path(__file__).parents[3] / "sql/citus"
 STAY = {

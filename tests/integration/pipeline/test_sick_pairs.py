@@ -7,16 +7,16 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_pipeline import pictures
+from shifts_core.clustering.clusters import Similarity
+from shifts_core.tiles.build import Tile, build_tiles
+from shifts_pipeline.assets import plots as pictures
 from shifts_pipeline.assets import raw_trips as raw_trips_module
 from shifts_pipeline.assets import trip_clusters as trip_clusters_module
 from shifts_pipeline.assets import weekly_aggregates as weekly_aggregates_module
-from shifts_pipeline.cluster_tables import PairGroups, group_pair
-from shifts_pipeline.region_week import PairTrips
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
-from shifts_pipeline.similarity.groups import Similarity
-from shifts_pipeline.tiling.tiles import Tile, build_tiles
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from shifts_pipeline.storage.cluster_tables import PairGroups, group_pair
+from shifts_pipeline.storage.region_week import PairTrips
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 ODD_REGIONS = [r"$\frac$", "$", "a\tb\x01", "🚲 東京", "`x` [y](z)", "|%...," * 70, "x" * 1000]
 ODD_FILES = [r"$\frac$.csv", "`x`[y](z) 🚲.csv", "tab\tand\x01.csv"]
@@ -160,8 +160,8 @@ def test_a_failed_pair_pauses_alone_and_longer_each_time(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Longer than this test takes on any machine.
-    monkeypatch.setattr("shifts_pipeline.stale_pairs.FIRST_PAUSE", timedelta(hours=1))
-    monkeypatch.setattr("shifts_pipeline.stale_pairs.LONGEST_PAUSE", timedelta(hours=100))
+    monkeypatch.setattr("shifts_pipeline.storage.stale_pairs.FIRST_PAUSE", timedelta(hours=1))
+    monkeypatch.setattr("shifts_pipeline.storage.stale_pairs.LONGEST_PAUSE", timedelta(hours=100))
     pipeline.put("a.csv", HEADER + "".join(row(region) for region in ("Hamburg", "Prague", "Turin")))
     pipeline.load()
     pipeline.refresh()

@@ -9,7 +9,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from tests.integration.pipeline.driving import Pipeline
+from tests.integration.pipeline.harness import Pipeline
 from tests.soak.check_derived import DerivedCheck
 from tests.soak.check_events import EventCheck
 from tests.soak.check_rows import RowCheck

@@ -5,9 +5,9 @@ from datetime import date
 import psycopg
 import pytest
 
-from shifts_pipeline import stale_pairs
+from shifts_pipeline.storage import stale_pairs
 from shifts_platform.commands.stale import show_stale_pairs
-from tests.integration.pipeline.driving import Pipeline
+from tests.integration.pipeline.harness import Pipeline
 
 WEEK = date(2018, 5, 28)
 

@@ -4,7 +4,7 @@ import random
 
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.queued_files import BATCH_FILES, queued_files
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 FILES, ROWS = 1000, 50
 SICK = {

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from shifts_platform.cli import main, shifts
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 
 @pytest.fixture

@@ -1,17 +1,17 @@
 """What loads change is refreshed: all pairs, in few runs, and nothing else."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from shifts_pipeline.partitions import calendar_end
+from shifts_core.calendar import DateRange
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from shifts_pipeline.tags import RANGE_END, RANGE_START
-from tests.integration.pipeline.driving import HEADER, Pipeline, row
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 REGIONS = ("Hamburg", "Prague", "Turin")
 DAYS = ("2018-05-03", "2018-05-09", "2018-05-17", "2018-05-23", "2018-05-31")
@@ -124,7 +124,7 @@ def test_a_stale_week_outside_of_the_calendar_fails_no_other_and_is_mentioned(pi
 
 
 def test_the_last_week_of_the_calendar_is_refreshed(pipeline: Pipeline) -> None:
-    last = calendar_end(datetime.now(UTC).date()) - timedelta(days=7)
+    last = DateRange.starting(date(2000, 1, 3), datetime.now(UTC).date()).end - timedelta(days=7)
     pipeline.put("a.csv", HEADER + row(moment=f"{last} 08:00:00"))
     pipeline.load()
     assert [run.success for run in pipeline.refresh()] == [True]

@@ -25,7 +25,7 @@ from shifts_pipeline import worker_processes
 from shifts_pipeline.sensors import lost_workers as sensor_module
 from shifts_platform.platform import free_port
 from tests.integration.pipeline.blocking_job import blocking_job
-from tests.integration.pipeline.driving import Pipeline
+from tests.integration.pipeline.harness import Pipeline
 from tests.integration.pipeline.test_lost_workers import look, status
 from tests.integration.platform.running import wait_until
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from google.cloud import storage
 
-from shifts_pipeline.generator.csv_file import csv_blocks
 from shifts_platform.feed_client import FeedEvent
+from shifts_platform.generator.csv_file import csv_blocks
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import Service, service
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 from tests.integration.platform.running import new_environment, run_shifts, running_platform
 
 TRIPS = 200_000

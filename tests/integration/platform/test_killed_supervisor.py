@@ -11,7 +11,7 @@ from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.platform import Platform, database_answers
 from shifts_platform.settings import read_settings
 from tests.conftest import FAST
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 from tests.integration.platform.running import new_environment, running_platform, wait_until
 from tests.integration.platform.test_platform import WHOLE_WORLD, drop
 

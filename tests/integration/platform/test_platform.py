@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from shifts_platform.feed_client import FeedEvent
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 from tests.integration.platform.running import (
     RunningPlatform,
     answers,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.pipeline.driving import HEADER, row
+from tests.integration.pipeline.harness import HEADER, row
 from tests.integration.platform.running import new_environment, run_shifts, running_platform
 from tests.integration.platform.test_platform import WHOLE_WORLD, drop
 from tests.stop_signals import ignored_stop_signals

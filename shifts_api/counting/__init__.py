@@ -1,1 +1,0 @@
-"""Counts trips in a box from tiles, whose bytes `sql/trips_db/functions/tiles.sql` describes."""

@@ -1,0 +1,16 @@
+"""The layout of trip and cluster ids: the week's number above, a number within the week below.
+
+The same layout in SQL: `sql/trips_db/functions/trips.sql`.
+"""
+
+from datetime import date
+
+from shifts_core.calendar import week_number
+
+NUMBER_BITS = 40
+"""Bits of an id below the week's number."""
+
+
+def first_id(monday: date) -> int:
+    """The smallest id of the week that starts on `monday`."""
+    return week_number(monday) << NUMBER_BITS

@@ -1,0 +1,74 @@
+"""Regions and sources of a file as small numbers: a growing table that the compiled reader fills by itself."""
+
+import numpy as np
+
+from shifts_core.trips.limits import COLUMN_NAMES, MAX_FIELD_BYTES
+from shifts_core.trips.reference_parser import name_in
+from shifts_core.trips.report import UnreadableFile
+from shifts_core.trips.scan import NameTable, find_or_add
+
+_FIRST_CAPACITY = 1 << 10
+_MAX_CAPACITY = 1 << 20
+_BYTES_A_NAME = 64
+_NO_ROOM = -1
+
+
+class Names:
+    """The names of one column of one file, numbered as they come; bytes that are no name have a number too."""
+
+    def __init__(self, column: int) -> None:
+        self._column = column
+        self.table = _table(_FIRST_CAPACITY)
+        self._known: list[str | None] = []
+
+    def number(self, text: bytes) -> int:
+        """The number of a name, added if it is new."""
+        data = np.frombuffer(text + b"\0", np.uint8)
+        while (number := int(find_or_add(data, 0, len(text), self.table))) == _NO_ROOM:
+            self.grow()
+        return number
+
+    def grow_if_full(self) -> None:
+        """Makes room if the longest possible name would find none."""
+        count, ends = int(self.table.used[0]), self.table.ends
+        if count + 1 >= ends.size or ends[count] + MAX_FIELD_BYTES > self.table.text.size:
+            self.grow()
+
+    def grow(self) -> None:
+        """Makes room for more names; numbers stay.
+
+        Raises:
+            UnreadableFile: the column names more different things than any honest file does.
+        """
+        old = self.table
+        capacity = 4 * (old.ends.size - 1)
+        if capacity > _MAX_CAPACITY:
+            raise UnreadableFile(
+                f"column {COLUMN_NAMES[self._column]} holds more than {old.used[0]} different names:"
+                " is it the right column?"
+            )
+        self.table = _table(capacity)
+        for number in range(int(old.used[0])):
+            find_or_add(old.text, int(old.ends[number]), int(old.ends[number + 1]), self.table)
+
+    def known(self) -> list[str | None]:
+        """The names by number; None for bytes that cannot be one."""
+        text, ends = self.table.text, self.table.ends
+        for number in range(len(self._known), int(self.table.used[0])):
+            self._known.append(self._name(text[ends[number] : ends[number + 1]].tobytes()))
+        return self._known
+
+    def _name(self, text: bytes) -> str | None:
+        try:
+            return name_in(text, self._column)
+        except ValueError:
+            return None
+
+
+def _table(capacity: int) -> NameTable:
+    return NameTable(
+        text=np.empty(max(capacity * _BYTES_A_NAME, 1 << 16), np.uint8),
+        ends=np.zeros(capacity + 1, np.int64),
+        slots=np.full(2 * capacity, -1, np.int32),
+        used=np.zeros(1, np.int64),
+    )

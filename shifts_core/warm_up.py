@@ -1,0 +1,21 @@
+"""Compiles all numba code ahead of its first use; `python -m shifts_core.warm_up` runs at install."""
+
+import numpy as np
+
+from shifts_core.clustering.clusters import Similarity, find_groups
+from shifts_core.tiles.warm_up import compile_kernels
+from shifts_core.trips.read_csv import load_compiled
+
+
+def main() -> None:
+    """Reads a line, groups a few trips and counts in a leaf; numba caches the code beside its source."""
+    load_compiled()
+    compile_kernels()
+    random = np.random.default_rng(0)
+    places = random.uniform(0.0, 0.5, (20, 4))
+    trips = np.repeat(places, 40, axis=0) + random.normal(0.0, 0.002, (800, 4))
+    find_groups(trips, random.uniform(0.0, 86_400.0, 800), Similarity())
+
+
+if __name__ == "__main__":
+    main()

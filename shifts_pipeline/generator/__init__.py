@@ -1,1 +1,0 @@
-"""Believable trips of several cities, from a seed: for demonstrations, tests and measurements."""

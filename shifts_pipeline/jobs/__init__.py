@@ -1,0 +1,1 @@
+"""Jobs: their names, and the nightly cleanup."""

@@ -1,1 +1,0 @@
-"""Where files are dropped: one interface, a folder and a bucket behind it."""

@@ -1,1 +1,0 @@
-"""Which trips are similar: pure functions on arrays; `find_groups` is the way in."""

@@ -1,0 +1,1 @@
+"""Tables and transactions of the trips database: COPY, the ledger, derived tables."""

@@ -1,0 +1,132 @@
+"""One file into the trips table within one transaction: read and written side by side, every row accounted for."""
+
+import gzip
+import io
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+import psycopg
+
+from shifts_core.calendar import DateRange
+from shifts_core.trips.batch import Batch
+from shifts_core.trips.expansion import LimitedExpansion, max_text_bytes
+from shifts_core.trips.hashing_reader import MeteredStream
+from shifts_core.trips.prefetch import ahead
+from shifts_core.trips.read_csv import read_csv
+from shifts_core.trips.report import LoadReport, Progress, UnreadableFile
+from shifts_pipeline.storage import database
+from shifts_pipeline.storage.encode_trips import TripEncoder
+from shifts_pipeline.storage.write_trips import TripWriter
+
+_BATCHES_AHEAD = 2
+_COPY_BYTES = 1 << 20
+_SHORTEST_TRIP_BYTES = len("r,POINT(0 0),POINT(0 0),2018-01-01 00:00:00,\n")
+
+
+def load_file(
+    connection: psycopg.Connection,
+    *,
+    database_url: str,
+    file_id: int,
+    stream: BinaryIO,
+    name: str,
+    size: int,
+    dates: DateRange,
+    max_rejected_share: float,
+    on_progress: Callable[[Progress], None],
+) -> LoadReport:
+    """Writes the file's trips and rejects in the connection's open transaction; books and commits nothing.
+
+    Memory is bounded whatever the file's size. A Parquet file that cannot be read at any place is first
+    written to a temporary file.
+
+    Args:
+        connection: the transaction of the load.
+        database_url: for a second connection: names, partitions and numbers that others may wait for.
+        file_id: the ledger's entry.
+        stream: the file's bytes as stored.
+        name: says by its end what kind of file it is.
+        size: bytes as stored, for the progress.
+        dates: when trips may start.
+        max_rejected_share: 0 to 1; a file with more rejects fails whole.
+        on_progress: called after every batch, in the caller's thread.
+
+    Raises:
+        UnreadableFile: the file as a whole cannot be loaded.
+        psycopg.Error: the database failed; the transaction is lost.
+    """
+    begun = time.perf_counter()
+    metered = MeteredStream(stream)
+    writer = TripWriter(connection, file_id)
+    with database.connect(database_url, autocommit=True) as side:
+        encoder = TripEncoder(side, file_id)
+        with (
+            _batches(metered, name, size, dates) as batches,
+            # The database takes about as long as reading and encoding: they go on beside it.
+            ahead(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
+        ):
+            for batch in ready:
+                writer.write(batch)
+                rows, read = writer.rows_loaded + writer.rows_rejected, metered.bytes_read
+                _raise_if_hopeless(writer, max_text_bytes(name, size), max_rejected_share)
+                on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
+    rows = writer.rows_loaded + writer.rows_rejected
+    reasons = dict(writer.rejects_by_reason.most_common())
+    if rows == 0:
+        raise UnreadableFile("the file holds no trips: there is nothing below its first line")
+    if writer.rows_rejected > max_rejected_share * rows:
+        raise _too_many_rejects(writer, rows, max_rejected_share)
+    return LoadReport(
+        rows_loaded=writer.rows_loaded,
+        rows_rejected=writer.rows_rejected,
+        content_hash=metered.content_hash,
+        weeks=tuple(encoder.week_counts()),
+        rejects_by_reason=reasons,
+        reject_examples=tuple((reject.line, reject.reason, reject.raw) for reject in writer.reject_examples),
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _raise_if_hopeless(writer: TripWriter, text_bytes: int, max_rejected_share: float) -> None:
+    """Gives up as soon as not even trips alone in the rest of the file could bring the share down."""
+    # Of each row so far at least this much text was used up: a reject may be an empty line.
+    used = writer.rows_rejected + _SHORTEST_TRIP_BYTES * writer.rows_loaded
+    rows_at_most = (
+        writer.rows_loaded + writer.rows_rejected + max(text_bytes - used, 0) // _SHORTEST_TRIP_BYTES + 1
+    )
+    if writer.rows_rejected > max_rejected_share * rows_at_most:
+        raise _too_many_rejects(writer, writer.rows_loaded + writer.rows_rejected, max_rejected_share)
+
+
+def _too_many_rejects(writer: TripWriter, rows: int, max_rejected_share: float) -> UnreadableFile:
+    reason, count = writer.rejects_by_reason.most_common(1)[0]
+    return UnreadableFile(
+        f"{writer.rows_rejected:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
+        f" most often ({count:,}): {reason}; first on line {writer.first_lines[reason]}"
+    )
+
+
+@contextmanager
+def _batches(stream: MeteredStream, name: str, size: int, dates: DateRange) -> Iterator[Iterator[Batch]]:
+    """The file's batches by its kind; when they are used up the whole stream was read."""
+    lowered = name.lower()
+    if lowered.endswith(".csv"):
+        yield read_csv(cast("BinaryIO", stream), dates)
+    elif lowered.endswith(".csv.gz"):
+        with gzip.GzipFile(fileobj=io.BufferedReader(stream, _COPY_BYTES)) as plain:
+            limited = LimitedExpansion(cast("BinaryIO", plain), size)
+            yield read_csv(cast("BinaryIO", limited), dates)
+    elif lowered.endswith(".parquet"):
+        # Its table of contents is at its end, and the hash wants every byte once.
+        with tempfile.TemporaryFile() as seekable:
+            shutil.copyfileobj(stream, seekable, _COPY_BYTES)
+            # Half a second to import, for few files.
+            from shifts_core.trips.read_parquet import read_parquet  # noqa: PLC0415
+
+            yield read_parquet(seekable, dates)
+    else:
+        raise UnreadableFile("its name must end in .csv, .csv.gz or .parquet")

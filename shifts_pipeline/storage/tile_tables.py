@@ -1,0 +1,49 @@
+"""A pair's tiles in their table: written in the layer's transaction, and held against the trips."""
+
+from collections.abc import Sequence
+
+import psycopg
+
+from shifts_core.tiles.build import Tile
+from shifts_pipeline.storage.region_week import PairTrips
+
+_TYPES = ("int4", "date", "int4", "int4", "bytea", "bytea", "bytea")
+_COLUMNS = "region_id, week, tile, trips, leaves, codes, rests"
+
+
+def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
+    """Replaces the pair's tiles in the open transaction, and notes which files' trips are in them."""
+    where = [pair.region_id, pair.week]
+    connection.execute("DELETE FROM shifts_store.weekly_trip_tiles WHERE region_id = %s AND week = %s", where)
+    statement = f"COPY shifts_store.weekly_trip_tiles ({_COLUMNS}) FROM STDIN (FORMAT binary)"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(_TYPES)
+        for number, tile in enumerate(tiles):
+            copy.write_row((*where, number, tile.trips, tile.leaves, tile.codes, tile.rests))
+    # Drawn apart: where the tables are sharded, nothing volatile may be in an update.
+    version = connection.execute("SELECT nextval('shifts_store.changes')").fetchone()
+    assert version is not None
+    connection.execute(
+        "UPDATE shifts_store.region_weeks SET tiles_version = %s WHERE region_id = %s AND week = %s",
+        [*version, *where],
+    )
+    connection.execute(
+        "UPDATE shifts_store.week_files SET aggregated = true"
+        " WHERE region_id = %s AND week = %s AND file_id = ANY (%s) AND NOT aggregated",
+        [*where, list(pair.file_ids)],
+    )
+
+
+def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:
+    """Trips in the pair's tiles, and trips booked for the files that are in them; in the open transaction."""
+    row = connection.execute(
+        """
+        SELECT coalesce((SELECT sum(trips) FROM shifts_store.weekly_trip_tiles
+                         WHERE region_id = %(region)s AND week = %(week)s), 0)::bigint,
+               coalesce((SELECT sum(trips) FROM shifts_store.week_files
+                         WHERE region_id = %(region)s AND week = %(week)s AND aggregated), 0)::bigint
+        """,
+        {"region": pair.region_id, "week": pair.week},
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]

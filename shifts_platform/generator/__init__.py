@@ -1,0 +1,1 @@
+"""Generated trips of known composition, for demonstrations, benchmarks and tests."""

@@ -1,0 +1,93 @@
+"""One reading of what a week is, for every parameter of the service and every option of the command."""
+
+from datetime import date
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shifts_api.web.errors import ApiError
+from shifts_api.web.parameters import read_week
+from shifts_core.calendar import monday_of, parse_week
+from shifts_platform.cli import shifts
+
+MALFORMED = [
+    *(
+        "",
+        " ",
+        "2018",
+        "2018-22",
+        "22",
+        "2018-W2",
+        "2018-W022",
+        "2018W22",
+        "2018-w22",
+        "W22-2018",
+        "2018-W22-1",
+    ),
+    *(
+        "2_18-W22",
+        " 201-W22",
+        "+218-W22",
+        "-218-W22",
+        "2018-W+2",
+        "2018-W 2",
+        "2018-W2_",
+        "20180528",
+        "2018-5-28",
+    ),
+    *(
+        "2018-05-28T00:00",
+        "2018-05-28 ",
+        "2018-05-28\n",
+        "\n2018-W22",
+        "2018-W22\n",
+        "２０１８-W22",
+        "٢٠١٨-W22",
+        "x",
+    ),
+]
+NOT_THERE = [
+    "2018-W00",
+    "2018-W53",
+    "2018-W60",
+    "2018-W99",
+    "0000-W01",
+    "2018-02-30",
+    "2018-00-01",
+    "0000-01-01",
+]
+
+
+@given(st.dates())
+def test_a_day_and_its_week_are_the_same_monday(day: date) -> None:
+    if monday_of(day).year < 1:
+        return
+    year, week, _ = day.isocalendar()
+    assert parse_week(day.isoformat()) == monday_of(day)
+    if 1 <= year <= 9999:
+        assert parse_week(f"{year:04}-W{week:02}") == monday_of(day)
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_what_is_malformed_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="an ISO week like 2018-W22 or a date like 2018-05-31 is needed"):
+        parse_week(text)
+
+
+@pytest.mark.parametrize("text", NOT_THERE)
+def test_a_week_or_day_that_does_not_exist_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no {text}"):
+        parse_week(text)
+
+
+@pytest.mark.parametrize("text", [*MALFORMED, *NOT_THERE])
+def test_every_parameter_and_the_command_refuse_the_same(text: str) -> None:
+    for name in ("week", "from", "to"):
+        with pytest.raises(ApiError) as refused:
+            read_week(name, text)
+        assert refused.value.status == 400
+        assert refused.value.message.startswith(f"{name}: ")
+    told = CliRunner().invoke(shifts, ["tune", "--region", "Turin", f"--week={text}"]).exception
+    assert str(told).startswith("--week: ")

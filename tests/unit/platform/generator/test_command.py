@@ -1,0 +1,100 @@
+"""`shifts generate`: a whole file or none, a pipe that may close, one line of what went wrong."""
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shifts_platform.cli import main, shifts
+from tests.unit.platform.generator.reading import frame_of, whole_csv
+
+COMMAND = [sys.executable, "-c", "from shifts_platform.cli import main; main()", "generate"]
+
+
+def test_the_file_is_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+    out = tmp_path / "trips.csv"
+    result = CliRunner().invoke(shifts, ["generate", "--trips", "3000", "--seed", "1", "--out", str(out)])
+    assert result.exit_code == 0
+    assert result.stdout == f"3,000 trips in {out}\n"
+    assert out.read_bytes() == whole_csv(3_000)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_gz_file_is_readable_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.csv.gz", tmp_path / "b.csv.gz"
+    for out in (first, second):
+        arguments = ["generate", "--trips", "3000", "--seed", "1", "--weeks", "2", "--out", str(out)]
+        assert CliRunner().invoke(shifts, arguments).exit_code == 0
+    assert first.read_bytes() == second.read_bytes()
+    frame = frame_of(gzip.decompress(first.read_bytes()))
+    assert len(frame) == 3_000
+    assert frame["moment"].dt.isocalendar()["week"].value_counts().to_dict() == pytest.approx(
+        {18: 1_500, 19: 1_500}, abs=20
+    )
+
+
+def test_without_out_the_trips_go_to_standard_output(tmp_path: Path) -> None:
+    command = [*COMMAND, "--trips", "500", "--seed", "1", "--bad-share", "0.1"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert done.stdout == whole_csv(500, bad_share=0.1)
+    assert done.stderr == b""
+
+
+def test_a_closed_pipe_ends_it_quietly() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--trips", "100000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"region,")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--trips", "5", "--out", "trips.txt"], "must end in .csv or .csv.gz"),
+        (["--trips", "5", "--out", "missing/trips.csv"], "No such file or directory"),
+        (["--trips", "5", "--weeks", "600"], "600 weeks from 2018-04-30 on are out of range"),
+        (["--trips", "3000000000"], "3000000000 trips are out of range"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["shifts", "generate", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("shifts: ")
+    assert said in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_fails_half_way_leaves_the_old_one_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "trips.csv"
+    out.write_bytes(b"old")
+    resource = pytest.importorskip("resource")
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, {resource.RLIM_INFINITY}))"
+    ignored = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    program = f"{limit}; {ignored}; {COMMAND[2]}"
+    command = [sys.executable, "-c", program, "generate", "--trips", "300000", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"shifts: {out}: File too large\n"
+    assert out.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [out]
