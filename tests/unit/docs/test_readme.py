@@ -13,7 +13,7 @@ from shifts_platform.settings import PlatformSettings
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text()
 CLASSES = (PlatformSettings, PipelineSettings, ApiSettings)
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "sql/README.md"]
 
 
 def settings_of_the_table() -> dict[str, str]:
