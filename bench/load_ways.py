@@ -104,7 +104,7 @@ def through_the_asset(work: Work) -> Measured:
         run_seconds = time.time() - begun
     with psycopg.connect(work.url) as connection:
         found = connection.execute(
-            "SELECT rows_loaded, extract(epoch FROM announced_at)::float8 FROM shifts_store.trip_files"
+            "SELECT rows_loaded, extract(epoch FROM published_at)::float8 FROM shifts_store.trip_files"
             " WHERE name = %s",
             [work.file.name],
         ).fetchone()

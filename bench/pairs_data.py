@@ -10,7 +10,7 @@ from shifts_core.tiles.build import Tile, build_tiles
 _FIRST_WEEK = date(2014, 1, 6)
 _DISTINCT = 200
 """Pairs that differ; the others are the same again."""
-_COPY = "COPY shifts_store.weekly_trip_tiles (region_id, week, tile, trips, leaves, codes, rests) FROM STDIN"
+_COPY = "COPY shifts_store.weekly_trip_tiles (region_id, week, tile, trips, leaves, high_bits, low_bits) FROM STDIN"
 
 
 def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
@@ -23,7 +23,7 @@ def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
             [regions],
         )
         connection.execute(
-            "INSERT INTO shifts_store.trip_files (uri, name, version, status, announced_at)"
+            "INSERT INTO shifts_store.trip_files (uri, name, version, status, published_at)"
             " VALUES ('bench:pairs', 'pairs.csv', '1', 'loaded', now())"
         )
         pairs = [(r, w) for r in range(1, regions + 1) for w in range(weeks)]
@@ -31,7 +31,7 @@ def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
         mondays = [_FIRST_WEEK + timedelta(weeks=w) for _, w in pairs]
         starts = [f"{monday}T08:00:00" for monday in mondays]
         connection.execute(
-            "SELECT shifts_store.book_file((SELECT max(file_id) FROM shifts_store.trip_files),"
+            "SELECT shifts_store.record_file((SELECT max(file_id) FROM shifts_store.trip_files),"
             " %s::integer[], %s::date[], %s::bigint[], %s::timestamp[], %s::timestamp[])",
             [[r for r, _ in pairs], mondays, counts, starts, starts],
         )
@@ -40,10 +40,10 @@ def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
                 tile = tiles[(region * weeks + week) % _DISTINCT]
                 copy.write_row((region, monday, 0, tile.trips, tile.leaves, tile.codes, tile.rests))
         connection.execute(
-            "UPDATE shifts_store.region_weeks SET tiles_version = change_id, aggregates_change_id = change_id,"
-            " clusters_change_id = change_id"
+            "UPDATE shifts_store.region_weeks SET tiles_revision = revision, aggregates_revision = revision,"
+            " clusters_revision = revision"
         )
-        connection.execute("UPDATE shifts_store.week_files SET aggregated = true")
+        connection.execute("UPDATE shifts_store.file_week_counts SET aggregated = true")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 

@@ -47,7 +47,7 @@ def _sample(connection: psycopg.Connection, region_id: int) -> NDArray[np.float6
     rows = connection.execute(
         "SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)"
         " FROM shifts_store.trips TABLESAMPLE SYSTEM (least(100, 100.0 * %s / (SELECT sum(trips)"
-        " FROM shifts_store.week_files WHERE region_id = %s))) REPEATABLE (1) WHERE region_id = %s LIMIT %s",
+        " FROM shifts_store.file_week_counts WHERE region_id = %s))) REPEATABLE (1) WHERE region_id = %s LIMIT %s",
         [4 * _SAMPLE, region_id, region_id, _SAMPLE],
     ).fetchall()
     return np.array(rows)

@@ -32,7 +32,7 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
                 file.write(lines)
         with psycopg.connect(url) as connection, path.open("rb") as stream:
             row = connection.execute(
-                "INSERT INTO shifts_store.trip_files (uri, name, version, status, announced_at)"
+                "INSERT INTO shifts_store.trip_files (uri, name, version, status, published_at)"
                 " VALUES (%s, %s, '1', 'loading', now()) RETURNING file_id",
                 [f"bench:{number}", f"{number}.csv"],
             ).fetchone()

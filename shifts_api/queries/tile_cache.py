@@ -26,18 +26,20 @@ _INDEX_SHARE = 0.5
 """Share of the budget that bounds may take; beyond it whole regions are forgotten."""
 _RETRY_S = 5.0
 _REVISIONS = (
-    "SELECT region_id, sum(tiles_version)::bigint, (SELECT shifts_store.incarnation())"
+    "SELECT region_id, sum(tiles_revision)::bigint, (SELECT shifts_store.incarnation())"
     " FROM shifts_store.region_weeks"
-    " WHERE tiles_version > 0 AND (region_id = %(region)s OR %(region)s IS NULL) GROUP BY region_id"
+    " WHERE tiles_revision > 0 AND (region_id = %(region)s OR %(region)s IS NULL) GROUP BY region_id"
 )
 _VERSIONS = (
-    "SELECT week, tiles_version FROM shifts_store.region_weeks WHERE region_id = %s AND tiles_version > 0"
+    "SELECT week, tiles_revision FROM shifts_store.region_weeks WHERE region_id = %s AND tiles_revision > 0"
 )
 _LEAVES = (
     "SELECT week, tile, trips, leaves FROM shifts_store.weekly_trip_tiles"
     " WHERE region_id = %s AND week = ANY (%s) ORDER BY week, tile"
 )
-_CODES = "SELECT * FROM shifts_store.tile_codes(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
+_CODES = (
+    "SELECT * FROM shifts_store.tile_high_bits(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
+)
 _log = logging.getLogger(__name__)
 
 

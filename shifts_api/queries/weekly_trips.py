@@ -15,19 +15,21 @@ from shifts_api.queries.tile_cache import TileCache, binary_cursor
 from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.box_count import BoxCount
 
-_RESTS = "SELECT * FROM shifts_store.tile_rests(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
+_RESTS = (
+    "SELECT * FROM shifts_store.tile_low_bits(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
+)
 _FETCH_BYTES = 6 * 1024**2
 _FETCH_RANGES = 2000
 _WORTH_A_THREAD = 500
 """So many leaves are counted in a millisecond or two, in which others can wait."""
 _CORES = os.cpu_count() or 1
 _FIND = text(
-    "SELECT region_id, first_at, last_at, tiles_state, is_pending, now() AS as_of,"
+    "SELECT region_id, first_at, last_at, tiles_revision, is_pending, now() AS as_of,"
     " shifts_store.incarnation() AS incarnation"
     " FROM shifts_store.find_region(:name)"
 )
 _PENDING_TRIPS = text(
-    "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.week_files"
+    "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.file_week_counts"
     " WHERE region_id = :region_id AND NOT aggregated AND week BETWEEN :first AND :last"
 )
 _PENDING_TIMEOUT = text("SELECT set_config('statement_timeout', :milliseconds, true)")
@@ -45,7 +47,7 @@ class Region(NamedTuple):
     first_at: datetime | None
     """Of its trips; None when all were taken away again."""
     last_at: datetime | None
-    tiles_state: int
+    tiles_revision: int
     is_pending: bool
     as_of: datetime
     incarnation: str
@@ -91,7 +93,7 @@ async def weekly_trips(
     """
     counts: defaultdict[date, int] = defaultdict(int)
     async with binary_cursor(connection) as cursor:
-        index = await tiles.get(cursor, region.region_id, region.tiles_state, region.incarnation)
+        index = await tiles.get(cursor, region.region_id, region.tiles_revision, region.incarnation)
         first, last = np.array(weeks, "datetime64[D]")
         asked = slice(
             int(np.searchsorted(index.weeks, first)), int(np.searchsorted(index.weeks, last, side="right"))

@@ -35,7 +35,7 @@ async def regions(connection: Snapshot) -> Regions:
             """
             SELECT r.name AS region, coalesce(sum(f.trips), 0)::bigint AS trips,
                    count(DISTINCT f.week) AS weeks, min(f.first_at) AS first_at, max(f.last_at) AS last_at
-            FROM shifts_store.regions r LEFT JOIN shifts_store.week_files f USING (region_id)
+            FROM shifts_store.regions r LEFT JOIN shifts_store.file_week_counts f USING (region_id)
             -- A failed file may have mentioned names that never had a trip.
             WHERE r.region_id IN (SELECT w.region_id FROM shifts_store.region_weeks w)
             GROUP BY r.name ORDER BY r.name

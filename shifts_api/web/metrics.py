@@ -106,7 +106,7 @@ async def ledger_metrics(connection: AsyncConnection) -> list[Metric]:
         text(
             "SELECT count(*), coalesce(extract(epoch FROM now() - min(stale_since)), 0)::float8"
             " FROM shifts_store.region_weeks"
-            " WHERE aggregates_change_id <> change_id OR clusters_change_id <> change_id"
+            " WHERE aggregates_revision <> revision OR clusters_revision <> revision"
         )
     )
     pairs, age = result.one()

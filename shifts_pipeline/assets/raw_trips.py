@@ -90,7 +90,7 @@ def raw_trips(
             dates=DateRange.starting(date.fromisoformat(load_limits.first_week), date.today()),  # noqa: DTZ011
             max_rejected_share=load_limits.max_rejected_share,
             run_id=context.run.run_id,
-            batch=context.run.tags.get(BATCH),
+            run_request_id=context.run.tags.get(BATCH),
         )
         for key in keys:
             name = from_key(key)
@@ -233,7 +233,7 @@ def _is_accounted_for(connection: psycopg.Connection, entry: Entry) -> bool:
     row = connection.execute(
         """
         WITH booked AS (
-            SELECT week, region_id, trips FROM shifts_store.week_files WHERE file_id = %(id)s
+            SELECT week, region_id, trips FROM shifts_store.file_week_counts WHERE file_id = %(id)s
         ), stored AS (
             SELECT w.week, t.region_id, t.trips
             FROM (SELECT DISTINCT week FROM booked) AS w,
@@ -327,7 +327,7 @@ def _sample(connection: psycopg.Connection, file_id: int, size: int = 2000) -> N
     """Some of a file's trips for the picture; shape (n, 4), degrees."""
     with connection.transaction():
         region_id, week = connection.execute(
-            "SELECT region_id, week FROM shifts_store.week_files"
+            "SELECT region_id, week FROM shifts_store.file_week_counts"
             " WHERE file_id = %s ORDER BY trips DESC LIMIT 1",
             [file_id],
         ).fetchall()[0]

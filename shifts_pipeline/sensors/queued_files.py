@@ -61,13 +61,13 @@ def plan(
     request: list[Entry] = []
     give_up: list[tuple[Entry, str]] = []
     for entry in open_files:
-        if entry.name in being_loaded or runs.get(entry.batch or "") is False:
+        if entry.name in being_loaded or runs.get(entry.run_request_id or "") is False:
             continue
         if len(to_key(entry.name).encode()) > MAX_KEY_BYTES:
             give_up.append((entry, f"its name is too long: {MAX_KEY_BYTES} bytes at most, folders included"))
             continue
         if entry.requested_at is not None:
-            submitted = entry.batch in runs
+            submitted = entry.run_request_id in runs
             wait = timedelta(seconds=min(2 ** min(entry.attempts, 10), 30)) if submitted else SUBMISSION_TAKES
             if now < entry.requested_at + wait:
                 continue
@@ -148,7 +148,7 @@ def _decide(connection: psycopg.Connection, instance: dg.DagsterInstance) -> Pla
         being_loaded=ledger.being_loaded(
             connection, list({entry.name for entry in open_files if entry.status == "loading"})
         ),
-        runs=_runs(instance, {e.batch for e in open_files if e.batch}),
+        runs=_runs(instance, {e.run_request_id for e in open_files if e.run_request_id}),
         now=datetime.now(UTC),
     )
     return decided if decided.request or decided.give_up else None

@@ -48,7 +48,7 @@ def make_way(connection: psycopg.Connection, entry: Entry, original: Entry | Non
     kept = [entry.file_id, original.file_id if original else entry.file_id]
     gone: list[int] = []
     for old in ledger.versions_of(connection, entry.name):
-        if old.status == "loaded" and old.file_id not in kept and not _hand_over(connection, old):
+        if old.status == "loaded" and old.file_id not in kept and not _promote_duplicate(connection, old):
             delete_rows(connection, old.file_id)
             gone.append(old.file_id)
     _supersede(connection, entry.name, kept)
@@ -65,7 +65,7 @@ def requeue_copies(connection: psycopg.Connection, file_id: int) -> None:
     connection.execute(
         """
         UPDATE shifts_store.trip_files
-        SET status = 'queued', duplicate_of = NULL, batch = NULL, requested_at = NULL, attempts = 0
+        SET status = 'queued', duplicate_of = NULL, run_request_id = NULL, requested_at = NULL, attempts = 0
         WHERE duplicate_of = %s AND status = 'duplicate' AND NOT starts_with(version, %s)
         """,
         [file_id, REQUEST_PREFIX],
@@ -77,7 +77,7 @@ def _supersede(connection: psycopg.Connection, name: str, kept: list[int]) -> No
     connection.execute(
         """
         UPDATE shifts_store.trip_files
-        SET status = 'superseded', duplicate_of = NULL, announced_at = coalesce(announced_at, clock_timestamp())
+        SET status = 'superseded', duplicate_of = NULL, published_at = coalesce(published_at, clock_timestamp())
         WHERE kind = 'file' AND name = %s AND status IN ('loaded', 'duplicate', 'failed')
             AND file_id <> ALL (%s)
         """,
@@ -85,7 +85,7 @@ def _supersede(connection: psycopg.Connection, name: str, kept: list[int]) -> No
     )
 
 
-def _hand_over(connection: psycopg.Connection, old: Entry) -> bool:
+def _promote_duplicate(connection: psycopg.Connection, old: Entry) -> bool:
     """Gives a loaded version's rows to a copy of another name: the two exchange their places in the ledger.
 
     The rows stay counted all the time, even if the copy's file is gone by now. False if there is no copy.
@@ -100,5 +100,5 @@ def _hand_over(connection: psycopg.Connection, old: Entry) -> bool:
     ).fetchone()
     if copy is None:
         return False
-    connection.execute("SELECT shifts_store.hand_over(%s, %s)", [old.file_id, *copy])
+    connection.execute("SELECT shifts_store.promote_duplicate(%s, %s)", [old.file_id, *copy])
     return True

@@ -35,7 +35,7 @@ class Ingestion:
     dates: DateRange
     max_rejected_share: float
     run_id: str
-    batch: str | None
+    run_request_id: str | None
     """The sensor's request that this run answers; None when a person asked for it."""
 
 
@@ -96,7 +96,7 @@ def ingest(name: str, job: Ingestion, on_progress: Callable[[Entry, Progress], N
 def _bring_in(
     entry: Entry, file: LandedFile, job: Ingestion, on_progress: Callable[[Entry, Progress], None]
 ) -> Outcome:
-    if job.batch is not None and entry.status not in ("queued", "loading"):
+    if job.run_request_id is not None and entry.status not in ("queued", "loading"):
         # Another run has settled it since this one was requested.
         return Outcome(entry, None)
     if entry.status != "loaded":
@@ -262,7 +262,7 @@ def _leave_open(entry: Entry, job: Ingestion, error: BaseException) -> None:
 def _postpone(entries: list[Entry], job: Ingestion, error: BaseException) -> None:
     """An outage holds up every file of the run, and none of them is to blame."""
     counts = failures.is_exhaustion(error)
-    waiting = [] if counts else ledger.open_files_of(job.connection, job.batch)
+    waiting = [] if counts else ledger.open_files_of(job.connection, job.run_request_id)
     ids = {entry.file_id for entry in (*entries, *waiting)}
     ledger.postpone(job.connection, sorted(ids), _described(error), counts=counts)
     job.connection.commit()

@@ -30,7 +30,7 @@ class Entry:
     rows_loaded: int
     rows_rejected: int
     task_id: str
-    batch: str | None
+    run_request_id: str | None
     requested_at: datetime | None
     attempts: int
     run_id: str | None
@@ -82,8 +82,8 @@ def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> int
     back = connection.execute(
         """
         UPDATE shifts_store.trip_files f
-        SET status = 'queued', queued_at = clock_timestamp(), batch = NULL, requested_at = NULL, attempts = 0,
-            error = NULL
+        SET status = 'queued', queued_at = clock_timestamp(), run_request_id = NULL, requested_at = NULL,
+            attempts = 0, error = NULL
         FROM unnest(%s::text[], %s::text[]) AS present (uri, version)
         WHERE f.uri = present.uri AND f.version = present.version AND f.status = 'superseded'
         """,
@@ -145,7 +145,7 @@ def unannounced(connection: psycopg.Connection, limit: int) -> list[Entry]:
     return _entries(
         connection,
         sql.SQL(
-            "WHERE kind = 'file' AND announced_at IS NULL AND status NOT IN ('queued', 'loading')"
+            "WHERE kind = 'file' AND published_at IS NULL AND status NOT IN ('queued', 'loading')"
             " AND finished_at < now() - interval '10 seconds' ORDER BY file_id LIMIT %s"
         ),
         [limit],
@@ -158,29 +158,29 @@ def update(connection: psycopg.Connection, file_ids: Iterable[int], **changes: U
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes
     ]
     if changes.get("status") == "loading":
-        assignments.append(sql.SQL("started_at = clock_timestamp(), finished_at = NULL, announced_at = NULL"))
+        assignments.append(sql.SQL("started_at = clock_timestamp(), finished_at = NULL, published_at = NULL"))
     elif changes.get("status") not in (None, "queued"):
-        assignments.append(sql.SQL("finished_at = clock_timestamp(), announced_at = NULL"))
+        assignments.append(sql.SQL("finished_at = clock_timestamp(), published_at = NULL"))
     statement = sql.SQL("UPDATE shifts_store.trip_files SET {} WHERE file_id = ANY (%(ids)s)")
     connection.execute(statement.format(sql.SQL(", ").join(assignments)), {**changes, "ids": list(file_ids)})
 
 
-def requested(connection: psycopg.Connection, file_ids: Sequence[int], batch: str) -> None:
+def requested(connection: psycopg.Connection, file_ids: Sequence[int], run_request_id: str) -> None:
     """Notes that a run was asked for, once more, for these files."""
     connection.execute(
         """
         UPDATE shifts_store.trip_files
-        SET status = 'queued', batch = %s, requested_at = clock_timestamp(), attempts = attempts + 1
+        SET status = 'queued', run_request_id = %s, requested_at = clock_timestamp(), attempts = attempts + 1
         WHERE file_id = ANY (%s)
         """,
-        [batch, file_ids],
+        [run_request_id, file_ids],
     )
 
 
 def announced(connection: psycopg.Connection, file_id: int) -> None:
     """Notes that listeners were told how a file ended."""
     connection.execute(
-        "UPDATE shifts_store.trip_files SET announced_at = clock_timestamp() WHERE file_id = %s", [file_id]
+        "UPDATE shifts_store.trip_files SET published_at = clock_timestamp() WHERE file_id = %s", [file_id]
     )
 
 
@@ -190,7 +190,7 @@ def follow(connection: psycopg.Connection, file_id: int, file: LandedFile) -> No
         """
         UPDATE shifts_store.trip_files
         SET status = 'queued', version = %s, size_bytes = %s,
-            batch = NULL, requested_at = clock_timestamp(), attempts = 0
+            run_request_id = NULL, requested_at = clock_timestamp(), attempts = 0
         WHERE file_id = %s
         """,
         [file.version, file.size, file_id],
@@ -230,9 +230,13 @@ def postpone(connection: psycopg.Connection, file_ids: Sequence[int], error: str
     )
 
 
-def open_files_of(connection: psycopg.Connection, batch: str | None) -> list[Entry]:
+def open_files_of(connection: psycopg.Connection, run_request_id: str | None) -> list[Entry]:
     """The files of a run request that no worker has begun."""
-    return _entries(connection, sql.SQL("WHERE kind = 'file' AND batch = %s AND status = 'queued'"), [batch])
+    return _entries(
+        connection,
+        sql.SQL("WHERE kind = 'file' AND run_request_id = %s AND status = 'queued'"),
+        [run_request_id],
+    )
 
 
 @contextmanager

@@ -26,8 +26,8 @@ class PairTrips:
     region: str
     region_id: int
     week: date
-    change_id: int
-    removals: int
+    revision: int
+    deletion_count: int
     file_ids: tuple[int, ...]
     """Files whose trips are in."""
     trip_ids: NDArray[np.int64]
@@ -43,8 +43,8 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         pair = connection.execute(
-            "SELECT w.region_id, w.change_id, w.removals, array("
-            "SELECT f.file_id FROM shifts_store.week_files f"
+            "SELECT w.region_id, w.revision, w.deletion_count, array("
+            "SELECT f.file_id FROM shifts_store.file_week_counts f"
             " WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id)"
             " FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
             " WHERE r.name = %s AND w.week = %s",
@@ -52,7 +52,7 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         ).fetchone()
         if pair is None:
             return None
-        region_id, change_id, removals, file_ids = pair
+        region_id, revision, deletion_count, file_ids = pair
         statement = sql.SQL(
             "COPY (SELECT trip_id, (extract(epoch FROM started_at - {week}::timestamp) * 1000000)::bigint,"
             " ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips"
@@ -69,7 +69,9 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         ]
     # Without trips there is one empty piece.
     trip_ids, moments, ends = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return PairTrips(region, region_id, week, change_id, removals, tuple(file_ids), trip_ids, moments, ends)
+    return PairTrips(
+        region, region_id, week, revision, deletion_count, tuple(file_ids), trip_ids, moments, ends
+    )
 
 
 def replace_layer(
@@ -82,17 +84,17 @@ def replace_layer(
     """
     with connection.transaction():
         row = connection.execute(
-            "SELECT removals FROM shifts_store.region_weeks WHERE region_id = %s AND week = %s FOR UPDATE",
+            "SELECT deletion_count FROM shifts_store.region_weeks WHERE region_id = %s AND week = %s FOR UPDATE",
             [pair.region_id, pair.week],
         ).fetchone()
-        if row != (pair.removals,):
+        if row != (pair.deletion_count,):
             return False
         write(connection)
         connection.execute(
             sql.SQL(
                 "UPDATE shifts_store.region_weeks SET {change} = %s, {at} = now()"
                 " WHERE region_id = %s AND week = %s"
-            ).format(change=sql.Identifier(f"{layer}_change_id"), at=sql.Identifier(f"{layer}_at")),
-            [pair.change_id, pair.region_id, pair.week],
+            ).format(change=sql.Identifier(f"{layer}_revision"), at=sql.Identifier(f"{layer}_at")),
+            [pair.revision, pair.region_id, pair.week],
         )
     return True

@@ -23,7 +23,7 @@ _DUE = sql.SQL(
     WHERE s.{stale}
       AND NOT EXISTS (SELECT FROM shifts_store.refresh_attempts a
                       WHERE a.region_id = s.region_id AND a.week = s.week
-                        AND a.layer = {layer} AND a.retry_at > now())
+                        AND a.derived_table = {layer} AND a.retry_at > now())
     """
 )
 
@@ -71,7 +71,7 @@ def due_among(
 def waiting_trips(connection: psycopg.Connection) -> int:
     """How many trips are not aggregated yet."""
     row = connection.execute(
-        "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.week_files WHERE NOT aggregated"
+        "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.file_week_counts WHERE NOT aggregated"
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -92,10 +92,10 @@ def begin(connection: psycopg.Connection, layer: Layer, region: str, week: date,
     connection.execute(
         """
         INSERT INTO shifts_store.refresh_attempts AS a
-            (region_id, week, layer, attempts, run_id, started_at, retry_at, error)
+            (region_id, week, derived_table, attempts, run_id, started_at, retry_at, error)
         SELECT region_id, %(week)s, %(layer)s, 1, %(run)s, now(), now() + %(first)s, %(error)s
         FROM shifts_store.regions WHERE name = %(region)s
-        ON CONFLICT (region_id, week, layer) DO UPDATE
+        ON CONFLICT (region_id, week, derived_table) DO UPDATE
         SET attempts = a.attempts + 1, run_id = excluded.run_id, started_at = excluded.started_at,
             retry_at = excluded.started_at + least(%(first)s * 2 ^ least(a.attempts, 20), %(longest)s),
             error = excluded.error
@@ -120,7 +120,7 @@ def fail(connection: psycopg.Connection, layer: Layer, region: str, week: date, 
         UPDATE shifts_store.refresh_attempts
         SET error = %s, retry_at = now() + (retry_at - started_at)
         WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = %s)
-          AND week = %s AND layer = %s
+          AND week = %s AND derived_table = %s
         """,
         [error, region, week, layer],
     )
@@ -132,7 +132,7 @@ def end(connection: psycopg.Connection, layer: Layer, region: str, week: date) -
     connection.execute(
         "DELETE FROM shifts_store.refresh_attempts"
         " WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = %s)"
-        " AND week = %s AND layer = %s",
+        " AND week = %s AND derived_table = %s",
         [region, week, layer],
     )
     connection.commit()

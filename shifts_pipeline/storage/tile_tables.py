@@ -8,7 +8,7 @@ from shifts_core.tiles.build import Tile
 from shifts_pipeline.storage.region_week import PairTrips
 
 _TYPES = ("int4", "date", "int4", "int4", "bytea", "bytea", "bytea")
-_COLUMNS = "region_id, week, tile, trips, leaves, codes, rests"
+_COLUMNS = "region_id, week, tile, trips, leaves, high_bits, low_bits"
 
 
 def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
@@ -21,14 +21,14 @@ def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Conn
         for number, tile in enumerate(tiles):
             copy.write_row((*where, number, tile.trips, tile.leaves, tile.codes, tile.rests))
     # Drawn apart: where the tables are sharded, nothing volatile may be in an update.
-    version = connection.execute("SELECT nextval('shifts_store.changes')").fetchone()
+    version = connection.execute("SELECT nextval('shifts_store.revisions')").fetchone()
     assert version is not None
     connection.execute(
-        "UPDATE shifts_store.region_weeks SET tiles_version = %s WHERE region_id = %s AND week = %s",
+        "UPDATE shifts_store.region_weeks SET tiles_revision = %s WHERE region_id = %s AND week = %s",
         [*version, *where],
     )
     connection.execute(
-        "UPDATE shifts_store.week_files SET aggregated = true"
+        "UPDATE shifts_store.file_week_counts SET aggregated = true"
         " WHERE region_id = %s AND week = %s AND file_id = ANY (%s) AND NOT aggregated",
         [*where, list(pair.file_ids)],
     )
@@ -40,7 +40,7 @@ def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:
         """
         SELECT coalesce((SELECT sum(trips) FROM shifts_store.weekly_trip_tiles
                          WHERE region_id = %(region)s AND week = %(week)s), 0)::bigint,
-               coalesce((SELECT sum(trips) FROM shifts_store.week_files
+               coalesce((SELECT sum(trips) FROM shifts_store.file_week_counts
                          WHERE region_id = %(region)s AND week = %(week)s AND aggregated), 0)::bigint
         """,
         {"region": pair.region_id, "week": pair.week},

@@ -39,7 +39,7 @@ def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]
             f" or more than {WEEKS_AHEAD} weeks ahead"
         )
     failed = connection.execute(
-        "SELECT r.name, a.week, a.layer, a.attempts, a.error, count(*) OVER ()"
+        "SELECT r.name, a.week, a.derived_table, a.attempts, a.error, count(*) OVER ()"
         " FROM shifts_store.refresh_attempts a JOIN shifts_store.regions r USING (region_id)"
         " JOIN shifts_store.stale_weeks USING (region_id, week)"
         " WHERE a.attempts > 1 OR a.retry_at <= now() OR a.error <> %s ORDER BY a.started_at DESC LIMIT %s",

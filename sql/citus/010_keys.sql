@@ -17,4 +17,4 @@ END
 $$;
 
 -- The ledger stays on the coordinator: it tells listeners by a trigger, which no table on several nodes can do.
-ALTER TABLE shifts_store.week_files DROP CONSTRAINT IF EXISTS week_files_file_id_fkey;
+ALTER TABLE shifts_store.file_week_counts DROP CONSTRAINT IF EXISTS file_week_counts_file_id_fkey;

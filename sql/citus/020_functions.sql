@@ -29,80 +29,80 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION shifts_store.touch_weeks(region_ids integer[], weeks date[], removed boolean)
+CREATE OR REPLACE FUNCTION shifts_store.mark_stale(region_ids integer[], weeks date[], deleted boolean)
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO shifts_store.region_weeks AS w (region_id, week, change_id, changed_at, stale_since, removals)
-    SELECT p.region_id, p.week, nextval('shifts_store.changes'), clock_timestamp(), clock_timestamp(),
-           touch_weeks.removed::integer
+    INSERT INTO shifts_store.region_weeks AS w (region_id, week, revision, changed_at, stale_since, deletion_count)
+    SELECT p.region_id, p.week, nextval('shifts_store.revisions'), clock_timestamp(), clock_timestamp(),
+           mark_stale.deleted::integer
     FROM (SELECT DISTINCT u.region_id, u.week
-          FROM unnest(touch_weeks.region_ids, touch_weeks.weeks) AS u (region_id, week)
+          FROM unnest(mark_stale.region_ids, mark_stale.weeks) AS u (region_id, week)
           ORDER BY u.region_id, u.week) AS p
     -- The number was drawn before the row was locked: a change that waited may have a smaller one than that before
     -- it. It is another one, and that is all that counts.
     ON CONFLICT (region_id, week) DO UPDATE
-    SET change_id = excluded.change_id,
+    SET revision = excluded.revision,
         changed_at = excluded.changed_at,
-        stale_since = CASE WHEN w.aggregates_change_id = w.change_id AND w.clusters_change_id = w.change_id
+        stale_since = CASE WHEN w.aggregates_revision = w.revision AND w.clusters_revision = w.revision
                            THEN excluded.changed_at ELSE w.stale_since END,
-        removals = w.removals + excluded.removals;
+        deletion_count = w.deletion_count + excluded.deletion_count;
     PERFORM pg_notify('shifts_weeks', '');
 END
 $$;
 
-CREATE OR REPLACE FUNCTION shifts_store.book_file(
+CREATE OR REPLACE FUNCTION shifts_store.record_file(
     file_id bigint, region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[])
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO shifts_store.week_files (region_id, week, file_id, trips, first_at, last_at)
-    SELECT u.region_id, u.week, book_file.file_id, u.trips, u.first_at, u.last_at
-    FROM unnest(book_file.region_ids, book_file.weeks, book_file.trips, book_file.first_at, book_file.last_at)
+    INSERT INTO shifts_store.file_week_counts (region_id, week, file_id, trips, first_at, last_at)
+    SELECT u.region_id, u.week, record_file.file_id, u.trips, u.first_at, u.last_at
+    FROM unnest(record_file.region_ids, record_file.weeks, record_file.trips, record_file.first_at, record_file.last_at)
          AS u (region_id, week, trips, first_at, last_at);
-    PERFORM shifts_store.touch_weeks(book_file.region_ids, book_file.weeks, false);
+    PERFORM shifts_store.mark_stale(record_file.region_ids, record_file.weeks, false);
 END
 $$;
 
 CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
-RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_state bigint, is_pending boolean)
+RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_revision bigint, is_pending boolean)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     id integer;
 BEGIN
     SELECT r.region_id INTO id FROM shifts_store.regions r WHERE r.name = wanted;
-    SELECT sum(w.tiles_version) INTO tiles_state FROM shifts_store.region_weeks w WHERE w.region_id = id;
-    IF tiles_state IS NULL THEN
+    SELECT sum(w.tiles_revision) INTO tiles_revision FROM shifts_store.region_weeks w WHERE w.region_id = id;
+    IF tiles_revision IS NULL THEN
         RETURN;
     END IF;
     region_id := id;
-    first_at := (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = id);
-    last_at := (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = id);
-    is_pending := EXISTS (SELECT FROM shifts_store.week_files f WHERE f.region_id = id AND NOT f.aggregated);
+    first_at := (SELECT min(f.first_at) FROM shifts_store.file_week_counts f WHERE f.region_id = id);
+    last_at := (SELECT max(f.last_at) FROM shifts_store.file_week_counts f WHERE f.region_id = id);
+    is_pending := EXISTS (SELECT FROM shifts_store.file_week_counts f WHERE f.region_id = id AND NOT f.aggregated);
     RETURN NEXT;
 END
 $$;
 
-CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
+CREATE OR REPLACE FUNCTION shifts_store.tile_high_bits(
     region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT substring(t.codes FROM u.start + 1 FOR u.size)
+    SELECT substring(t.high_bits FROM u.start + 1 FOR u.size)
     FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
     LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
     ORDER BY u.number;
 END
 $$;
 
-CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
+CREATE OR REPLACE FUNCTION shifts_store.tile_low_bits(
     region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT substring(t.rests FROM u.start + 1 FOR u.size)
+    SELECT substring(t.low_bits FROM u.start + 1 FOR u.size)
     FROM unnest(weeks, tiles, starts, sizes) WITH ORDINALITY AS u (week, tile, start, size, number)
     LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.tile = u.tile
     ORDER BY u.number;

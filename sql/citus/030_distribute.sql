@@ -1,7 +1,7 @@
 -- Which tables are spread over the workers, by region, and which are on every node; on the coordinator, once it knows
 -- its workers. What is not named here stays on the coordinator: the ledger and its totals, rejects, idempotency keys.
 --
--- The books of a pair of region and week (region_weeks, week_files) are with its trips, so that one transaction
+-- The books of a pair of region and week (region_weeks, file_week_counts) are with its trips, so that one transaction
 -- on one worker shows both or neither: a refresh that saw the books of a load without its trips would lose them.
 
 DO $$
@@ -10,7 +10,7 @@ DECLARE
     -- The first one decides which region is where; the others are with it.
     by_region  text[] := ARRAY[
         'shifts_store.region_weeks',
-        'shifts_store.week_files',
+        'shifts_store.file_week_counts',
         'shifts_store.trips',
         'shifts_store.trip_clusters',
         'shifts_store.trip_cluster_members',

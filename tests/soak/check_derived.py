@@ -45,7 +45,7 @@ class DerivedCheck:
         stored = [
             (trips, bytes(leaves), bytes(codes), bytes(rests))
             for trips, leaves, codes, rests in self._platform.query(
-                "SELECT trips, leaves, codes, rests FROM shifts_store.weekly_trip_tiles"
+                "SELECT trips, leaves, high_bits, low_bits FROM shifts_store.weekly_trip_tiles"
                 " WHERE region_id = %s AND week = %s ORDER BY tile",
                 [pair.region_id, pair.week],
             )

@@ -86,7 +86,7 @@ def _open_work(platform: SoakPlatform) -> dict[str, list[str]]:
         "endings that were not announced": _rows(
             platform.query(
                 "SELECT file_id, name, status, finished_at FROM shifts_store.trip_files"
-                " WHERE kind = 'file' AND announced_at IS NULL"
+                " WHERE kind = 'file' AND published_at IS NULL"
             )
         ),
         "stale pairs": _rows(

@@ -76,7 +76,7 @@ BEGIN
     END IF;
     INSERT INTO shifts_store.trip_files
         (kind, uri, name, version, size_bytes, content_hash, status, rows_loaded, task_id,
-         started_at, finished_at, announced_at)
+         started_at, finished_at, published_at)
     VALUES ('json', 'api:' || name, name, '1', post_trips.size_bytes, post_trips.fingerprint, 'loaded',
             cardinality(regions), task, clock_timestamp(), clock_timestamp(), clock_timestamp())
     RETURNING file_id INTO list_id;
@@ -101,7 +101,7 @@ BEGIN
         SELECT g.region_id, g.week, count(*) AS trips, min(g.started_at) AS first_at, max(g.started_at) AS last_at
         FROM given g GROUP BY g.region_id, g.week
     )
-    SELECT shifts_store.book_file(list_id, array_agg(p.region_id), array_agg(p.week), array_agg(p.trips),
+    SELECT shifts_store.record_file(list_id, array_agg(p.region_id), array_agg(p.week), array_agg(p.trips),
                                   array_agg(p.first_at), array_agg(p.last_at))
     FROM pairs p INTO booked;
 

@@ -13,14 +13,14 @@ $$;
 -- A region by its name, no row for one that never had trips: its first and its last trip, a number that is another
 -- one whenever any of its tiles changed, and whether there are trips that no tile has yet.
 CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
-RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_state bigint, is_pending boolean)
+RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_revision bigint, is_pending boolean)
 LANGUAGE sql STABLE AS $$
     SELECT r.region_id,
-           (SELECT min(f.first_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id),
-           (SELECT max(f.last_at) FROM shifts_store.week_files f WHERE f.region_id = r.region_id),
+           (SELECT min(f.first_at) FROM shifts_store.file_week_counts f WHERE f.region_id = r.region_id),
+           (SELECT max(f.last_at) FROM shifts_store.file_week_counts f WHERE f.region_id = r.region_id),
            -- Each version only rises, so their sum does with every change, in whatever order changes are committed.
-           (SELECT sum(w.tiles_version)::bigint FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id),
-           EXISTS (SELECT FROM shifts_store.week_files f WHERE f.region_id = r.region_id AND NOT f.aggregated)
+           (SELECT sum(w.tiles_revision)::bigint FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id),
+           EXISTS (SELECT FROM shifts_store.file_week_counts f WHERE f.region_id = r.region_id AND NOT f.aggregated)
     FROM shifts_store.regions r
     WHERE r.name = wanted AND EXISTS (SELECT FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id)
 $$;
@@ -42,7 +42,7 @@ DECLARE
 BEGIN
     SELECT min(f.file_id), max(f.file_id), min(f.week), max(f.week) + 6
     INTO first_file, last_file, monday, sunday
-    FROM shifts_store.week_files f
+    FROM shifts_store.file_week_counts f
     WHERE f.region_id = region AND f.week BETWEEN first_week AND last_week AND NOT f.aggregated;
     IF first_file IS NULL THEN
         RETURN;
@@ -67,7 +67,7 @@ BEGIN
         GROUP BY t.file_id, t.tableoid
     ) AS c
     -- No join: a plan from stale statistics would compare every file with every other.
-    WHERE (SELECT NOT f.aggregated FROM shifts_store.week_files f
+    WHERE (SELECT NOT f.aggregated FROM shifts_store.file_week_counts f
            WHERE f.region_id = region AND f.week = c.week AND f.file_id = c.file_id)
     GROUP BY c.week;
 END

@@ -12,24 +12,24 @@
 -- many decimals are the very value of every trip of the leaf, else the bits of the float64 as a signed number,
 -- all but the sign inverted for negative values. `offset` is a key less the key of `low`, `shift` the number of
 -- bits that the largest offset has beyond 15.
--- `codes`: offset >> shift as uint16; first of all trips' origin lon, then origin lat, destination lon and lat.
--- `rests`: the lowest `shift` bits of the offsets, in as many bytes as that takes (none, mostly), in the same order.
+-- `high_bits`: offset >> shift as uint16; first of all trips' origin lon, then origin lat, destination lon and lat.
+-- `low_bits`: the lowest `shift` bits of the offsets, in as many bytes as that takes (none, mostly), in the same order.
 
--- Pieces of the codes, or of the rests, of a region's tiles, in the order of the arrays; starts count from 0.
-CREATE OR REPLACE FUNCTION shifts_store.tile_codes(
+-- Ranges of the high bits, or of the low bits, of a region's tiles, in the order of the arrays; starts count from 0.
+CREATE OR REPLACE FUNCTION shifts_store.tile_high_bits(
     region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE sql STABLE AS $$
-    SELECT (SELECT substring(t.codes FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
+    SELECT (SELECT substring(t.high_bits FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
             WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
     FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
 $$;
 
-CREATE OR REPLACE FUNCTION shifts_store.tile_rests(
+CREATE OR REPLACE FUNCTION shifts_store.tile_low_bits(
     region integer, weeks date[], tiles integer[], starts integer[], sizes integer[])
 RETURNS SETOF bytea
 LANGUAGE sql STABLE AS $$
-    SELECT (SELECT substring(t.rests FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
+    SELECT (SELECT substring(t.low_bits FROM u.start + 1 FOR u.size) FROM shifts_store.weekly_trip_tiles t
             WHERE t.region_id = region AND t.week = u.week AND t.tile = u.tile)
     FROM unnest(weeks, tiles, starts, sizes) AS u (week, tile, start, size)
 $$;

@@ -17,7 +17,7 @@ SELECT m.cluster_id, m.trip_id FROM shifts_store.trip_cluster_members m;
 -- Always as fresh as the trips: loads book their weeks in the transaction that brings the rows.
 CREATE OR REPLACE VIEW shifts.weekly AS
 SELECT r.name AS region, f.week, sum(f.trips)::bigint AS trips
-FROM shifts_store.week_files f JOIN shifts_store.regions r USING (region_id)
+FROM shifts_store.file_week_counts f JOIN shifts_store.regions r USING (region_id)
 GROUP BY r.name, f.week;
 
 CREATE OR REPLACE VIEW shifts.files AS

@@ -100,7 +100,7 @@ def test_stale_pairs_are_counted_from_an_index_of_them_alone(trips_db: psycopg.C
         trips_db.execute("SET LOCAL enable_seqscan = off")
         plan = trips_db.execute(
             "EXPLAIN SELECT count(*), min(stale_since) FROM shifts_store.region_weeks"
-            " WHERE aggregates_change_id <> change_id OR clusters_change_id <> change_id"
+            " WHERE aggregates_revision <> revision OR clusters_revision <> revision"
         ).fetchall()
     assert any("region_weeks_stale" in line for (line,) in plan)
 

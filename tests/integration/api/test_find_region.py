@@ -4,17 +4,17 @@ import psycopg
 
 _BOOK = """
     WITH lists AS (
-        INSERT INTO shifts_store.trip_files (kind, uri, name, version, status, announced_at)
+        INSERT INTO shifts_store.trip_files (kind, uri, name, version, status, published_at)
         SELECT 'json', %(name)s || n, %(name)s || n, '1', 'loaded', now() FROM generate_series(1, %(lists)s) AS n
         RETURNING file_id
     )
-    INSERT INTO shifts_store.week_files (region_id, week, file_id, trips, first_at, last_at, aggregated)
+    INSERT INTO shifts_store.file_week_counts (region_id, week, file_id, trips, first_at, last_at, aggregated)
     SELECT r.region_id, '2018-05-28', l.file_id, 1, m.moment, m.moment, true
     FROM lists l, shifts_store.region_ids(ARRAY[%(name)s]) AS r,
          LATERAL (SELECT timestamp '2018-05-28' + l.file_id * interval '1 second' AS moment) AS m
 """
 _PAIR = """
-    INSERT INTO shifts_store.region_weeks (region_id, week, change_id, changed_at, stale_since)
+    INSERT INTO shifts_store.region_weeks (region_id, week, revision, changed_at, stale_since)
     SELECT region_id, '2018-05-28', 1, now(), now() FROM shifts_store.regions WHERE name = %s
 """
 
@@ -35,11 +35,11 @@ def test_finding_a_region_reads_no_more_when_many_lists_were_posted_to_a_week(
         trips_db.execute(_BOOK, {"name": region, "lists": lists})
         trips_db.execute(_PAIR, [region])
     trips_db.execute(
-        "VACUUM ANALYZE shifts_store.week_files, shifts_store.region_weeks, shifts_store.regions"
+        "VACUUM ANALYZE shifts_store.file_week_counts, shifts_store.region_weeks, shifts_store.regions"
     )
     found = trips_db.execute("SELECT first_at, last_at, is_pending FROM shifts_store.find_region('Many')")
     expected = trips_db.execute(
-        "SELECT min(first_at), max(last_at), false FROM shifts_store.week_files"
+        "SELECT min(first_at), max(last_at), false FROM shifts_store.file_week_counts"
         " WHERE file_id > (SELECT min(file_id) FROM shifts_store.trip_files) + 9"
     )
     assert found.fetchall() == expected.fetchall()

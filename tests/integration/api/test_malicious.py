@@ -68,7 +68,7 @@ def _written(service: Service, owner: psycopg.Connection) -> object:
     counts = owner.execute(
         "SELECT (SELECT count(*) FROM shifts_store.trips), (SELECT count(*) FROM shifts_store.trip_files),"
         " (SELECT count(*) FROM shifts_store.idempotency_keys),"
-        " (SELECT max(change_id) FROM shifts_store.region_weeks),"
+        " (SELECT max(revision) FROM shifts_store.region_weeks),"
         " (SELECT array_agg(name ORDER BY name) FROM shifts_store.regions),"
         " (SELECT array_agg(name ORDER BY name) FROM shifts_store.sources),"
         " (SELECT count(*) FROM pg_class)"

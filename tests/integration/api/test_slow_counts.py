@@ -46,7 +46,7 @@ def test_counts_of_many_waiting_trips_leave_connections_to_all_others(
 ) -> None:
     assert client.post("/trips", json=posted(trip(), trip())).status_code == 201
     # So many that looking at each would take long.
-    trips_db.execute("UPDATE shifts_store.week_files SET trips = 10000000")
+    trips_db.execute("UPDATE shifts_store.file_week_counts SET trips = 10000000")
     paths = [f"/trips/weekly?region=Turin&bbox=7,45,{8 + number},46" for number in range(QUESTIONS)]
     with ThreadPoolExecutor(QUESTIONS) as clients:
         with trips_db.transaction():
@@ -128,7 +128,9 @@ def test_tiles_that_do_not_come_in_time_are_a_slow_query_and_no_fault(
     client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     assert client.post("/trips", json=posted(trip(region="Slow"))).status_code == 201
-    trips_db.execute("UPDATE shifts_store.region_weeks SET tiles_version = nextval('shifts_store.changes')")
+    trips_db.execute(
+        "UPDATE shifts_store.region_weeks SET tiles_revision = nextval('shifts_store.revisions')"
+    )
     with trips_db.transaction():
         trips_db.execute("LOCK TABLE shifts_store.weekly_trip_tiles IN ACCESS EXCLUSIVE MODE")
         answer = client.get("/trips/weekly?region=Slow&bbox=7,45,8,46")

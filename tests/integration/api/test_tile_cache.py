@@ -152,7 +152,7 @@ def test_totals_are_those_of_what_is_held(options: ApiSettings, trips_db: psycop
             before = tiles.held_bytes
             # A pair is refreshed, without a change of its tiles.
             trips_db.execute(
-                "UPDATE shifts_store.region_weeks SET tiles_version = nextval('shifts_store.changes') + 1000000"
+                "UPDATE shifts_store.region_weeks SET tiles_revision = nextval('shifts_store.revisions') + 1000000"
                 " WHERE region_id = 3 AND week = '2014-01-06'"
             )
             await ask(connection, tiles, "Region 3")

@@ -16,7 +16,7 @@ from shifts_pipeline.storage.ingest import Ingestion, Outcome, ingest
 from shifts_pipeline.storage.ledger import Entry
 from tests.unit.core.trips.reading import DATES
 
-_EMPTIED = "trips, rejected_rows, week_files, region_weeks, trip_files"
+_EMPTIED = "trips, rejected_rows, file_week_counts, region_weeks, trip_files"
 
 OnProgress = Callable[[Entry, Progress], None]
 
@@ -47,7 +47,7 @@ class Loader:
         """Loads a file on a connection of its own, as a run that a sensor or a person requested."""
         with database.connect(self.url) as connection:
             job = self.ingestion(connection, run)
-            return ingest(name, replace(job, batch=None) if by_hand else job, on_progress)
+            return ingest(name, replace(job, run_request_id=None) if by_hand else job, on_progress)
 
     def ingestion(self, connection: psycopg.Connection, run: str) -> Ingestion:
         """What a run's files are loaded with."""
@@ -58,7 +58,7 @@ class Loader:
             dates=DATES,
             max_rejected_share=self.max_rejected_share,
             run_id=run,
-            batch=run,
+            run_request_id=run,
         )
 
     def empty(self) -> None:
@@ -92,7 +92,7 @@ class Loader:
                 """
                 SELECT f.name,
                     sum((SELECT count(*) FROM shifts_store.trips t WHERE t.file_id = f.file_id))::bigint,
-                    sum((SELECT coalesce(sum(trips), 0) FROM shifts_store.week_files w
+                    sum((SELECT coalesce(sum(trips), 0) FROM shifts_store.file_week_counts w
                          WHERE w.file_id = f.file_id))::bigint,
                     sum(CASE f.status WHEN 'loaded' THEN f.rows_loaded ELSE 0 END)::bigint
                 FROM shifts_store.trip_files f GROUP BY f.name

@@ -50,10 +50,10 @@ def test_two_that_register_a_version_at_the_same_time_queue_it_once(
 
 
 def test_a_version_that_comes_back_is_queued_as_if_it_were_new(connection: psycopg.Connection) -> None:
-    columns = "status, batch, requested_at, attempts, error"
+    columns = "status, run_request_id, requested_at, attempts, error"
     (file_id,) = _register(connection, A)
     new = _row(connection, columns, file_id)
-    ledger.requested(connection, [file_id], "batch")
+    ledger.requested(connection, [file_id], "request")
     ledger.update(connection, [file_id], status="superseded", error="replaced")
     queued_before = _row(connection, "queued_at", file_id)
     assert ledger.register(connection, [A]) == 1
@@ -67,7 +67,7 @@ def test_a_load_that_begins_again_has_no_end_and_its_new_end_is_news(
     (file_id,) = _register(connection, A)
     for status in ("loaded", "failed"):
         ledger.update(connection, [file_id], status="loading")
-        assert _row(connection, "finished_at, announced_at", file_id) == (None, None)
+        assert _row(connection, "finished_at, published_at", file_id) == (None, None)
         ledger.update(connection, [file_id], status=status)
         assert ledger.unannounced(connection, 10) == []
         connection.execute(ENDED_LONG_AGO)
@@ -117,7 +117,7 @@ def test_files_that_wait_for_a_retry_come_in_the_order_of_their_requests(
     files = [LandedFile(f"{n}.csv", f"file:///{n}.csv", "1", 1) for n in range(5)]
     ids = _register(connection, *files)
     for file_id in (ids[2], ids[0], ids[1]):
-        ledger.requested(connection, [file_id], f"batch {file_id}")
+        ledger.requested(connection, [file_id], f"request {file_id}")
     found = [entry.file_id for entry in ledger.unfinished(connection, 2)]
     assert found == [ids[2], ids[0], ids[3], ids[4]]
 
@@ -126,9 +126,9 @@ def test_files_of_a_run_that_a_worker_has_begun_do_not_wait_with_the_others(
     connection: psycopg.Connection,
 ) -> None:
     begun, waiting = _register(connection, A, B)
-    ledger.requested(connection, [begun, waiting], "batch")
+    ledger.requested(connection, [begun, waiting], "request")
     ledger.update(connection, [begun], status="loading")
-    assert [entry.file_id for entry in ledger.open_files_of(connection, "batch")] == [waiting]
+    assert [entry.file_id for entry in ledger.open_files_of(connection, "request")] == [waiting]
 
 
 def test_the_lock_of_versions_keeps_others_away_and_tells_whether_the_original_is_loaded(

@@ -1,13 +1,13 @@
-"""What loads and removals leave in the rows of (region, week) pairs, their tiles and the counts of files."""
+"""What loads and deletions leave in the rows of (region, week) pairs, their tiles and the counts of files."""
 
 import psycopg
 
 from tests.integration.loading.loading import Loader
 from tests.unit.core.trips.reading import HEADER, LINE
 
-COMPUTE = "UPDATE shifts_store.region_weeks SET {}_change_id = change_id"
-COUNTED = "SELECT removals, tiles_version FROM shifts_store.region_weeks"
-AGGREGATED = "SELECT bool_or(aggregated) FROM shifts_store.week_files"
+COMPUTE = "UPDATE shifts_store.region_weeks SET {}_revision = revision"
+COUNTED = "SELECT deletion_count, tiles_revision FROM shifts_store.region_weeks"
+AGGREGATED = "SELECT bool_or(aggregated) FROM shifts_store.file_week_counts"
 
 
 def _stale_since(loader: Loader) -> object:
@@ -37,7 +37,7 @@ def test_only_a_replaced_file_counts_as_a_removal_and_drops_the_tiles_of_its_pai
     for name, rows in (("a.csv", 1), ("b.csv", 2)):
         loader.put(name, HEADER + rows * LINE)
         loader.load(name)
-    loader.execute("UPDATE shifts_store.week_files SET aggregated = true")
+    loader.execute("UPDATE shifts_store.file_week_counts SET aggregated = true")
     loader.execute("DELETE FROM shifts_store.weekly_trip_tiles")
     loader.execute(
         "INSERT INTO shifts_store.weekly_trip_tiles"
@@ -51,8 +51,8 @@ def test_only_a_replaced_file_counts_as_a_removal_and_drops_the_tiles_of_its_pai
     loader.load("a.csv")
     assert loader.query(AGGREGATED) == [(False,)]
     assert loader.query("SELECT FROM shifts_store.weekly_trip_tiles") == []
-    ((removals, version),) = loader.query(COUNTED)
-    assert removals == 1
+    ((deletion_count, version),) = loader.query(COUNTED)
+    assert deletion_count == 1
     assert version > 0
 
 

@@ -28,7 +28,7 @@ def make_stale(pipeline: Pipeline, regions: int, weeks: int) -> None:
         f"INSERT INTO shifts_store.regions (name) SELECT 'R' || n FROM generate_series(1, {regions}) n"
     )
     pipeline.execute(
-        "INSERT INTO shifts_store.region_weeks (region_id, week, change_id, changed_at, stale_since)"
+        "INSERT INTO shifts_store.region_weeks (region_id, week, revision, changed_at, stale_since)"
         " SELECT region_id, date '2018-01-01' + 7 * w, 1, now(), now() - interval '5 min'"
         " + region_id * interval '1 ms'"
         f" FROM shifts_store.regions, generate_series(0, {weeks - 1}) w"
@@ -98,7 +98,7 @@ def test_runs_that_are_queued_are_not_requested_again_and_the_next_pairs_follow(
     (first, *_) = pipeline.instance.get_runs()
     pipeline.instance.delete_run(first.run_id)
     pipeline.execute(
-        "UPDATE shifts_store.region_weeks SET aggregates_change_id = change_id WHERE region_id <= 20"
+        "UPDATE shifts_store.region_weeks SET aggregates_revision = revision WHERE region_id <= 20"
     )
     (following,) = pipeline.tick(stale_weeks).run_requests
     assert areas([following]) == [("R21|2018-01-01", "R30|2018-12-10")]
@@ -139,7 +139,7 @@ def test_runs_with_aggregates_leave_dagsters_queue_first(pipeline: Pipeline) -> 
     make_stale(pipeline, 100, 50)
     (request, *_) = pipeline.tick(stale_weeks).run_requests
     assert request.tags["dagster/priority"] == "1"
-    pipeline.execute("UPDATE shifts_store.region_weeks SET aggregates_change_id = change_id")
+    pipeline.execute("UPDATE shifts_store.region_weeks SET aggregates_revision = revision")
     (request, *_) = pipeline.tick(stale_weeks).run_requests
     assert request.asset_selection == [CLUSTERS]
     assert request.tags["dagster/priority"] == "0"
@@ -207,7 +207,8 @@ def test_files_that_wait_for_their_runs_hide_no_new_ones(
         (request,) = pipeline.tick(queued_files).run_requests
         create_run(pipeline, "load_trip_files", request)
         assert pipeline.query(
-            "SELECT count(*) FROM shifts_store.trip_files WHERE batch = %s", request.tags["shifts/batch"]
+            "SELECT count(*) FROM shifts_store.trip_files WHERE run_request_id = %s",
+            request.tags["shifts/run_request_id"],
         ) == [(expected,)]
 
 

@@ -272,7 +272,7 @@ def test_an_ending_that_nobody_was_told_is_announced_by_the_sensor(
     with psycopg.connect(pipeline.url) as connection:
         connection.execute(
             "UPDATE shifts_store.trip_files"
-            " SET announced_at = NULL, finished_at = now() - interval '1 minute', run_id = 'lost'"
+            " SET published_at = NULL, finished_at = now() - interval '1 minute', run_id = 'lost'"
         )
     pipeline.tick(queued_files)
     assert feed(pipeline, dagster_database_url) == [("file.loaded", "a.csv")] * 2

@@ -55,7 +55,7 @@ def answers(url: str) -> list[list[tuple[Any, ...]]]:
         ),
         *(
             ask(url, f"SELECT * FROM shifts_store.{name}{pieces}", turin)
-            for name in ("tile_codes", "tile_rests")
+            for name in ("tile_high_bits", "tile_low_bits")
         ),
         ask(url, "SELECT * FROM shifts_store.region_ids('{Turin,Prague,Nowhere}') ORDER BY 1"),
         ask(url, "SELECT * FROM shifts_store.source_ids('{baba_car}')"),

@@ -28,7 +28,7 @@ class NoStopError(Exception):
 
 def cluster_errors(pipeline: Pipeline) -> list[tuple[Any, ...]]:
     return pipeline.query(
-        "SELECT r.name, a.layer, a.attempts, a.error FROM shifts_store.refresh_attempts a"
+        "SELECT r.name, a.derived_table, a.attempts, a.error FROM shifts_store.refresh_attempts a"
         " JOIN shifts_store.regions r USING (region_id) ORDER BY 1, 2"
     )
 

@@ -59,7 +59,7 @@ TAMPERED = {
         {"rejected rows differ from the file"},
     ),
     "a byte of a tile is changed": (
-        "UPDATE shifts_store.weekly_trip_tiles SET codes = set_byte(codes, 3, get_byte(codes, 3) # 16)"
+        "UPDATE shifts_store.weekly_trip_tiles SET high_bits = set_byte(high_bits, 3, get_byte(high_bits, 3) # 16)"
         f" WHERE {FIRST_TILE}",
         {"tiles differ from a fresh computation"},
     ),

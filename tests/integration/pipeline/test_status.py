@@ -30,7 +30,7 @@ def test_status_names_pairs_that_failed_and_weeks_without_a_partition(
     assert said(pipeline, capsys) == ["stale (region, week) pairs: 0 to group, 0 to aggregate"]
     pipeline.execute("INSERT INTO shifts_store.regions (name) VALUES ('Turin'), ('Prague')")
     pipeline.execute(
-        "INSERT INTO shifts_store.region_weeks (region_id, week, change_id, changed_at, stale_since)"
+        "INSERT INTO shifts_store.region_weeks (region_id, week, revision, changed_at, stale_since)"
         " SELECT region_id, week, 1, now(), now() - interval '1 hour' FROM shifts_store.regions,"
         " (VALUES (date '1999-12-27'), (date '2018-05-28')) AS weeks (week)"
     )

@@ -105,7 +105,7 @@ def test_a_pair_can_be_materialized_by_hand_and_stays_the_same(pipeline: Pipelin
 def before_the_calendar(pipeline: Pipeline) -> None:
     """A stale pair of a week that has no partition, as when `SHIFTS_FIRST_WEEK` was earlier once."""
     pipeline.execute(
-        "INSERT INTO shifts_store.region_weeks (region_id, week, change_id, changed_at, stale_since)"
+        "INSERT INTO shifts_store.region_weeks (region_id, week, revision, changed_at, stale_since)"
         " SELECT region_id, week, 1, now(), now() - interval '1 day' FROM shifts_store.regions,"
         " (VALUES (date '1999-12-27'), (date_trunc('week', now())::date + 7 * 53)) AS outside (week)"
     )

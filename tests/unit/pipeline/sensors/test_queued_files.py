@@ -37,7 +37,7 @@ def queued(name: str = "a.csv", **fields: object) -> Entry:
         rows_loaded=0,
         rows_rejected=0,
         task_id="t",
-        batch=None,
+        run_request_id=None,
         requested_at=None,
         attempts=0,
         run_id=None,
@@ -67,45 +67,45 @@ def test_a_file_whose_name_dagster_cannot_index_fails_with_the_reason() -> None:
 
 
 def test_a_file_whose_run_is_on_its_way_gets_no_second_one() -> None:
-    entry = queued(batch="b", requested_at=NOW - timedelta(hours=1), attempts=1)
+    entry = queued(run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=1)
     assert decide(entry, runs={"b": False}) == Plan([], [])
 
 
 def test_a_request_gets_time_to_become_a_run() -> None:
-    entry = queued(batch="b", requested_at=NOW - SUBMISSION_TAKES + timedelta(seconds=1), attempts=1)
+    entry = queued(run_request_id="b", requested_at=NOW - SUBMISSION_TAKES + timedelta(seconds=1), attempts=1)
     assert decide(entry) == Plan([], [])
 
 
 def test_a_request_that_never_became_a_run_is_made_again() -> None:
-    entry = queued(batch="b", requested_at=NOW - SUBMISSION_TAKES, attempts=1)
+    entry = queued(run_request_id="b", requested_at=NOW - SUBMISSION_TAKES, attempts=1)
     assert decide(entry).request == [entry]
 
 
 def test_a_request_gets_that_time_whatever_became_of_others() -> None:
-    entry = queued(batch="b", requested_at=NOW - SUBMISSION_TAKES + timedelta(seconds=1), attempts=0)
+    entry = queued(run_request_id="b", requested_at=NOW - SUBMISSION_TAKES + timedelta(seconds=1), attempts=0)
     assert decide(entry, runs={"c": True}) == Plan([], [])
 
 
 def test_a_file_whose_worker_died_is_requested_again() -> None:
-    entry = queued(status="loading", batch="b", requested_at=NOW - timedelta(seconds=31), attempts=1)
+    entry = queued(status="loading", run_request_id="b", requested_at=NOW - timedelta(seconds=31), attempts=1)
     assert decide(entry, runs={"b": True}).request == [entry]
 
 
 def test_a_file_that_a_living_worker_holds_is_left_alone() -> None:
-    entry = queued(status="loading", batch="b", requested_at=NOW - timedelta(hours=1), attempts=1)
+    entry = queued(status="loading", run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=1)
     assert decide(entry, being_loaded=True, runs={"b": True}) == Plan([], [])
 
 
 def test_every_retry_comes_within_a_minute() -> None:
     for attempts in range(1, MAX_ATTEMPTS):
-        entry = queued(batch="b", requested_at=NOW - timedelta(seconds=59), attempts=attempts)
+        entry = queued(run_request_id="b", requested_at=NOW - timedelta(seconds=59), attempts=attempts)
         assert decide(entry, runs={"b": True}).request == [entry]
 
 
 def test_a_file_on_which_run_after_run_died_fails_with_the_last_word() -> None:
     entry = queued(
         status="loading",
-        batch="b",
+        run_request_id="b",
         requested_at=NOW - timedelta(hours=1),
         attempts=MAX_ATTEMPTS,
         error="MemoryError: no",
@@ -116,7 +116,7 @@ def test_a_file_on_which_run_after_run_died_fails_with_the_last_word() -> None:
 
 
 def test_a_file_is_not_given_up_for_what_others_of_its_run_or_the_machine_did() -> None:
-    entry = queued(batch="b", requested_at=NOW - timedelta(seconds=30), attempts=1000 * MAX_ATTEMPTS)
+    entry = queued(run_request_id="b", requested_at=NOW - timedelta(seconds=30), attempts=1000 * MAX_ATTEMPTS)
     assert decide(entry, runs={"b": True}) == Plan([entry], [])
 
 
@@ -182,7 +182,7 @@ def test_the_newer_versions_of_a_file_count_towards_its_runs_bytes() -> None:
 def test_a_retry_waits_twice_as_long_each_time_up_to_half_a_minute(attempts: int, wait: int) -> None:
     for early, requested in ((1, []), (0, [1])):
         at = NOW - timedelta(seconds=wait - early)
-        entry = queued(batch="b", requested_at=at, attempts=attempts)
+        entry = queued(run_request_id="b", requested_at=at, attempts=attempts)
         assert [e.file_id for e in decide(entry, runs={"b": True}).request] == requested
 
 
@@ -201,18 +201,18 @@ def test_the_length_of_a_name_is_counted_in_bytes(characters: int, fits: bool) -
 
 
 def test_one_file_left_alone_keeps_no_other_from_its_run() -> None:
-    held = queued("a.csv", file_id=1, status="loading", batch="b", attempts=1)
-    at_work = queued("b.csv", file_id=2, batch="c", attempts=1)
+    held = queued("a.csv", file_id=1, status="loading", run_request_id="b", attempts=1)
+    at_work = queued("b.csv", file_id=2, run_request_id="c", attempts=1)
     too_long = queued("x" * 2000, file_id=3)
     given_up = queued(
         "d.csv",
         file_id=4,
         status="loading",
-        batch="b",
+        run_request_id="b",
         attempts=MAX_ATTEMPTS,
         requested_at=NOW - timedelta(hours=1),
     )
-    waits = queued("e.csv", file_id=5, batch="b", attempts=1, requested_at=NOW)
+    waits = queued("e.csv", file_id=5, run_request_id="b", attempts=1, requested_at=NOW)
     new = queued("f.csv", file_id=6)
     decided = plan(
         [held, at_work, too_long, given_up, waits, new],
@@ -226,6 +226,6 @@ def test_one_file_left_alone_keeps_no_other_from_its_run() -> None:
 
 def test_a_file_one_attempt_before_the_last_is_tried_again() -> None:
     entry = queued(
-        status="loading", batch="b", requested_at=NOW - timedelta(hours=1), attempts=MAX_ATTEMPTS - 1
+        status="loading", run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=MAX_ATTEMPTS - 1
     )
     assert decide(entry, runs={"b": True}) == Plan([entry], [])
