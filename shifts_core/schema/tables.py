@@ -59,14 +59,14 @@ trip_files = Table(
     Column("rows_loaded", BigInteger, nullable=False),
     Column("rows_rejected", BigInteger, nullable=False),
     Column("task_id", Text, nullable=False),
-    Column("batch", Text),
+    Column("run_request_id", Text),
     Column("requested_at", DateTime(timezone=True)),
     Column("attempts", Integer, nullable=False),
     Column("run_id", Text),
     Column("queued_at", DateTime(timezone=True), nullable=False),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
-    Column("announced_at", DateTime(timezone=True)),
+    Column("published_at", DateTime(timezone=True)),
     Column("error", Text),
 )
 
@@ -96,19 +96,19 @@ region_weeks = Table(
     metadata,
     Column("region_id", Integer, ForeignKey("regions.region_id"), primary_key=True),
     Column("week", Date, primary_key=True),
-    Column("change_id", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     Column("changed_at", DateTime(timezone=True), nullable=False),
     Column("stale_since", DateTime(timezone=True), nullable=False),
-    Column("removals", BigInteger, nullable=False),
-    Column("aggregates_change_id", BigInteger, nullable=False),
+    Column("deletion_count", BigInteger, nullable=False),
+    Column("aggregates_revision", BigInteger, nullable=False),
     Column("aggregates_at", DateTime(timezone=True)),
-    Column("tiles_version", BigInteger, nullable=False),
-    Column("clusters_change_id", BigInteger, nullable=False),
+    Column("tiles_revision", BigInteger, nullable=False),
+    Column("clusters_revision", BigInteger, nullable=False),
     Column("clusters_at", DateTime(timezone=True)),
 )
 
-week_files = Table(
-    "week_files",
+file_week_counts = Table(
+    "file_week_counts",
     metadata,
     Column("region_id", Integer, primary_key=True),
     Column("week", Date, primary_key=True),
@@ -124,7 +124,7 @@ refresh_attempts = Table(
     metadata,
     Column("region_id", Integer, primary_key=True),
     Column("week", Date, primary_key=True),
-    Column("layer", Text, primary_key=True),
+    Column("derived_table", Text, primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
@@ -166,8 +166,8 @@ weekly_trip_tiles = Table(
     Column("tile", Integer, primary_key=True),
     Column("trips", Integer, nullable=False),
     Column("leaves", LargeBinary, nullable=False),
-    Column("codes", LargeBinary, nullable=False),
-    Column("rests", LargeBinary, nullable=False),
+    Column("high_bits", LargeBinary, nullable=False),
+    Column("low_bits", LargeBinary, nullable=False),
 )
 
 idempotency_keys = Table(
