@@ -11,10 +11,10 @@ from shifts_pipeline.assets.weekly_aggregates import weekly_aggregates
 from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
 from shifts_pipeline.jobs.names import LOAD_TRIP_FILES, REFRESH_WEEKS
 from shifts_pipeline.resources import (
+    ClusteringParameters,
     Feed,
     Landing,
     LoadLimits,
-    SimilarityParameters,
     TripsDatabase,
     WorkerLock,
 )
@@ -54,7 +54,7 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
             "load_limits": LoadLimits(
                 first_week=options.first_week.isoformat(), max_rejected_share=options.max_rejected_share
             ),
-            "similarity": SimilarityParameters(
+            "clustering": ClusteringParameters(
                 time_bin_minutes=options.time_bin_minutes,
                 eps_m=options.cluster_eps_m,
                 min_trips=options.cluster_min_trips,

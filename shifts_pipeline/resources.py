@@ -106,8 +106,8 @@ class LoadLimits(dg.ConfigurableResource["LoadLimits"]):
     max_rejected_share: float
 
 
-class SimilarityParameters(dg.ConfigurableResource["SimilarityParameters"]):
-    """What counts as similar; metres and minutes."""
+class ClusteringParameters(dg.ConfigurableResource["ClusteringParameters"]):
+    """Parameters of the clustering estimator, in metres and minutes."""
 
     time_bin_minutes: int
     eps_m: float

@@ -15,7 +15,7 @@ from shifts_pipeline.assets.decoration import optional_metadata, printable
 from shifts_pipeline.assets.raw_trips import RAW_TRIPS
 from shifts_pipeline.assets.refresh import PairEvent, refresh_pairs
 from shifts_pipeline.partitions import region_weeks
-from shifts_pipeline.resources import SimilarityParameters, TripsDatabase, WorkerLock
+from shifts_pipeline.resources import ClusteringParameters, TripsDatabase, WorkerLock
 from shifts_pipeline.storage.cluster_tables import PairGroups, broken_promises, group_pair, write_groups
 from shifts_pipeline.storage.region_week import read_pair, replace_layer
 
@@ -65,14 +65,14 @@ def trip_clusters(first_week: date) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         trips_database: TripsDatabase,
         worker_lock: WorkerLock,
-        similarity: SimilarityParameters,
+        clustering: ClusteringParameters,
     ) -> Iterator[PairEvent | dg.Output[Any]]:
         del worker_lock  # held for the run, not used
         parameters = Similarity(
-            eps_m=similarity.eps_m,
-            min_trips=similarity.min_trips,
-            max_radius_m=similarity.max_radius_m,
-            window_s=60.0 * similarity.time_bin_minutes,
+            eps_m=clustering.eps_m,
+            min_trips=clustering.min_trips,
+            max_radius_m=clustering.max_radius_m,
+            window_s=60.0 * clustering.time_bin_minutes,
         )
         pictures_left = PAIRS_WITH_PICTURES
         with trips_database.connect() as connection:
