@@ -1,4 +1,4 @@
-"""Dagster's webserver behind the request guard: takes the options of `dagster-webserver` and is used in its place."""
+"""Dagster's webserver behind the request guard: takes the same options as `dagster-webserver`."""
 
 import sys
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from shifts_platform.request_guard import RequestGuard
 from shifts_platform.settings import read_settings
 
 _CREATE_APP = "create_app_from_workspace_process_context"
-"""The only place where the command makes the application that it serves."""
+"""The function of the command that creates its application."""
 
 
 def main() -> None:
-    """Serves Dagster's UI; ends with 1 and one line when a setting is bad."""
+    """Serves Dagster's UI; exits with 1 and one line if a setting is invalid."""
     try:
         hosts = read_settings().dagster_hosts
     except PlatformError as error:

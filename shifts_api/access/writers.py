@@ -1,23 +1,30 @@
-"""Who may write: whoever knows the key; without a key, programs on this machine."""
+"""Who may write: clients with the API key; if none is set, programs on this machine."""
 
 import hmac
-from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from shifts_api.access.browser_guard import LOOPBACK_NAMES, is_own_or_listed
+from shifts_api.access.browser_guard import is_own_or_listed
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError
+from shifts_core.browser_requests import is_loopback
 
-_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_PROXY_HEADERS = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 
 
-def may_write(request: Request) -> None:
-    """Lets writers through.
+def check_writer(request: Request) -> None:
+    """Accepts requests that may write.
 
     Raises:
-        ApiError: 401 without the key, 403 from elsewhere when there is none.
+        ApiError: 401 if the key is missing or wrong; 403 if no key is set and the client is not local.
     """
     settings: ApiSettings = request.app.state.settings
     if settings.api_key is not None:
@@ -32,20 +39,19 @@ def may_write(request: Request) -> None:
         raise ApiError(403, "Without an API key writes are allowed from this machine only")
     origin = request.headers.get("origin")
     if origin is not None and not is_own_or_listed(origin, request.url.netloc, settings.api_cors_origins):
-        # A page of another site in a browser on this machine is not this machine's own program, and `*` opens reads.
+        # A page of another site may run in a browser on this machine; the wildcard allows reads only.
         raise ApiError(403, f"Pages of {origin[:200]} may not write")
 
 
-Writer = Annotated[None, Depends(may_write)]
+Writer = Annotated[None, Depends(check_writer)]
 
 
 def _is_local(request: Request) -> bool:
-    """Whether the client is on this machine, under one of its names, with no proxy speaking for another."""
-    if any(name in request.headers for name in _OF_PROXIES):
+    """Whether the client is on this machine, addressed it by a loopback name, and no proxy is between."""
+    if request.client is None or any(name in request.headers for name in _PROXY_HEADERS):
         return False
     try:
-        if request.client is None or not ip_address(request.client.host).is_loopback:
-            return False
-        return request.url.hostname in LOOPBACK_NAMES
+        host = request.url.hostname or ""
     except ValueError:
         return False
+    return is_loopback(request.client.host) and is_loopback(host)
