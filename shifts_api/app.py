@@ -19,7 +19,8 @@ from shifts_api.web.errors import install_error_handlers
 from shifts_api.web.limits import Limits
 from shifts_api.web.metrics import FeedCollector, Metrics, TilesCollector
 from shifts_api.web.openapi import install_documents
-from shifts_core.landing.writer import open_inbox
+from shifts_api.web.uploads import RETRY_OPTIONS
+from shifts_core.landing.open_zone import open_zone
 from shifts_core.tiles.warm_up import compile_kernels
 
 PREFIX = "/api/v1"
@@ -43,8 +44,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         await app.state.feed.start()
         warming = asyncio.create_task(asyncio.to_thread(compile_kernels))
         reading = asyncio.create_task(app.state.tiles.read_ahead())
-        app.state.inbox = open_inbox(settings.landing_url)
-        app.state.inbox.forget_broken_uploads()
+        app.state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
+        app.state.zone.delete_partial_uploads()
         yield
         reading.cancel()
         await asyncio.gather(warming, reading, return_exceptions=True)

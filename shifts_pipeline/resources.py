@@ -3,15 +3,23 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine
 
-from shifts_core.landing.zone import LandingZone, open_landing_zone
+from shifts_core.landing.open_zone import open_zone
+from shifts_core.landing.retry_options import RetryOptions
+from shifts_core.landing.zone import LandingZone
 from shifts_pipeline.storage import database
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
+RETRY_OPTIONS = RetryOptions(deadline_s=40.0)
+"""For requests to a bucket: Dagster ends the evaluation of a sensor after 60 s."""
 
 
 class TripsDatabase(dg.ConfigurableResource["TripsDatabase"]):
@@ -95,7 +103,14 @@ class Landing(dg.ConfigurableResource["Landing"]):
     @cached_property
     def zone(self) -> LandingZone:
         """The folder or bucket behind the URL."""
-        return open_landing_zone(self.url)
+        return open_zone(self.url, _connect_to_gcs, RETRY_OPTIONS)
+
+
+def _connect_to_gcs() -> "Client":
+    # The import takes two seconds; runs and sensors over a folder need none of it.
+    from dagster_gcp import GCSResource  # noqa: PLC0415
+
+    return GCSResource().get_client()
 
 
 class LoadLimits(dg.ConfigurableResource["LoadLimits"]):

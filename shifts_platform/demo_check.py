@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import psycopg
 
-from shifts_core.landing.zone import open_landing_zone
+from shifts_core.landing.open_zone import open_zone
 from shifts_platform.errors import PlatformError
 from shifts_platform.feed_client import follow_feed
 from shifts_platform.generator.csv_text import HEADER, format_csv
@@ -41,7 +41,7 @@ class Question:
 def drop_sample(landing: str) -> Question:
     """Writes the sample into the landing zone; what is asked about it afterwards."""
     chunks = list(generate_trips(TRIPS, seed=SEED))
-    with open_landing_zone(landing).write(FILE_NAME) as file:
+    with open_zone(landing).write(FILE_NAME) as file:
         file.write(HEADER)
         for chunk in chunks:
             file.write(format_csv(chunk))

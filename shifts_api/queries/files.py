@@ -7,7 +7,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shifts_api.access.idempotency import one_request_a_key
-from shifts_core.landing.writer import NamedFile
+from shifts_core.landing.zone import FileReference, LandedFile
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,22 @@ _QUEUE = text(
 _FIND = text("SELECT file_id, task_id FROM shifts_store.find_request(:key, :print)")
 
 
-async def queue_file(pool: AsyncEngine, file: NamedFile, key: str | None, print_: str) -> Entry:
+async def queue_file(pool: AsyncEngine, file: FileReference, key: str | None, print_: str) -> Entry:
     """Queues a file durably; a key that was used before leads to the file of that time.
 
     Raises:
         ApiError: 422, the key was used for another request.
     """
-    entry = await _entry(
-        pool,
-        _QUEUE,
-        {
-            "uri": file.uri,
-            "name": file.name,
-            "version": file.version,
-            "size": file.size,
-            "key": key,
-            "print": print_,
-        },
-    )
+    version, size = (file.version, file.size) if isinstance(file, LandedFile) else (None, None)
+    values = {
+        "uri": file.uri,
+        "name": file.name,
+        "version": version,
+        "size": size,
+        "key": key,
+        "print": print_,
+    }
+    entry = await _entry(pool, _QUEUE, values)
     if entry is None:
         raise RuntimeError("the ledger returned no row")
     return entry

@@ -15,8 +15,9 @@ from shifts_api.queries.files import find_by_key, queue_file
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
 from shifts_api.web.parameters import TASK
+from shifts_api.web.uploads import receive
 from shifts_core.landing.names import MAX_NAME_BYTES, SUFFIXES
-from shifts_core.landing.writer import Inbox
+from shifts_core.landing.zone import LandingZone
 
 router = APIRouter(tags=["files"])
 
@@ -135,7 +136,7 @@ async def upload(
 ) -> Queued:
     """The file is there, whole, and queued when the answer is sent; a broken upload leaves nothing behind."""
     pools: Pools = request.app.state.pools
-    inbox: Inbox = request.app.state.inbox
+    zone: LandingZone = request.app.state.zone
     if request.headers.get("content-type", "").startswith("multipart/"):
         raise ApiError(400, "The body has to be the file itself, not a form: curl --data-binary @FILE")
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
@@ -143,7 +144,7 @@ async def upload(
     print_ = fingerprint(b"/files", name.encode())
     if (before := await find_by_key(pools.reads, idempotency_key, print_)) is not None:
         return Queued(file_id=before.file_id, task_id=before.task_id, name=name)
-    file = await inbox.receive(name, request.stream())
+    file = await receive(zone, name, request.stream())
     entry = await queue_file(pools.writes, file, idempotency_key, print_)
     return Queued(file_id=entry.file_id, task_id=entry.task_id, name=name)
 

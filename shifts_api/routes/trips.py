@@ -18,8 +18,9 @@ from shifts_api.queries.files import queue_file
 from shifts_api.schemas import FileRequest, PostedTrip, PostedTrips, read_body
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.uploads import landing_errors
 from shifts_core.calendar import DateRange
-from shifts_core.landing.writer import Inbox, NamedFile
+from shifts_core.landing.zone import FileReference, LandingZone
 
 router = APIRouter(tags=["trips"])
 
@@ -92,7 +93,7 @@ async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKe
     print_ = fingerprint(b"/trips", body)
     pool = cast("Pools", request.app.state.pools).writes
     if isinstance(posted, FileRequest):
-        file = _named(request.app.state.inbox, posted)
+        file = _resolve(request.app.state.zone, posted)
         entry = await queue_file(pool, file, idempotency_key, print_)
         accepted = Accepted(message=f"Task is processing: {entry.task_id}", metadata="PENDING")
         return JSONResponse(accepted.model_dump(), 202)
@@ -101,10 +102,11 @@ async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKe
     return JSONResponse(Inserted(message="Points inserted").model_dump(), 201)
 
 
-def _named(inbox: Inbox, posted: FileRequest) -> NamedFile:
+def _resolve(zone: LandingZone, posted: FileRequest) -> FileReference:
     if posted.data_type == "gcp" and not posted.data.startswith("gs://"):
         raise ApiError(400, "data: gs://bucket/path is needed")
-    return inbox.named(posted.data)
+    with landing_errors("data"):
+        return zone.resolve(posted.data)
 
 
 async def _insert(

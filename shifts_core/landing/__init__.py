@@ -1,1 +1,1 @@
-"""The landing zone: where trip files are dropped, a folder or a bucket."""
+"""The landing zone where trip files are dropped: one interface, for a folder and for a bucket."""

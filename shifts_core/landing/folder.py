@@ -1,4 +1,4 @@
-"""A folder as landing zone: what is complete there, and reading and writing it safely."""
+"""A folder as landing zone: which files are complete, and reading and writing them safely."""
 
 import os
 import stat
@@ -10,24 +10,20 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote_from_bytes
 
-from shifts_core.landing.zone import (
-    FileChanged,
-    LandedFile,
-    LandingZoneError,
-    LandingZoneUnavailable,
-    ignore,
-    is_hidden,
-    printable,
-)
+from shifts_core.landing.errors import FileChanged, InvalidPath, LandingZoneError, LandingZoneUnavailable
+from shifts_core.landing.folder_uploads import create_partial, delete_unlocked, translate_write_errors
+from shifts_core.landing.names import check_client_path, check_path, is_hidden, is_text, printable
+from shifts_core.landing.zone import FileReference, LandedFile, ignore
 
 SETTLED_AFTER_S = 3.0
-"""A file nobody wrote to for so long is complete. What is renamed into place keeps its older time."""
-_OF_THE_FILE = {EACCES, EPERM, EISDIR, ELOOP, ENAMETOOLONG, ENXIO}
-"""Errors that say something about one file; any other (EIO, ESTALE, EMFILE …) says something about the machine."""
+"""A file that nobody wrote to for so long is complete. A file that was renamed keeps its older time."""
+_PARTIAL_FOLDER = ".uploads"
+_ERRORS_OF_ONE_FILE = {EACCES, EPERM, EISDIR, ELOOP, ENAMETOOLONG, ENXIO}
+"""All other errors (EIO, ESTALE, EMFILE …) concern the machine."""
 
 
 class FolderLandingZone:
-    """The files below a folder; sub-folders are part of a file's name, symbolic links are not followed."""
+    """The files below a folder. The names of files contain their sub-folders; symbolic links are not followed."""
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
         self._root = root.absolute()
@@ -37,14 +33,14 @@ class FolderLandingZone:
     def list_files(self, on_skipped: Callable[[str, str], None] = ignore) -> Iterator[LandedFile]:
         """Every complete file: not hidden, and unchanged for `SETTLED_AFTER_S`.
 
-        What cannot be read, or is no regular file, is skipped and named; only the root itself must be readable.
+        Entries that cannot be read or are not regular files are skipped; only the root itself must be readable.
         """
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             entries = _sorted_entries(self._root)
         except OSError as error:
             raise LandingZoneUnavailable(f"landing folder {self._root}: {error.strerror}") from error
-        # A stack and no recursion: folders may be nested deeper than functions.
+        # A stack instead of recursion: folders may be nested deeper than Python calls.
         open_folders = [("", iter(entries))]
         while open_folders:
             prefix, rest = open_folders[-1]
@@ -61,7 +57,7 @@ class FolderLandingZone:
                 elif (found := self._complete(entry, name, on_skipped)) is not None:
                     yield found
             except FileNotFoundError:
-                continue  # it was removed meanwhile
+                continue  # removed since the folder was read
             except OSError as error:
                 on_skipped(printable(name), error.strerror or type(error).__name__)
 
@@ -69,98 +65,116 @@ class FolderLandingZone:
         self, entry: os.DirEntry[str], name: str, on_skipped: Callable[[str, str], None]
     ) -> LandedFile | None:
         if not entry.is_file(follow_symlinks=False):
-            kind = "a symbolic link" if entry.is_symlink() else "no regular file"
+            kind = "a symbolic link" if entry.is_symlink() else "not a regular file"
             on_skipped(printable(name), f"it is {kind}")
             return None
         status = entry.stat(follow_symlinks=False)
-        # A clock that was set back must not hide a file for ever.
+        # After the clock was set back, a file must not stay hidden.
         if abs(self._clock() - status.st_mtime) < SETTLED_AFTER_S:
             return None
-        if not _is_text(name):
+        if not is_text(name):
             on_skipped(printable(name), "its name is not UTF-8")
             return None
         return self._landed(name, status)
 
     def find(self, name: str) -> LandedFile | None:
-        """The file of that name as it is now."""
-        path = self._path(name)
+        """The current version of a file."""
         try:
-            status = path.stat(follow_symlinks=False)
+            status = self._path(name).stat(follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError) as error:
             if not self._root.is_dir():
-                raise LandingZoneUnavailable(f"landing folder {self._root} is not there") from error
+                raise LandingZoneUnavailable(f"landing folder {self._root} does not exist") from error
             return None
         except OSError as error:
-            raise _explained(error, f"{name} cannot be read") from error
+            raise _read_error(error, name) from error
         if not stat.S_ISREG(status.st_mode):
-            raise LandingZoneError(f"{name} is no regular file")
+            raise LandingZoneError(f"{name} is not a regular file")
         return self._landed(name, status)
 
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:
-        """The file's bytes; that they did not change is checked before and after."""
-        path = self._path(file.name)
+        """The file's bytes; its version is checked before and after reading."""
         try:
-            # A pipe or a device put in its place would keep the loader waiting.
+            # A pipe or a device in its place would block the reader without O_NONBLOCK.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-            stream = os.fdopen(os.open(path, flags), "rb")
+            stream = os.fdopen(os.open(self._path(file.name), flags), "rb")
         except FileNotFoundError as error:
             raise FileChanged(f"{file.name} is no longer in the landing zone") from error
         except OSError as error:
-            raise _explained(error, f"{file.name} cannot be read") from error
+            raise _read_error(error, file.name) from error
         with stream:
-            self._must_be(file, os.fstat(stream.fileno()))
+            _check_version(file, os.fstat(stream.fileno()))
             yield stream
-            self._must_be(file, os.fstat(stream.fileno()))
+            _check_version(file, os.fstat(stream.fileno()))
 
     @contextmanager
     def write(self, name: str) -> Iterator[BinaryIO]:
-        """Writes beside the final name, then renames: the file appears whole or not at all."""
-        path = self._path(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
-            stream = partial.open("xb")
-        except OSError as error:
-            raise _explained(error, f"{path} cannot be written") from error
+        """Writes a partial file, then renames it: the file appears whole or not at all."""
+        with translate_write_errors(name):
+            target = self._path(name)
+            partial, stream = create_partial(self._path(_PARTIAL_FOLDER))
         try:
             with stream:
                 yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            # Complete by construction: an older time lets the sensor take it at its next look.
-            status = partial.stat()
-            settled = status.st_mtime_ns - int(SETTLED_AFTER_S * 1e9)
-            os.utime(partial, ns=(status.st_atime_ns, settled))
-            partial.rename(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+                with translate_write_errors(name):
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                    self._publish(partial, target, name)
+        finally:
+            with translate_write_errors(name):
+                partial.unlink(missing_ok=True)
+
+    def resolve(self, path: str) -> FileReference:
+        """The existing file at a path below the folder, or at an absolute path that leads there."""
+        name = path.removeprefix(f"{self._root}/") if path.startswith("/") else path
+        check_client_path(name)
+        try:
+            exists = stat.S_ISREG(self._path(name).stat(follow_symlinks=False).st_mode)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            exists = False
+        except OSError as error:
+            raise _read_error(error, name) from error
+        if not exists:
+            raise InvalidPath(f"there is no file {name} in the landing folder")
+        return FileReference(name, self._uri(name))
+
+    def delete_partial_uploads(self) -> None:
+        """Deletes partial files that no process is writing."""
+        delete_unlocked(self._root / _PARTIAL_FOLDER)
 
     def _path(self, name: str) -> Path:
-        parts = name.split("/")
-        if not name or "\0" in name or any(part in ("", ".", "..") for part in parts):
-            raise LandingZoneError(f"{name!r} is not a path below the landing zone")
-        path = self._root.joinpath(*parts)
-        try:
-            leads_out = path.parent.resolve() != self._root.resolve().joinpath(*parts[:-1])
-            is_link = path.is_symlink()
-        except OSError as error:
-            raise _explained(error, f"{name} cannot be read") from error
-        except RuntimeError as error:  # a loop of links, in Python before 3.13
-            raise LandingZoneError(f"{name!r} is a link out of the landing zone") from error
-        if leads_out or is_link:
-            raise LandingZoneError(f"{name!r} is a link out of the landing zone")
+        """The path of a name; none of its parts is a symbolic link."""
+        check_path(name)
+        path = self._root
+        for part in name.split("/"):
+            path /= part
+            try:
+                status = path.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if stat.S_ISLNK(status.st_mode):
+                raise InvalidPath(f"{name!r} leads through a link")
         return path
 
-    def _landed(self, name: str, status: os.stat_result) -> LandedFile:
-        # The same as `(root / name).as_uri()`, at a tenth of its cost.
-        uri = self._root_uri + quote_from_bytes(os.fsencode(name))
-        return LandedFile(name, uri, _version(status), status.st_size)
+    def _publish(self, partial: Path, target: Path, name: str) -> None:
+        # The file is complete: with an older time the next listing contains it.
+        status = partial.stat()
+        os.utime(partial, ns=(status.st_atime_ns, status.st_mtime_ns - int(SETTLED_AFTER_S * 1e9)))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._path(name)
+            partial.rename(target)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise InvalidPath(
+                f"a folder is where {name!r} is to be, or a file where it needs a folder"
+            ) from error
 
-    def _must_be(self, file: LandedFile, status: os.stat_result) -> None:
-        if not stat.S_ISREG(status.st_mode) or _version(status) != file.version:
-            raise FileChanged(f"{file.name} changed while it was read")
+    def _uri(self, name: str) -> str:
+        # The same as `(root / name).as_uri()`, at a tenth of its cost.
+        return self._root_uri + quote_from_bytes(os.fsencode(name))
+
+    def _landed(self, name: str, status: os.stat_result) -> LandedFile:
+        return LandedFile(name, self._uri(name), _version(status), status.st_size)
 
 
 def _sorted_entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
@@ -168,19 +182,15 @@ def _sorted_entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _explained(error: OSError, what: str) -> LandingZoneError:
-    kind = LandingZoneError if error.errno in _OF_THE_FILE else LandingZoneUnavailable
-    return kind(f"{what}: {error.strerror}")
+def _read_error(error: OSError, name: str) -> LandingZoneError:
+    kind = LandingZoneError if error.errno in _ERRORS_OF_ONE_FILE else LandingZoneUnavailable
+    return kind(f"{name} cannot be read: {error.strerror}")
 
 
 def _version(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns}-{status.st_size}"
 
 
-def _is_text(name: str) -> bool:
-    """Names that are not UTF-8 cannot become partition keys; they stay where they are."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _check_version(file: LandedFile, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode) or _version(status) != file.version:
+        raise FileChanged(f"{file.name} changed while it was read")

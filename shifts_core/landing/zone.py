@@ -1,35 +1,40 @@
-"""The landing zone's interface, and which version of it a URL means."""
+"""The interface of a landing zone, and how it describes a file."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Protocol
-
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
 @dataclass(frozen=True)
-class LandedFile:
-    """One complete file in the landing zone."""
+class FileReference:
+    """Where a file lies, whatever its version."""
 
     name: str
     """Path below the landing zone, with `/` between its parts."""
     uri: str
+
+
+@dataclass(frozen=True)
+class LandedFile(FileReference):
+    """One version of a file in the landing zone."""
+
     version: str
     """Changes whenever the bytes may have changed."""
     size: int
+    """In bytes."""
 
 
 def ignore(name: str, reason: str) -> None:
-    """Listens to nothing that a listing skips."""
+    """Does nothing with the entries that a listing skips."""
 
 
 class LandingZone(Protocol):
-    """A place where files are dropped.
+    """A place where files are dropped, and from which they are read.
 
-    Names that begin with `.` or end in `.tmp` or `.part`, or lie in a folder whose name begins with `.`, are
-    not yet there. What is not a trip file by its suffix is listed too: the loader says what is wrong with it.
+    Files are ignored while their names start with `.` or end in `.tmp` or `.part`, or while they lie in a folder
+    whose name starts with `.`. Files with other suffixes than those of trip files are listed: the loader reports
+    them.
     """
 
     def list_files(self, on_skipped: Callable[[str, str], None] = ignore) -> Iterator[LandedFile]:
@@ -37,7 +42,7 @@ class LandingZone(Protocol):
 
         Args:
             on_skipped: called with the printable name and the reason of each entry that cannot be a trip file
-                or cannot be read; all others are listed nevertheless.
+                or cannot be read; all other entries are listed.
 
         Raises:
             LandingZoneUnavailable: the zone itself cannot be read.
@@ -45,16 +50,17 @@ class LandingZone(Protocol):
         ...
 
     def find(self, name: str) -> LandedFile | None:
-        """The file of that name as it is now, complete or not; None when there is none.
+        """The current version of a file, complete or not; None if it does not exist.
 
         Raises:
+            InvalidPath: the name leads out of the zone.
             LandingZoneUnavailable: the zone cannot be reached.
-            LandingZoneError: the file cannot be read, or the name leads out of the zone.
+            LandingZoneError: the file cannot be read.
         """
         ...
 
     def open(self, file: LandedFile) -> AbstractContextManager[BinaryIO]:
-        """The bytes of exactly that version, streamed.
+        """A seekable stream of the bytes of exactly this version.
 
         Raises:
             FileChanged: the file is gone or has another version by now.
@@ -65,50 +71,24 @@ class LandingZone(Protocol):
         ...
 
     def write(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """A stream whose bytes appear under `name`, whole, when the block ends without an exception."""
+        """A stream whose bytes appear under `name`, whole, when the block ends without an exception.
+
+        Raises:
+            InvalidPath: no file can have this name here.
+            LandingZoneFull: the zone has no space left.
+            LandingZoneUnavailable: the zone cannot be written to.
+        """
         ...
 
+    def resolve(self, path: str) -> FileReference:
+        """The file that a client names: by its path below the zone, or by its full path or URL.
 
-class LandingZoneError(Exception):
-    """A file or name of the landing zone cannot be used; the message says what to mend."""
+        Raises:
+            InvalidPath: it leads out of the zone, or there is no such file.
+            LandingZoneUnavailable: the zone cannot be reached.
+        """
+        ...
 
-
-class LandingZoneUnavailable(LandingZoneError):  # noqa: N818  named as the HTTP status is
-    """The zone cannot be reached or refuses access: no fault of any file, and worth another try."""
-
-
-class DamagedTransfer(LandingZoneError):  # noqa: N818  an event
-    """Other bytes arrived than are stored: worth a few more tries."""
-
-
-class FileChanged(Exception):  # noqa: N818  an event, not a fault
-    """The file was replaced or removed between listing and reading."""
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a name says that its file is still being written or nobody's business."""
-    return any(part.startswith(".") for part in name.split("/")) or name.endswith((".tmp", ".part"))
-
-
-def printable(name: str) -> str:
-    """A name of any bytes and characters as it can be shown and stored."""
-    text = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def open_landing_zone(url: str) -> LandingZone:
-    """The landing zone at a folder's path, a `file://` URL or `gs://bucket/prefix`.
-
-    Raises:
-        LandingZoneError: the URL names neither.
-    """
-    if url.startswith("gs://"):
-        # The cloud client takes two seconds to import; folders shall not pay for it.
-        from shifts_core.landing.bucket import BucketLandingZone  # noqa: PLC0415
-
-        return BucketLandingZone(url)
-    if "://" in url and not url.startswith("file://"):
-        raise LandingZoneError(f"landing zone {url!r}: neither a folder nor gs://bucket/prefix")
-    from shifts_core.landing.folder import FolderLandingZone  # noqa: PLC0415
-
-    return FolderLandingZone(Path(url.removeprefix("file://")))
+    def delete_partial_uploads(self) -> None:
+        """Deletes what `write` of a killed process left; uploads in progress are kept."""
+        ...

@@ -4,7 +4,7 @@ from errno import EDQUOT, EFBIG, ENOMEM, ENOSPC
 
 import psycopg
 
-from shifts_core.landing.zone import DamagedTransfer, LandingZoneUnavailable
+from shifts_core.landing.errors import DamagedTransfer, LandingZoneUnavailable
 
 MAX_ATTEMPTS = 5
 """After so many tries that may have failed because of the file, it counts as failed."""

@@ -8,14 +8,8 @@ from dataclasses import dataclass
 import psycopg
 
 from shifts_core.calendar import DateRange
-from shifts_core.landing.zone import (
-    DamagedTransfer,
-    FileChanged,
-    LandedFile,
-    LandingZone,
-    LandingZoneError,
-    LandingZoneUnavailable,
-)
+from shifts_core.landing.errors import DamagedTransfer, FileChanged, LandingZoneError, LandingZoneUnavailable
+from shifts_core.landing.zone import LandedFile, LandingZone
 from shifts_core.trips.report import LoadReport, Progress, UnreadableFile, WeekCount
 from shifts_pipeline.storage import failures, file_versions, ledger
 from shifts_pipeline.storage.ledger import Entry

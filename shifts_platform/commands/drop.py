@@ -7,7 +7,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from shifts_core.landing.zone import LandingZone, LandingZoneError, open_landing_zone
+from shifts_core.landing.errors import LandingZoneError
+from shifts_core.landing.open_zone import open_zone
+from shifts_core.landing.zone import LandingZone
 from shifts_platform.errors import PlatformError
 from shifts_platform.feed_client import FeedEvent, follow_feed
 from shifts_platform.settings import load_settings
@@ -37,7 +39,7 @@ def drop(files: tuple[Path, ...]) -> None:
         waiting = {name: bars.add_task(name, total=1.0, said="waiting") for name in names}
         for event in follow_feed(settings.api_url, "file.progress,file.loaded,file.failed"):
             if event is None:
-                _put(open_landing_zone(settings.landing), files, bars)
+                _put(open_zone(settings.landing), files, bars)
                 continue
             name = event.data.get("partition", "")
             if name not in waiting:

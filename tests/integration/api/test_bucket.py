@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from google.cloud import storage
 
-from shifts_core.landing.bucket_writer import CHUNK_BYTES
+from shifts_core.landing.bucket_requests import CHUNK_BYTES
 from tests.integration.api.running import Service, running, wait_until
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import Service as Storage

@@ -12,8 +12,9 @@ from typing import Protocol
 import pytest
 from google.cloud import storage
 
-from shifts_core.landing.cloud_requests import CHUNK_BYTES
-from shifts_core.landing.zone import LandedFile, LandingZone, open_landing_zone
+from shifts_core.landing.bucket_requests import CHUNK_BYTES
+from shifts_core.landing.open_zone import open_zone
+from shifts_core.landing.zone import LandedFile, LandingZone
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import Service, service
 
@@ -44,7 +45,7 @@ class FolderPlace:
 
     def __post_init__(self) -> None:
         self.url = str(self.root)
-        self.zone = open_landing_zone(self.url)
+        self.zone = open_zone(self.url)
 
     def put(self, name: str, data: bytes) -> None:
         path = self.root / name
@@ -65,7 +66,7 @@ class BucketPlace:
     def __post_init__(self) -> None:
         self.prefix = self.prefix or f"landing/{next(_prefixes)}"
         self.url = f"gs://{BUCKET}/{self.prefix}"
-        self.zone = open_landing_zone(self.url)
+        self.zone = open_zone(self.url)
         self._bucket = storage.Client().bucket(BUCKET)
 
     def put(self, name: str, data: bytes) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shifts_core.landing.cloud_requests import CHUNK_BYTES
-from shifts_core.landing.zone import LandedFile, open_landing_zone
+from shifts_core.landing.bucket_requests import CHUNK_BYTES
+from shifts_core.landing.open_zone import open_zone
+from shifts_core.landing.zone import LandedFile
 from tests.integration.landing.conftest import LARGE, BucketPlace
 from tests.integration.landing.emulator import BUCKET, emulator
 from tests.integration.landing.service import service
@@ -32,7 +33,7 @@ def test_placeholders_of_folders_and_names_that_are_no_paths_are_not_files(bucke
 
 def test_a_whole_bucket_is_a_zone_too(bucket: BucketPlace) -> None:
     bucket.put("a.csv", b"rows")
-    zone = open_landing_zone(f"gs://{BUCKET}")
+    zone = open_zone(f"gs://{BUCKET}")
     found = zone.find(f"{bucket.prefix}/a.csv")
     assert found is not None
     assert found in list(zone.list_files())
@@ -44,7 +45,7 @@ def test_a_listing_of_many_objects_comes_in_pages(tmp_path: Path, monkeypatch: p
     with emulator(tmp_path, objects) as port, service(port) as front:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", front.url)
         front.refuse(lambda request: request.query.get("pageToken") == "1000")
-        files = list(open_landing_zone(f"gs://{BUCKET}/landing").list_files())
+        files = list(open_zone(f"gs://{BUCKET}/landing").list_files())
         tokens = [request.query.get("pageToken") for request in front.requests]
     assert {f"landing/{f.name}": f.size for f in files} == objects
     assert len(files) == 2_500

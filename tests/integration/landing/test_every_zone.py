@@ -6,8 +6,9 @@ from typing import cast
 
 import pytest
 
-from shifts_core.landing.cloud_requests import CHUNK_BYTES
-from shifts_core.landing.zone import FileChanged, LandedFile, LandingZone, LandingZoneError
+from shifts_core.landing.bucket_requests import CHUNK_BYTES
+from shifts_core.landing.errors import FileChanged, LandingZoneError
+from shifts_core.landing.zone import LandedFile, LandingZone
 from tests.integration.landing.conftest import LARGE, Place
 
 

@@ -7,8 +7,9 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_core.landing import cloud_requests
-from shifts_core.landing.zone import LandingZoneUnavailable, open_landing_zone
+from shifts_core.landing.errors import LandingZoneUnavailable
+from shifts_core.landing.open_zone import open_zone
+from shifts_core.landing.retry_options import RetryOptions
 from shifts_pipeline.definitions import build_defs
 from shifts_pipeline.sensors import waiting
 from shifts_pipeline.sensors.landing_zone import landing_zone
@@ -46,9 +47,9 @@ def pipeline(
 
 
 @pytest.fixture
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults that stay are given up on at once."""
-    monkeypatch.setattr(cloud_requests, "PATIENCE_S", 0.0)
+def _no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to the bucket are not repeated."""
+    monkeypatch.setattr("shifts_pipeline.resources.RETRY_OPTIONS", RetryOptions(deadline_s=0.0))
 
 
 def loaded(pipeline: Pipeline, region: str) -> int:
@@ -120,7 +121,7 @@ def test_an_object_that_is_removed_before_it_is_loaded_fails_with_its_reason(
     assert rows == [("failed", "gone.csv is no longer in the landing zone: drop it again")]
 
 
-@pytest.mark.usefixtures("_hasty")
+@pytest.mark.usefixtures("_no_retries")
 @pytest.mark.parametrize("status", [403, 503])
 @pytest.mark.parametrize("request_of", ["is_download", "is_lookup"])
 def test_an_outage_of_the_bucket_fails_no_file_and_uses_up_no_try(
@@ -145,7 +146,7 @@ def test_an_outage_of_the_bucket_fails_no_file_and_uses_up_no_try(
     assert loaded(pipeline, region) == 2
 
 
-@pytest.mark.usefixtures("gcs", "_hasty")
+@pytest.mark.usefixtures("gcs")
 def test_a_bucket_that_is_missing_is_no_word_about_its_files() -> None:
     with pytest.raises(LandingZoneUnavailable, match=r"^a\.csv cannot be looked up in gs://nobodys-bucket/"):
-        open_landing_zone("gs://nobodys-bucket").find("a.csv")
+        open_zone("gs://nobodys-bucket").find("a.csv")

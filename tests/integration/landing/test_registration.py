@@ -103,7 +103,7 @@ def test_what_is_skipped_is_said_at_every_tick(
     os.mkfifo(tmp_path / "pipe")
     for _ in range(2):
         assert look(database_url, str(tmp_path)) == (
-            "0 files in the landing zone, 0 new; skipped: pipe (it is no regular file)"
+            "0 files in the landing zone, 0 new; skipped: pipe (it is not a regular file)"
         )
 
 
@@ -111,6 +111,6 @@ def test_a_skipped_entry_is_news_once_and_again_when_it_was_away() -> None:
     registration = Registration()
     here = {"lost+found": "Permission denied"}
     assert registration.newly_skipped(here) == here
-    assert registration.newly_skipped({**here, "pipe": "it is no regular file"}).keys() == {"pipe"}
+    assert registration.newly_skipped({**here, "pipe": "it is not a regular file"}).keys() == {"pipe"}
     assert registration.newly_skipped({}) == {}
     assert registration.newly_skipped(here) == here

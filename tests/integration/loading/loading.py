@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from shifts_core.landing.zone import open_landing_zone
+from shifts_core.landing.open_zone import open_zone
 from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import database
 from shifts_pipeline.storage.ingest import Ingestion, Outcome, ingest
@@ -54,7 +54,7 @@ class Loader:
         return Ingestion(
             connection=connection,
             database_url=self.url,
-            zone=open_landing_zone(str(self.landing)),
+            zone=open_zone(str(self.landing)),
             dates=DATES,
             max_rejected_share=self.max_rejected_share,
             run_id=run,

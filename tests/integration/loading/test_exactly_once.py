@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from shifts_core.landing.zone import LandingZoneUnavailable, open_landing_zone
+from shifts_core.landing.errors import LandingZoneUnavailable
+from shifts_core.landing.open_zone import open_zone
 from shifts_core.trips import read_csv as reading_module
 from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import ledger
@@ -196,7 +197,7 @@ def test_an_outage_uses_up_no_try_of_any_file_of_the_run(
     loader.put("a.csv", TRIPS)
     loader.put("b.csv", HEADER + LINE)
     with psycopg.connect(loader.url) as connection:
-        ledger.register(connection, list(open_landing_zone(str(loader.landing)).list_files()))
+        ledger.register(connection, list(open_zone(str(loader.landing)).list_files()))
     with monkeypatch.context() as broken:
         broken.setattr("shifts_pipeline.storage.ingest.load_file", load)
         for _ in range(MAX_ATTEMPTS + 2):

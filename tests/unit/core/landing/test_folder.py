@@ -1,4 +1,4 @@
-"""What only a folder has to mind: files still growing, links, leftovers."""
+"""What concerns only folders: growing files, links, partial uploads, failing system calls."""
 
 import os
 import socket
@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shifts_core.landing.errors import FileChanged, InvalidPath, LandingZoneError, LandingZoneUnavailable
 from shifts_core.landing.folder import SETTLED_AFTER_S, FolderLandingZone
-from shifts_core.landing.zone import (
-    FileChanged,
-    LandingZoneError,
-    LandingZoneUnavailable,
-    open_landing_zone,
-)
+from shifts_core.landing.open_zone import open_zone
 
 NOW = 1_700_000_000.0
 
@@ -34,18 +30,18 @@ def names(zone: FolderLandingZone) -> list[str]:
     return [file.name for file in zone.list_files()]
 
 
-def test_a_folder_that_does_not_exist_yet_is_made_and_empty(zone: FolderLandingZone, tmp_path: Path) -> None:
+def test_a_missing_folder_is_created_empty(zone: FolderLandingZone, tmp_path: Path) -> None:
     assert names(zone) == []
     assert (tmp_path / "landing").is_dir()
 
 
-def test_a_file_written_to_a_moment_ago_is_not_yet_there(zone: FolderLandingZone, tmp_path: Path) -> None:
+def test_a_file_that_was_just_written_to_is_not_listed(zone: FolderLandingZone, tmp_path: Path) -> None:
     put(tmp_path / "landing/old.csv", age=SETTLED_AFTER_S)
     put(tmp_path / "landing/growing.csv", age=SETTLED_AFTER_S - 0.5)
     assert names(zone) == ["old.csv"]
 
 
-def test_a_file_from_the_far_future_is_taken_too(zone: FolderLandingZone, tmp_path: Path) -> None:
+def test_a_file_from_the_far_future_is_listed(zone: FolderLandingZone, tmp_path: Path) -> None:
     put(tmp_path / "landing/clock_was_wrong.csv", age=-86_400)
     assert names(zone) == ["clock_was_wrong.csv"]
 
@@ -57,11 +53,11 @@ def test_links_are_not_followed_out_of_the_zone(zone: FolderLandingZone, tmp_pat
     (tmp_path / "landing/folder").symlink_to(secret.parent)
     assert names(zone) == []
     for name in ("link.csv", "folder/secret.csv"):
-        with pytest.raises(LandingZoneError, match="link out of the landing zone"):
+        with pytest.raises(InvalidPath, match="leads through a link"):
             zone.find(name)
 
 
-def test_a_file_written_to_while_it_is_read_is_noticed(zone: FolderLandingZone, tmp_path: Path) -> None:
+def test_a_file_that_grows_while_it_is_read_is_detected(zone: FolderLandingZone, tmp_path: Path) -> None:
     path = put(tmp_path / "landing/a.csv", b"one")
     (file,) = zone.list_files()
 
@@ -75,7 +71,7 @@ def test_a_file_written_to_while_it_is_read_is_noticed(zone: FolderLandingZone, 
         read_while_it_grows()
 
 
-def test_what_is_written_appears_whole_and_is_taken_at_the_next_look(tmp_path: Path) -> None:
+def test_a_written_file_appears_whole_in_the_next_listing(tmp_path: Path) -> None:
     zone = FolderLandingZone(tmp_path)
     with zone.write("new/a.csv") as stream:
         stream.write(b"rows")
@@ -95,16 +91,16 @@ def test_a_broken_upload_leaves_nothing_behind(tmp_path: Path) -> None:
 
     with pytest.raises(ConnectionError):
         upload()
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_url_that_is_neither_folder_nor_bucket_is_refused() -> None:
+def test_a_url_of_another_kind_is_refused() -> None:
     with pytest.raises(LandingZoneError, match="neither a folder nor gs://"):
-        open_landing_zone("s3://bucket")
+        open_zone("s3://bucket")
 
 
 def fail_for(monkeypatch: pytest.MonkeyPatch, function: str, path: Path, error: int) -> None:
-    """Makes a function of `os` fail for one path; permissions do not hold for root, under which tests may run."""
+    """Makes a function of `os` fail for one path; permissions do not restrict root, which may run the tests."""
     real = getattr(os, function)
 
     def failing(given: object, *arguments: object, **options: object) -> object:
@@ -115,7 +111,7 @@ def fail_for(monkeypatch: pytest.MonkeyPatch, function: str, path: Path, error: 
     monkeypatch.setattr(os, function, failing)
 
 
-def test_an_unreadable_folder_is_skipped_and_named_and_all_other_files_are_listed(
+def test_an_unreadable_folder_is_reported_and_other_files_are_listed(
     zone: FolderLandingZone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.csv", "lost+found/x.csv", "sub/lost/x.csv", "sub/z.csv"):
@@ -127,7 +123,7 @@ def test_an_unreadable_folder_is_skipped_and_named_and_all_other_files_are_liste
     assert skipped == {"lost+found": "Permission denied", "sub/lost": "Input/output error"}
 
 
-def test_a_folder_removed_while_it_is_listed_is_no_news(zone: FolderLandingZone, tmp_path: Path) -> None:
+def test_a_folder_removed_during_a_listing_is_not_reported(zone: FolderLandingZone, tmp_path: Path) -> None:
     for name in ("a/1.csv", "b/2.csv", "c.csv"):
         put(tmp_path / "landing" / name)
     skipped: dict[str, str] = {}
@@ -139,7 +135,7 @@ def test_a_folder_removed_while_it_is_listed_is_no_news(zone: FolderLandingZone,
     assert skipped == {}
 
 
-def test_what_cannot_be_a_file_is_skipped_and_named(zone: FolderLandingZone, tmp_path: Path) -> None:
+def test_entries_that_are_not_regular_files_are_reported(zone: FolderLandingZone, tmp_path: Path) -> None:
     landing = tmp_path / "landing"
     put(landing / "a.csv")
     os.mkfifo(landing / "pipe.csv")
@@ -151,17 +147,17 @@ def test_what_cannot_be_a_file_is_skipped_and_named(zone: FolderLandingZone, tmp
         skipped: dict[str, str] = {}
         assert [file.name for file in zone.list_files(skipped.__setitem__)] == ["a.csv"]
     assert skipped == {
-        "pipe.csv": "it is no regular file",
-        "s": "it is no regular file",
+        "pipe.csv": "it is not a regular file",
+        "s": "it is not a regular file",
         "loop": "it is a symbolic link",
         "self.csv": "it is a symbolic link",
         "caf\\xe9\\n.csv": "its name is not UTF-8",
     }
-    with pytest.raises(LandingZoneError, match=r"pipe\.csv is no regular file"):
+    with pytest.raises(LandingZoneError, match=r"pipe\.csv is not a regular file"):
         zone.find("pipe.csv")
 
 
-def test_the_address_of_a_file_is_its_path_as_a_url(zone: FolderLandingZone, tmp_path: Path) -> None:
+def test_the_uri_of_a_file_is_its_path_as_a_url(zone: FolderLandingZone, tmp_path: Path) -> None:
     path = put(tmp_path / "landing" / "größe, 50 % & ?/~a;b=c.csv")
     (file,) = zone.list_files()
     assert file.uri == path.as_uri()
@@ -171,7 +167,7 @@ def test_the_address_of_a_file_is_its_path_as_a_url(zone: FolderLandingZone, tmp
     ("error", "expected"),
     [(EACCES, LandingZoneError), (EIO, LandingZoneUnavailable), (ESTALE, LandingZoneUnavailable)],
 )
-def test_a_fault_of_the_machine_is_told_from_one_of_the_file(
+def test_faults_of_the_machine_and_of_a_file_differ(
     zone: FolderLandingZone,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -186,10 +182,8 @@ def test_a_fault_of_the_machine_is_told_from_one_of_the_file(
     assert raised.type is expected
 
 
-def test_a_landing_folder_that_is_gone_is_no_word_about_its_files(
-    zone: FolderLandingZone, tmp_path: Path
-) -> None:
+def test_a_missing_landing_folder_is_not_a_missing_file(zone: FolderLandingZone, tmp_path: Path) -> None:
     put(tmp_path / "landing/a.csv")
     (tmp_path / "landing").rename(tmp_path / "elsewhere")
-    with pytest.raises(LandingZoneUnavailable, match="landing is not there"):
+    with pytest.raises(LandingZoneUnavailable, match="landing does not exist"):
         zone.find("a.csv")

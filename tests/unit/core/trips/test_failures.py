@@ -5,7 +5,7 @@ from errno import EDQUOT, EFBIG, EIO, ENOMEM, ENOSPC
 import psycopg
 import pytest
 
-from shifts_core.landing.zone import DamagedTransfer, LandingZoneUnavailable
+from shifts_core.landing.errors import DamagedTransfer, LandingZoneUnavailable
 from shifts_pipeline.storage.failures import is_exhaustion, is_outage
 
 
