@@ -55,10 +55,10 @@ def _group(work: Work) -> Grouped:
     os.environ.update(work.environment)
     import dagster as dg  # noqa: PLC0415
 
-    from shifts_pipeline.assets.trip_clusters import TRIP_CLUSTERS  # noqa: PLC0415
+    from shifts_pipeline.asset_keys import TRIP_CLUSTERS  # noqa: PLC0415
     from shifts_pipeline.definitions import defs  # noqa: PLC0415
+    from shifts_pipeline.jobs.run_tags import ONLY_STALE, RANGE_END, RANGE_START  # noqa: PLC0415
     from shifts_pipeline.partitions import REGIONS, to_key  # noqa: PLC0415
-    from shifts_pipeline.tags import ONLY_STALE, RANGE_END, RANGE_START  # noqa: PLC0415
 
     with psycopg.connect(work.url) as connection:
         regions = [

@@ -53,7 +53,8 @@ def _look(environment: dict[str, str], repeats: int, pipe: Connection) -> None:
     import dagster as dg  # noqa: PLC0415
 
     from shifts_pipeline.definitions import defs  # noqa: PLC0415
-    from shifts_pipeline.resources import Landing, TripsDatabase  # noqa: PLC0415
+    from shifts_pipeline.resources.landing import Landing  # noqa: PLC0415
+    from shifts_pipeline.resources.trips_database import TripsDatabase  # noqa: PLC0415
     from shifts_pipeline.sensors.landing_zone import landing_zone  # noqa: PLC0415
 
     defs()

@@ -92,10 +92,10 @@ def through_the_asset(work: Work) -> Measured:
     import dagster as dg  # noqa: PLC0415
 
     from shifts_pipeline.definitions import defs  # noqa: PLC0415
-    from shifts_pipeline.jobs.names import LOAD_TRIP_FILES  # noqa: PLC0415
+    from shifts_pipeline.jobs.asset_jobs import load_trip_files  # noqa: PLC0415
     from shifts_pipeline.partitions import TRIP_FILES, to_key  # noqa: PLC0415
 
-    job = defs().resolve_job_def(LOAD_TRIP_FILES)
+    job = defs().resolve_job_def(load_trip_files.name)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(str(TRIP_FILES.name), [to_key(work.file.name)])
         # The ledger's clock is this machine's, too.

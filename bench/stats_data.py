@@ -11,7 +11,7 @@ from shifts_core.calendar import DateRange
 from shifts_core.tiles.build import build_tiles
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
 from shifts_pipeline.storage.load_file import load_file
-from shifts_pipeline.storage.region_week import read_pair, replace_layer
+from shifts_pipeline.storage.region_week import read_pair, replace_derived
 from shifts_pipeline.storage.tile_tables import write_tiles
 from shifts_pipeline.storage.write_trips import book
 from shifts_platform.generator.csv_file import csv_blocks
@@ -64,7 +64,7 @@ def refresh(url: str, say: Callable[[str], None]) -> None:
             pair = read_pair(connection, region, week)
             assert pair is not None
             tiles = list(build_tiles(pair.ends))
-            replace_layer(connection, pair, "aggregates", lambda c, p=pair, t=tiles: write_tiles(p, t, c))  # type: ignore[misc]
+            replace_derived(connection, pair, "aggregates", lambda c, p=pair, t=tiles: write_tiles(p, t, c))  # type: ignore[misc]
     with psycopg.connect(url, autocommit=True) as connection:
         say("analyzing")
         connection.execute("ANALYZE")

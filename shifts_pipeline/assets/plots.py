@@ -12,7 +12,7 @@ import dagster as dg
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_pipeline.assets.decoration import printable
+from shifts_pipeline.display_text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

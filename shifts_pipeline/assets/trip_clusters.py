@@ -10,16 +10,18 @@ import dagster as dg
 import numpy as np
 
 from shifts_core.clustering.clusters import Similarity
+from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS
 from shifts_pipeline.assets import plots as pictures
-from shifts_pipeline.assets.decoration import optional_metadata, printable
-from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.assets.metadata import optional_metadata
 from shifts_pipeline.assets.refresh import PairEvent, refresh_pairs
+from shifts_pipeline.display_text import printable
 from shifts_pipeline.partitions import region_weeks
-from shifts_pipeline.resources import ClusteringParameters, TripsDatabase, WorkerLock
+from shifts_pipeline.resources.clustering import ClusteringParameters
+from shifts_pipeline.resources.trips_database import TripsDatabase
+from shifts_pipeline.resources.worker_lock import WorkerLock
 from shifts_pipeline.storage.cluster_tables import PairGroups, broken_promises, group_pair, write_groups
-from shifts_pipeline.storage.region_week import read_pair, replace_layer
+from shifts_pipeline.storage.region_week import read_pair, replace_derived
 
-TRIP_CLUSTERS = dg.AssetKey("trip_clusters")
 WITHIN_RADIUS = "every_group_is_within_its_radius"
 MEMBERS_BELONG = "every_member_belongs_to_its_group"
 PAIRS_WITH_PICTURES = 30
@@ -84,7 +86,7 @@ def trip_clusters(first_week: date) -> dg.AssetsDefinition:
                 if trips is None:
                     return ()
                 pair = group_pair(trips, parameters)
-                if not replace_layer(connection, trips, "clusters", partial(write_groups, pair)):
+                if not replace_derived(connection, trips, "clusters", partial(write_groups, pair)):
                     context.log.info("%s: trips were replaced meanwhile; the pair stays stale", key)
                     return ()
                 wide, astray = broken_promises(connection, pair, parameters)

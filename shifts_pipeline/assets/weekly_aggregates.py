@@ -1,4 +1,4 @@
-"""The asset `weekly_aggregates`: what the statistics endpoint reads, one (region, week) at a time."""
+"""The asset `weekly_aggregates`: the tiles that statistics are counted from, one (region, week) pair at a time."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,23 +10,25 @@ import dagster as dg
 import psycopg
 
 from shifts_core.tiles.build import build_tiles
-from shifts_pipeline.assets import plots as pictures
-from shifts_pipeline.assets.decoration import optional_metadata, printable
-from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.asset_keys import RAW_TRIPS, WEEKLY_AGGREGATES
+from shifts_pipeline.assets import plots
+from shifts_pipeline.assets.metadata import optional_metadata
 from shifts_pipeline.assets.refresh import PairEvent, refresh_pairs
+from shifts_pipeline.checks.weekly_totals import weekly_totals, weekly_totals_spec
+from shifts_pipeline.display_text import printable
+from shifts_pipeline.jobs.run_tags import PRIORITY
 from shifts_pipeline.partitions import region_weeks
-from shifts_pipeline.resources import TripsDatabase, WorkerLock
-from shifts_pipeline.storage.region_week import read_pair, replace_layer
+from shifts_pipeline.resources.trips_database import TripsDatabase
+from shifts_pipeline.resources.worker_lock import WorkerLock
+from shifts_pipeline.storage.region_week import read_pair, replace_derived
 from shifts_pipeline.storage.tile_tables import totals, write_tiles
-from shifts_pipeline.tags import PRIORITY
 
-WEEKLY_AGGREGATES = dg.AssetKey("weekly_aggregates")
-TOTALS_EQUAL = "weekly_totals_equal_trips"
-PAIRS_WITH_PICTURES = 30
+MAX_PAIRS_WITH_PLOTS = 30
+_MAX_WEEKS_PLOTTED = 52
 
 
 def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
-    """The asset, for a calendar that begins with a Monday."""
+    """Builds the asset; `first_week` is the Monday of its first partition."""
 
     partitions = region_weeks(first_week)
 
@@ -36,20 +38,13 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=dg.AllPartitionMapping())],
         output_required=False,
-        check_specs=[
-            dg.AssetCheckSpec(
-                TOTALS_EQUAL,
-                asset=WEEKLY_AGGREGATES,
-                partitions_def=partitions,
-                description="Trips in the tiles = trips booked by the loads = trips counted one by one.",
-            )
-        ],
+        check_specs=[weekly_totals_spec(partitions)],
         group_name="trips",
         kinds={"postgres"},
         owners=["team:platform"],
         code_version="1",
         pool="weekly_aggregates",
-        # In a run that computes both weekly assets, statistics come first.
+        # In a run over both weekly assets, statistics are computed first.
         op_tags={PRIORITY: "1"},
         description="Weekly totals and the tiles behind exact statistics of any box.",
         metadata={"dagster/table_name": "shifts_store.weekly_trip_tiles"},
@@ -57,19 +52,19 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
     def asset(
         context: dg.AssetExecutionContext, trips_database: TripsDatabase, worker_lock: WorkerLock
     ) -> Iterator[PairEvent | dg.Output[Any]]:
-        del worker_lock  # held for the run, not used
-        pictures_left = PAIRS_WITH_PICTURES
+        del worker_lock  # held for the whole run
+        plots_left = MAX_PAIRS_WITH_PLOTS
         with trips_database.connect() as connection:
 
             def refresh(key: str, region: str, week: date) -> Sequence[PairEvent]:
-                nonlocal pictures_left
+                nonlocal plots_left
                 if (refreshed := _refresh(connection, region, week)) is None:
-                    context.log.info("%s: no trips, or they were replaced meanwhile", key)
+                    context.log.info("%s: no trips, or a load has deleted some of them meanwhile", key)
                     return ()
                 metadata = refreshed.metadata()
-                if pictures_left > 0:
-                    pictures_left -= 1
-                    metadata |= optional_metadata(context.log, lambda: _picture(trips_database, region))
+                if plots_left > 0:
+                    plots_left -= 1
+                    metadata |= optional_metadata(context.log, lambda: _weekly_bars(trips_database, region))
                 return (
                     dg.AssetMaterialization(
                         asset_key=WEEKLY_AGGREGATES,
@@ -87,11 +82,11 @@ def weekly_aggregates(first_week: date) -> dg.AssetsDefinition:
 
 @dataclass(frozen=True)
 class _Refreshed:
-    """What became of a pair; its trips are not kept while the next pair is read."""
+    """The numbers of a refreshed pair; its trips are not kept while the next pair is read."""
 
     trips: int
     tiled: int
-    booked: int
+    recorded: int
     tiles: int
     stored_bytes: int
     seconds: float
@@ -106,17 +101,15 @@ class _Refreshed:
         }
 
     def check(self, key: str) -> dg.AssetCheckEvaluation:
-        return dg.AssetCheckEvaluation(
-            asset_key=WEEKLY_AGGREGATES,
-            check_name=TOTALS_EQUAL,
-            passed=self.tiled == self.booked == self.trips,
-            metadata={"in_tiles": self.tiled, "booked": self.booked, "counted": self.trips},
-            partition=key,
-        )
+        return weekly_totals(key, tiled=self.tiled, recorded=self.recorded, counted=self.trips)
 
 
 def _refresh(connection: psycopg.Connection, region: str, week: date) -> _Refreshed | None:
-    """Replaces a pair's tiles; None when it never had trips, or some were taken away meanwhile: it stays stale."""
+    """Replaces a pair's tiles.
+
+    Returns:
+        None if the pair never had trips, or if a load deleted some of them meanwhile: the pair stays stale.
+    """
     begun = time.perf_counter()
     pair = read_pair(connection, region, week)
     if pair is None:
@@ -126,21 +119,22 @@ def _refresh(connection: psycopg.Connection, region: str, week: date) -> _Refres
 
     def write(connection: psycopg.Connection) -> None:
         write_tiles(pair, tiles, connection)
-        # Within the transaction: right after it, a load may take trips away again.
+        # Counted in the same transaction: a load may delete trips right after it.
         found.append(totals(connection, pair))
 
-    if not replace_layer(connection, pair, "aggregates", write):
+    if not replace_derived(connection, pair, "aggregates", write):
         return None
-    ((tiled, booked),) = found
+    ((tiled, recorded),) = found
     stored = sum(len(tile.leaves) + len(tile.codes) + len(tile.rests) for tile in tiles)
     seconds = time.perf_counter() - begun
-    return _Refreshed(len(pair.trip_ids), tiled, booked, len(tiles), stored, seconds)
+    return _Refreshed(len(pair.trip_ids), tiled, recorded, len(tiles), stored, seconds)
 
 
-def _picture(database: TripsDatabase, region: str) -> dict[str, dg.MetadataValue]:
+def _weekly_bars(database: TripsDatabase, region: str) -> dict[str, dg.MetadataValue]:
     with database.connect() as connection:
         weeks = connection.execute(
-            "SELECT week, trips FROM shifts.weekly WHERE region = %s ORDER BY week DESC LIMIT 52", [region]
+            "SELECT week, trips FROM shifts.weekly WHERE region = %s ORDER BY week DESC LIMIT %s",
+            [region, _MAX_WEEKS_PLOTTED],
         ).fetchall()
     weeks.reverse()
-    return {"trips_by_week": pictures.weekly_bars([w for w, _ in weeks], [n for _, n in weeks], region)}
+    return {"trips_by_week": plots.weekly_bars([w for w, _ in weeks], [n for _, n in weeks], region)}

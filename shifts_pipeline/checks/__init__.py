@@ -1,1 +1,1 @@
-"""Asset checks."""
+"""Asset checks: one file a check, with its specification and its evaluation for one partition."""

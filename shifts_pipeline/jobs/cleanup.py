@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from shifts_pipeline.resources import Feed, TripsDatabase
+from shifts_pipeline.resources.feed import Feed
+from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.storage import database
 
 RUNS_KEPT = timedelta(days=30)

@@ -5,7 +5,8 @@ from functools import cache
 
 import dagster as dg
 
-from shifts_pipeline.resources import Landing, TripsDatabase
+from shifts_pipeline.resources.landing import Landing
+from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.registration import Registration
 from shifts_pipeline.sensors.waiting import WATCH_S
 

@@ -1,184 +1,114 @@
-"""The sensor over the ledger's open files: each gets a run, and another one when its worker died."""
+"""The sensor `queued_files`: requests a run for each open file of the ledger, and another if its worker died."""
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import groupby, islice
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from itertools import islice
 
 import dagster as dg
 import psycopg
 
-from shifts_pipeline.assets.raw_trips import announce
-from shifts_pipeline.jobs.names import LOAD_TRIP_FILES
+from shifts_pipeline.jobs.asset_jobs import load_trip_files
+from shifts_pipeline.jobs.run_tags import (
+    MAX_RETRIES,
+    RANGE_END,
+    RANGE_START,
+    RUN_REQUEST_ID,
+    UNFINISHED,
+    task_id_tags,
+)
 from shifts_pipeline.partitions import TRIP_FILES, to_key
-from shifts_pipeline.resources import Feed, TripsDatabase
+from shifts_pipeline.resources.feed import Feed
+from shifts_pipeline.resources.trips_database import TripsDatabase
+from shifts_pipeline.sensors.load_plan import LoadPlan, group_into_runs, plan
 from shifts_pipeline.sensors.new_partitions import with_new_partitions
 from shifts_pipeline.sensors.waiting import wait_for_work
-from shifts_pipeline.storage import ledger
-from shifts_pipeline.storage.failures import MAX_ATTEMPTS
-from shifts_pipeline.storage.ingest import Outcome
-from shifts_pipeline.storage.ledger import Entry
-from shifts_pipeline.tags import BATCH, MAX_RETRIES, RANGE_END, RANGE_START, UNFINISHED, task_id_tags
+from shifts_pipeline.storage import ledger, locks
+from shifts_pipeline.storage.file_events import publish_file_event
+from shifts_pipeline.storage.ledger import FileRecord
 
-SUBMISSION_TAKES = timedelta(seconds=20)
-"""A request may be so old before its run has to be seen."""
-MAX_KEY_BYTES = 1000
-"""Dagster indexes partitions and tags, and an index entry has its limit."""
-BATCH_FILES = 100
-BATCH_BYTES = 256 * 1024**2
-FILES_A_TICK = 2000
-"""Of those that no run was requested for, and as many others: a tick has 60 seconds, however many files wait."""
-RUNS_A_TICK = 10
-RUNS_AT_ONCE = 20
-"""Queued or at work: more would only wait."""
-ENDINGS_A_TICK = 500
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done about the open files."""
-
-    request: list[Entry]
-    give_up: list[tuple[Entry, str]]
-
-
-def plan(
-    open_files: Sequence[Entry],
-    *,
-    being_loaded: Collection[str],
-    runs: Mapping[str, bool],
-    now: datetime,
-) -> Plan:
-    """Decides for every queued or loading file whether it needs a run now.
-
-    Args:
-        open_files: the ledger's queued and loading entries.
-        being_loaded: names whose lock a living worker holds.
-        runs: request → whether its run has ended, for the requests that became runs.
-        now: with time zone.
-    """
-    request: list[Entry] = []
-    give_up: list[tuple[Entry, str]] = []
-    for entry in open_files:
-        if entry.name in being_loaded or runs.get(entry.run_request_id or "") is False:
-            continue
-        if len(to_key(entry.name).encode()) > MAX_KEY_BYTES:
-            give_up.append((entry, f"its name is too long: {MAX_KEY_BYTES} bytes at most, folders included"))
-            continue
-        if entry.requested_at is not None:
-            submitted = entry.run_request_id in runs
-            wait = timedelta(seconds=min(2 ** min(entry.attempts, 10), 30)) if submitted else SUBMISSION_TAKES
-            if now < entry.requested_at + wait:
-                continue
-        # Others of its run, and a file whose worker could say that database or disk failed it, wait and try again.
-        if entry.attempts >= MAX_ATTEMPTS and entry.status == "loading":
-            give_up.append(
-                (entry, f"{entry.attempts} runs died on it; the last one said: {entry.error or 'nothing'}")
-            )
-            continue
-        request.append(entry)
-    return Plan(request, give_up)
-
-
-def batches(files: Sequence[Entry], position: Mapping[str, int]) -> Iterator[list[Entry]]:
-    """Cuts files into runs: neighbours in the order of their partitions, few enough and small enough.
-
-    Args:
-        files: the entries to run; several of one name go together, and each counts with its bytes.
-        position: partition key → place among all partitions; a run covers a range without gaps.
-    """
-    batch: list[Entry] = []
-    names = size = 0
-    in_order = sorted(files, key=lambda e: (position[to_key(e.name)], e.file_id))
-    for name, group in groupby(in_order, key=lambda e: e.name):
-        versions = list(group)
-        here = sum(entry.size_bytes or 0 for entry in versions)
-        is_apart = batch and position[to_key(name)] - position[to_key(batch[-1].name)] > 1
-        if is_apart or names >= BATCH_FILES or (batch and size + here > BATCH_BYTES):
-            yield batch
-            batch, names, size = [], 0, 0
-        batch += versions
-        names += 1
-        size += here
-    if batch:
-        yield batch
+MAX_FILES_PER_TICK = 2000
+"""Files without a request, and as many with one: Dagster ends a tick after 60 seconds."""
+MAX_RUNS_PER_TICK = 10
+MAX_UNFINISHED_RUNS = 20
+"""Queued or in progress: further runs would only wait."""
+MAX_EVENTS_PER_TICK = 500
 
 
 @dg.sensor(
-    job_name=LOAD_TRIP_FILES,
+    job=load_trip_files,
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Gives every open file of the ledger a run, and another one when its worker died.",
+    description="Requests a run for every open file of the ledger, and another one if its worker died.",
 )
 def queued_files(
     context: dg.SensorEvaluationContext, trips_database: TripsDatabase, feed: Feed
 ) -> dg.SensorResult:
-    """Requests runs for open files, and gives up those on which run after run died."""
+    """Requests runs for open files, and fails files whose workers died again and again."""
     with trips_database.connect(autocommit=True) as connection:
-        _announce_lost_endings(connection, feed)
-        decided = wait_for_work(connection, "shifts_files", lambda: _decide(connection, context.instance))
+        _publish_lost_events(connection, feed)
+        decided = wait_for_work(connection, "shifts_files", lambda: _plan(connection, context.instance))
         if decided is None:
             return dg.SensorResult(skip_reason="no file is waiting for a run")
-        for entry, reason in decided.give_up:
-            ledger.update(connection, [entry.file_id], status="failed", error=reason)
+        for record, reason in decided.fail:
+            ledger.update(connection, [record.file_id], status="failed", error=reason)
         keys = with_new_partitions(
             context.instance,
             TRIP_FILES,
             context.instance.get_dynamic_partitions(str(TRIP_FILES.name)),
-            (to_key(entry.name) for entry in decided.request),
+            (to_key(record.name) for record in decided.request),
         )
         position = {key: place for place, key in enumerate(keys)}
         requests = []
-        for batch in islice(batches(decided.request, position), _free_runs(context.instance)):
-            requests.append(request := _request(batch))
-            ledger.requested(connection, [entry.file_id for entry in batch], str(request.run_key))
+        for group in islice(group_into_runs(decided.request, position), _free_runs(context.instance)):
+            requests.append(request := _run_request(group))
+            ledger.requested(connection, [record.file_id for record in group], str(request.run_key))
     return dg.SensorResult(run_requests=requests)
 
 
 def _free_runs(instance: dg.DagsterInstance) -> int:
-    unfinished = instance.get_runs_count(dg.RunsFilter(job_name=LOAD_TRIP_FILES, statuses=UNFINISHED))
-    return max(0, min(RUNS_A_TICK, RUNS_AT_ONCE - unfinished))
+    unfinished = instance.get_runs_count(dg.RunsFilter(job_name=load_trip_files.name, statuses=UNFINISHED))
+    return max(0, min(MAX_RUNS_PER_TICK, MAX_UNFINISHED_RUNS - unfinished))
 
 
-def _decide(connection: psycopg.Connection, instance: dg.DagsterInstance) -> Plan | None:
-    open_files = ledger.unfinished(connection, FILES_A_TICK)
+def _plan(connection: psycopg.Connection, instance: dg.DagsterInstance) -> LoadPlan | None:
+    open_files = ledger.unfinished(connection, MAX_FILES_PER_TICK)
+    loading = {record.name for record in open_files if record.status == "loading"}
     decided = plan(
         open_files,
-        being_loaded=ledger.being_loaded(
-            connection, list({entry.name for entry in open_files if entry.status == "loading"})
-        ),
-        runs=_runs(instance, {e.run_request_id for e in open_files if e.run_request_id}),
+        locked=locks.locked_files(connection, list(loading)),
+        runs=_runs(instance, {record.run_request_id for record in open_files if record.run_request_id}),
         now=datetime.now(UTC),
     )
-    return decided if decided.request or decided.give_up else None
+    return decided if decided.request or decided.fail else None
 
 
-def _announce_lost_endings(connection: psycopg.Connection, feed: Feed) -> None:
-    """Tells how files ended whose worker died between its commit and its word, or that were given up here."""
-    if lost := ledger.unannounced(connection, ENDINGS_A_TICK):
-        with feed.publisher() as publisher:
-            for entry in lost:
-                announce(publisher, connection, Outcome(entry, None), entry.run_id or "")
+def _publish_lost_events(connection: psycopg.Connection, feed: Feed) -> None:
+    """Publishes the ends of files whose worker died between its commit and its event, or that this sensor failed."""
+    if records := ledger.unpublished(connection, MAX_EVENTS_PER_TICK):
+        with feed.outbox() as outbox:
+            for record in records:
+                publish_file_event(outbox, connection, record, record.run_id or "")
 
 
-def _request(batch: Sequence[Entry]) -> dg.RunRequest:
-    name = f"{batch[0].file_id}-{uuid.uuid4().hex[:12]}"
+def _run_request(group: Sequence[FileRecord]) -> dg.RunRequest:
+    run_request_id = f"{group[0].file_id}-{uuid.uuid4().hex[:12]}"
     return dg.RunRequest(
-        run_key=name,
+        run_key=run_request_id,
         tags={
-            BATCH: name,
-            **task_id_tags([entry.task_id for entry in batch]),
-            RANGE_START: to_key(batch[0].name),
-            RANGE_END: to_key(batch[-1].name),
-            # The ledger brings a file back when its run dies; a second retry beside it would only collide.
+            RUN_REQUEST_ID: run_request_id,
+            **task_id_tags([record.task_id for record in group]),
+            RANGE_START: to_key(group[0].name),
+            RANGE_END: to_key(group[-1].name),
+            # This sensor retries the files of a failed run; Dagster's own retry would load them twice at a time.
             MAX_RETRIES: "0",
         },
     )
 
 
-def _runs(instance: dg.DagsterInstance, names: Collection[str]) -> dict[str, bool]:
-    if not names:
+def _runs(instance: dg.DagsterInstance, run_request_ids: Collection[str]) -> dict[str, bool]:
+    """Run request id → whether the run has ended, for the requests that became runs."""
+    if not run_request_ids:
         return {}
-    found = instance.get_runs(filters=dg.RunsFilter(tags={BATCH: list(names)}))
-    return {run.tags[BATCH]: run.is_finished for run in found}
+    found = instance.get_runs(filters=dg.RunsFilter(tags={RUN_REQUEST_ID: list(run_request_ids)}))
+    return {run.tags[RUN_REQUEST_ID]: run.is_finished for run in found}

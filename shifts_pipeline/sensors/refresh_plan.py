@@ -7,20 +7,20 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from shifts_core.calendar import ONE_WEEK
-from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 
-FRESH_ENOUGH_TO_SKIP = 64
+MAX_FRESH_PAIRS = 64
 """A run may pass over so many fresh pairs, if that saves runs."""
 PAIRS_A_RUN = 500
 RUNS_AT_ONCE = 8
-"""Of a layer, queued or at work: what is more urgent by then is asked for first."""
+"""Of a table, queued or at work: what is more urgent by then is asked for first."""
 PAIRS_A_TICK = RUNS_AT_ONCE * PAIRS_A_RUN
 BACKLOG_TRIPS = 100_000
 """With more trips that are not aggregated yet, statistics are slow, and clusters wait."""
 CLUSTERS_MAY_WAIT = timedelta(minutes=10)
 """Clusters wait so long for the aggregates of a backlog; later they share the machine."""
-BOTH: frozenset[Layer] = frozenset({"aggregates", "clusters"})
+BOTH: frozenset[DerivedTable] = frozenset({"aggregates", "clusters"})
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Refresh:
-    """A run that computes layers of the pairs in a rectangle."""
+    """A run that computes tables of the pairs in a rectangle."""
 
     area: Rectangle
-    layers: frozenset[Layer]
+    tables: frozenset[DerivedTable]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class DuePair:
-    """A pair one of whose layers is due."""
+    """A pair one of whose tables is due."""
 
     region: int
     """Its place among the regions."""
@@ -74,7 +74,11 @@ class BlockedPairs:
     """The pairs that runs are at, or whose last runs failed as a whole so lately that another would fail too."""
 
     def __init__(
-        self, layer: Layer, unfinished: Iterable[Refresh], finished: Iterable[FinishedRun], now: datetime
+        self,
+        table: DerivedTable,
+        unfinished: Iterable[Refresh],
+        finished: Iterable[FinishedRun],
+        now: datetime,
     ) -> None:
         """`finished` comes latest first; `now` has a time zone."""
         self._now = now
@@ -83,12 +87,12 @@ class BlockedPairs:
         self.count = 0
         """At most so many pairs are blocked."""
         for refresh in unfinished:
-            if layer in refresh.layers:
+            if table in refresh.tables:
                 self.count += refresh.area.pairs
                 for region in _regions(refresh.area):
                     self._running[region].append(refresh.area)
         for run in finished:
-            if layer in run.refresh.layers:
+            if table in run.refresh.tables:
                 self.count += run.refresh.area.pairs if run.failed else 0
                 for region in _regions(run.refresh.area):
                     self._finished[region].append(run)
@@ -112,7 +116,7 @@ class BlockedPairs:
 
 
 def plan(
-    due: Mapping[Layer, Collection[DuePair]],
+    due: Mapping[DerivedTable, Collection[DuePair]],
     unfinished: Sequence[Refresh],
     now: datetime,
     *,
@@ -120,33 +124,33 @@ def plan(
 ) -> list[Refresh]:
     """The runs to request now: with a backlog, aggregates of every due pair before the clusters of any.
 
-    One run computes both layers when nothing is at work and it covers all pairs: within a run aggregates come first.
+    One run computes both tables when nothing is at work and it covers all pairs: within a run aggregates come first.
     Without a backlog clusters wait for nothing, or a steady trickle of posted trips would keep them waiting.
 
     Args:
-        due: the pairs by layer, those left out that are blocked.
+        due: the pairs by table, those left out that are blocked.
         unfinished: runs that are queued or at work.
         now: with time zone.
         waiting_trips: trips that are not aggregated yet.
     """
-    layers = frozenset(layer for layer, pairs in due.items() if pairs)
-    if layers == BOTH and not unfinished:
+    tables = frozenset(table for table, pairs in due.items() if pairs)
+    if tables == BOTH and not unfinished:
         areas = list(rectangles({(pair.region, pair.week) for pairs in due.values() for pair in pairs}))
         if len(areas) == 1:
             return [Refresh(areas[0], BOTH)]
     clusters = due["clusters"]
-    is_aggregating = due["aggregates"] or any("aggregates" in run.layers for run in unfinished)
+    is_aggregating = due["aggregates"] or any("aggregates" in run.tables for run in unfinished)
     if waiting_trips > BACKLOG_TRIPS and is_aggregating:
         clusters = [pair for pair in clusters if now - pair.stale_since > CLUSTERS_MAY_WAIT]
-    wanted: list[tuple[Layer, Collection[DuePair]]] = [
+    wanted: list[tuple[DerivedTable, Collection[DuePair]]] = [
         ("aggregates", due["aggregates"]),
         ("clusters", clusters),
     ]
     requests: list[Refresh] = []
-    for layer, pairs in wanted:
-        free = RUNS_AT_ONCE - sum(layer in run.layers for run in unfinished)
+    for table, pairs in wanted:
+        free = RUNS_AT_ONCE - sum(table in run.tables for run in unfinished)
         areas = list(rectangles({(pair.region, pair.week) for pair in pairs}))
-        requests += [Refresh(area, frozenset({layer})) for area in areas[: max(free, 0)]]
+        requests += [Refresh(area, frozenset({table})) for area in areas[: max(free, 0)]]
     return requests
 
 
@@ -160,7 +164,7 @@ def rectangles(pairs: Collection[tuple[int, date]]) -> Iterator[Rectangle]:
         return
     places, weeks = [place for place, _ in pairs], [week for _, week in pairs]
     whole = Rectangle(min(places), max(places), min(weeks), max(weeks))
-    if whole.pairs <= min(PAIRS_A_RUN, len(pairs) + FRESH_ENOUGH_TO_SKIP):
+    if whole.pairs <= min(PAIRS_A_RUN, len(pairs) + MAX_FRESH_PAIRS):
         yield whole
         return
     spans = [

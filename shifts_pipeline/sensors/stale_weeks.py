@@ -8,9 +8,20 @@ import dagster as dg
 import psycopg
 
 from shifts_core.calendar import WEEKS_AHEAD, DateRange
-from shifts_pipeline.jobs.names import REFRESH_WEEKS
+from shifts_pipeline.asset_keys import TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.jobs.asset_jobs import refresh_weeks
+from shifts_pipeline.jobs.run_tags import (
+    FAILED_PAIRS,
+    MAX_RETRIES,
+    ONLY_STALE,
+    PRIORITY,
+    RANGE_END,
+    RANGE_START,
+    UNFINISHED,
+)
 from shifts_pipeline.partitions import REGIONS, pair_of, to_key
-from shifts_pipeline.resources import LoadLimits, TripsDatabase
+from shifts_pipeline.resources.load_limits import LoadLimits
+from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.new_partitions import with_new_partitions
 from shifts_pipeline.sensors.refresh_plan import (
     BOTH,
@@ -24,31 +35,22 @@ from shifts_pipeline.sensors.refresh_plan import (
 )
 from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.storage import ledger, stale_pairs
-from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import StalePair
-from shifts_pipeline.tags import (
-    FAILED_PAIRS,
-    MAX_RETRIES,
-    ONLY_STALE,
-    PRIORITY,
-    RANGE_END,
-    RANGE_START,
-    UNFINISHED,
-)
 
-LOADS_MAY_DELAY = timedelta(minutes=2)
+MAX_DELAY_BY_LOADS = timedelta(minutes=2)
 """While files are being loaded a pair waits so long: the next file will very likely change it again."""
 MAX_REGION_KEY_BYTES = 2000
 """Dagster indexes partitions and tags, and an index entry has its limit."""
-ASSETS: dict[Layer, dg.AssetKey] = {
-    "aggregates": dg.AssetKey("weekly_aggregates"),
-    "clusters": dg.AssetKey("trip_clusters"),
+ASSETS: dict[DerivedTable, dg.AssetKey] = {
+    "aggregates": WEEKLY_AGGREGATES,
+    "clusters": TRIP_CLUSTERS,
 }
-_RUNS_REMEMBERED = 50
+_FINISHED_RUNS_READ = 50
 
 
 @dg.sensor(
-    job_name=REFRESH_WEEKS,
+    job=refresh_weeks,
     minimum_interval_seconds=2,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Refreshes aggregates, then clusters, of the weeks that loads have changed.",
@@ -70,11 +72,11 @@ def stale_weeks(
 
 def _is_any_due(connection: psycopg.Connection, weeks: DateRange) -> bool:
     age = _min_age(connection)
-    return any(stale_pairs.due_pairs(connection, layer, weeks, min_age=age, limit=1) for layer in ASSETS)
+    return any(stale_pairs.due_pairs(connection, table, weeks, min_age=age, limit=1) for table in ASSETS)
 
 
 def _min_age(connection: psycopg.Connection) -> timedelta:
-    return LOADS_MAY_DELAY if ledger.is_any_unfinished(connection) else timedelta(0)
+    return MAX_DELAY_BY_LOADS if ledger.is_any_unfinished(connection) else timedelta(0)
 
 
 def _skip_reason(connection: psycopg.Connection, weeks: DateRange) -> str:
@@ -94,40 +96,42 @@ def _requests(
     position = {key: place for place, key in enumerate(regions)}
     unfinished, finished = _unfinished(instance, position), _finished(connection, instance, position)
     now = datetime.now(UTC)
-    blocked = {layer: BlockedPairs(layer, unfinished, finished, now) for layer in ASSETS}
+    blocked = {table: BlockedPairs(table, unfinished, finished, now) for table in ASSETS}
     age = _min_age(connection)
-    stale: dict[Layer, list[StalePair]] = {
-        layer: _with_a_key(
+    stale: dict[DerivedTable, list[StalePair]] = {
+        table: _with_a_key(
             connection,
-            layer,
+            table,
             stale_pairs.due_pairs(
-                connection, layer, weeks, min_age=age, limit=PAIRS_A_TICK + blocked[layer].count
+                connection, table, weeks, min_age=age, limit=PAIRS_A_TICK + blocked[table].count
             ),
         )
-        for layer in ASSETS
+        for table in ASSETS
     }
     regions = with_new_partitions(
         instance, REGIONS, regions, (to_key(pair.region) for pairs in stale.values() for pair in pairs)
     )
     position = {key: place for place, key in enumerate(regions)}
-    due: dict[Layer, list[DuePair]] = {}
-    for layer, pairs in stale.items():
+    due: dict[DerivedTable, list[DuePair]] = {}
+    for table, pairs in stale.items():
         placed = (DuePair(position[to_key(pair.region)], pair.week, pair.stale_since) for pair in pairs)
-        due[layer] = [pair for pair in placed if pair not in blocked[layer]][:PAIRS_A_TICK]
+        due[table] = [pair for pair in placed if pair not in blocked[table]][:PAIRS_A_TICK]
     waiting = stale_pairs.waiting_trips(connection)
     return [_request(refresh, regions) for refresh in plan(due, unfinished, now, waiting_trips=waiting)]
 
 
-def _with_a_key(connection: psycopg.Connection, layer: Layer, pairs: Sequence[StalePair]) -> list[StalePair]:
+def _with_a_key(
+    connection: psycopg.Connection, table: DerivedTable, pairs: Sequence[StalePair]
+) -> list[StalePair]:
     """Those pairs whose region can be a partition; the others are recorded as failed and pause."""
     good: list[StalePair] = []
     for pair in pairs:
         if len(to_key(pair.region).encode()) <= MAX_REGION_KEY_BYTES:
             good.append(pair)
             continue
-        stale_pairs.begin(connection, layer, pair.region, pair.week, "")
+        stale_pairs.begin(connection, table, pair.region, pair.week, "")
         reason = f"the region's name is too long: {MAX_REGION_KEY_BYTES} bytes as a partition key at most"
-        stale_pairs.fail(connection, layer, pair.region, pair.week, reason)
+        stale_pairs.fail(connection, table, pair.region, pair.week, reason)
     return good
 
 
@@ -135,12 +139,12 @@ def _request(refresh: Refresh, regions: Sequence[str]) -> dg.RunRequest:
     area = refresh.area
     return dg.RunRequest(
         run_key=uuid.uuid4().hex,
-        asset_selection=[ASSETS[layer] for layer in sorted(refresh.layers)],
+        asset_selection=[ASSETS[table] for table in sorted(refresh.tables)],
         tags={
             RANGE_START: f"{regions[area.first_region]}|{area.first_week}",
             RANGE_END: f"{regions[area.last_region]}|{area.last_week}",
             ONLY_STALE: "true",
-            PRIORITY: "1" if "aggregates" in refresh.layers else "0",
+            PRIORITY: "1" if "aggregates" in refresh.tables else "0",
             # What stays stale is requested again; a retry beside that would do the work twice.
             MAX_RETRIES: "0",
         },
@@ -150,7 +154,7 @@ def _request(refresh: Refresh, regions: Sequence[str]) -> dg.RunRequest:
 def _unfinished(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[Refresh]:
     """What the runs of this sensor that are queued or at work refresh."""
     runs = instance.get_runs(
-        filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=UNFINISHED, tags={ONLY_STALE: "true"})
+        filters=dg.RunsFilter(job_name=refresh_weeks.name, statuses=UNFINISHED, tags={ONLY_STALE: "true"})
     )
     return [refresh for run in runs if (refresh := _refresh(run, position)) is not None]
 
@@ -161,8 +165,8 @@ def _finished(
     """The last runs of this sensor that are over, the latest first."""
     over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     records = instance.get_run_records(
-        filters=dg.RunsFilter(job_name=REFRESH_WEEKS, statuses=over, tags={ONLY_STALE: "true"}),
-        limit=_RUNS_REMEMBERED,
+        filters=dg.RunsFilter(job_name=refresh_weeks.name, statuses=over, tags={ONLY_STALE: "true"}),
+        limit=_FINISHED_RUNS_READ,
     )
     failed = {
         record.dagster_run.run_id
@@ -189,5 +193,5 @@ def _refresh(run: dg.DagsterRun, position: Mapping[str, int]) -> Refresh | None:
         return None
     area = Rectangle(position[to_key(first_region)], position[to_key(last_region)], first_week, last_week)
     selected = run.asset_selection
-    layers = frozenset(layer for layer, key in ASSETS.items() if selected is None or key in selected)
-    return Refresh(area, layers or BOTH)
+    tables = frozenset(table for table, key in ASSETS.items() if selected is None or key in selected)
+    return Refresh(area, tables or BOTH)

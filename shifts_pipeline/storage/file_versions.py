@@ -7,13 +7,13 @@ has the table of all cases. Everything here happens in the transaction that load
 import psycopg
 
 from shifts_pipeline.storage import ledger
-from shifts_pipeline.storage.ledger import Entry
+from shifts_pipeline.storage.ledger import FileRecord
 
 REQUEST_PREFIX = "request-"
 """Of the `version` of a request for whatever lies under a name; it is no version of the file."""
 
 
-def lock(connection: psycopg.Connection, name: str, original: Entry | None) -> bool:
+def lock(connection: psycopg.Connection, name: str, original: FileRecord | None) -> bool:
     """Locks the loaded version of a name, and the original of its new version, against other workers.
 
     All are locked in one order, so that two names that swap their bytes cannot deadlock.
@@ -32,26 +32,26 @@ def lock(connection: psycopg.Connection, name: str, original: Entry | None) -> b
     return original is None or (original.file_id, True) in rows
 
 
-def make_way(connection: psycopg.Connection, entry: Entry, original: Entry | None) -> list[int]:
+def make_way(connection: psycopg.Connection, record: FileRecord, original: FileRecord | None) -> list[int]:
     """Supersedes the other versions of a name, whose newest version is good, and deletes their rows.
 
     Rows that a file of another name needs, too, are handed over to it instead. `lock` comes first.
 
     Args:
         connection: the transaction of the load.
-        entry: the newest version.
+        record: the newest version.
         original: the loaded file that has the same bytes; its rows stay.
 
     Returns:
         Files whose bookings under regions and weeks must be removed before the commit.
     """
-    kept = [entry.file_id, original.file_id if original else entry.file_id]
+    kept = [record.file_id, original.file_id if original else record.file_id]
     gone: list[int] = []
-    for old in ledger.versions_of(connection, entry.name):
+    for old in ledger.versions_of(connection, record.name):
         if old.status == "loaded" and old.file_id not in kept and not _promote_duplicate(connection, old):
             delete_rows(connection, old.file_id)
             gone.append(old.file_id)
-    _supersede(connection, entry.name, kept)
+    _supersede(connection, record.name, kept)
     return gone
 
 
@@ -85,7 +85,7 @@ def _supersede(connection: psycopg.Connection, name: str, kept: list[int]) -> No
     )
 
 
-def _promote_duplicate(connection: psycopg.Connection, old: Entry) -> bool:
+def _promote_duplicate(connection: psycopg.Connection, old: FileRecord) -> bool:
     """Gives a loaded version's rows to a copy of another name: the two exchange their places in the ledger.
 
     The rows stay counted all the time, even if the copy's file is gone by now. False if there is no copy.

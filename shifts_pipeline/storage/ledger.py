@@ -1,7 +1,6 @@
 """The ledger's statements: what was dropped, what became of it, and what is still to be done."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypedDict, Unpack
@@ -16,7 +15,7 @@ Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "supersed
 
 
 @dataclass(frozen=True)
-class Entry:
+class FileRecord:
     """One file version in the ledger."""
 
     file_id: int
@@ -37,6 +36,11 @@ class Entry:
     finished_at: datetime | None
     error: str | None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the file is still to be loaded."""
+        return self.status in ("queued", "loading")
+
 
 class Changes(TypedDict, total=False):
     """Columns that a step may set."""
@@ -52,8 +56,8 @@ class Changes(TypedDict, total=False):
     error: str | None
 
 
-_ENTRY = sql.SQL(", ").join(map(sql.Identifier, Entry.__dataclass_fields__))
-_SELECT = sql.SQL("SELECT {} FROM shifts_store.trip_files f ").format(_ENTRY)
+_COLUMNS = sql.SQL(", ").join(map(sql.Identifier, FileRecord.__dataclass_fields__))
+_SELECT = sql.SQL("SELECT {} FROM shifts_store.trip_files f ").format(_COLUMNS)
 
 
 def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> int:
@@ -102,26 +106,26 @@ def is_any_unfinished(connection: psycopg.Connection) -> bool:
     )
 
 
-def unfinished(connection: psycopg.Connection, limit: int) -> list[Entry]:
+def unfinished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
     """At most `limit` files that no run was requested for, oldest first, and as many that one was requested for.
 
     The latter come in the order of their requests: those whose turn it is to be tried again are among the first.
     """
     is_open = "WHERE kind = 'file' AND status IN ('queued', 'loading') AND requested_at IS "
     return [
-        *_entries(connection, sql.SQL(is_open + "NOT NULL ORDER BY requested_at, file_id LIMIT %s"), [limit]),
-        *_entries(connection, sql.SQL(is_open + "NULL ORDER BY file_id LIMIT %s"), [limit]),
+        *_records(connection, sql.SQL(is_open + "NOT NULL ORDER BY requested_at, file_id LIMIT %s"), [limit]),
+        *_records(connection, sql.SQL(is_open + "NULL ORDER BY file_id LIMIT %s"), [limit]),
     ]
 
 
-def versions_of(connection: psycopg.Connection, name: str) -> list[Entry]:
+def versions_of(connection: psycopg.Connection, name: str) -> list[FileRecord]:
     """Every version of the file of that name, newest first."""
-    return _entries(connection, sql.SQL("WHERE kind = 'file' AND name = %s ORDER BY file_id DESC"), [name])
+    return _records(connection, sql.SQL("WHERE kind = 'file' AND name = %s ORDER BY file_id DESC"), [name])
 
 
-def entries(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[Entry]:
+def records(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[FileRecord]:
     """The entries of these files, newest first."""
-    return _entries(connection, sql.SQL("WHERE file_id = ANY (%s) ORDER BY file_id DESC"), [list(file_ids)])
+    return _records(connection, sql.SQL("WHERE file_id = ANY (%s) ORDER BY file_id DESC"), [list(file_ids)])
 
 
 def loaded_with_size(connection: psycopg.Connection, size: int) -> bool:
@@ -132,17 +136,17 @@ def loaded_with_size(connection: psycopg.Connection, size: int) -> bool:
     return _truth(connection, statement, [size])
 
 
-def loaded_with_hash(connection: psycopg.Connection, content_hash: str) -> Entry | None:
+def loaded_with_hash(connection: psycopg.Connection, content_hash: str) -> FileRecord | None:
     """The loaded file of exactly those bytes."""
-    found = _entries(
+    found = _records(
         connection, sql.SQL("WHERE kind = 'file' AND status = 'loaded' AND content_hash = %s"), [content_hash]
     )
     return found[0] if found else None
 
 
-def unannounced(connection: psycopg.Connection, limit: int) -> list[Entry]:
+def unpublished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
     """At most `limit` files that ended a while ago unannounced, because the worker died in between."""
-    return _entries(
+    return _records(
         connection,
         sql.SQL(
             "WHERE kind = 'file' AND published_at IS NULL AND status NOT IN ('queued', 'loading')"
@@ -177,7 +181,7 @@ def requested(connection: psycopg.Connection, file_ids: Sequence[int], run_reque
     )
 
 
-def announced(connection: psycopg.Connection, file_id: int) -> None:
+def mark_published(connection: psycopg.Connection, file_id: int) -> None:
     """Notes that listeners were told how a file ended."""
     connection.execute(
         "UPDATE shifts_store.trip_files SET published_at = clock_timestamp() WHERE file_id = %s", [file_id]
@@ -185,7 +189,7 @@ def announced(connection: psycopg.Connection, file_id: int) -> None:
 
 
 def follow(connection: psycopg.Connection, file_id: int, file: LandedFile) -> None:
-    """An entry waits for the version that its file has now; it is tried again after a while."""
+    """An record waits for the version that its file has now; it is tried again after a while."""
     connection.execute(
         """
         UPDATE shifts_store.trip_files
@@ -230,47 +234,13 @@ def postpone(connection: psycopg.Connection, file_ids: Sequence[int], error: str
     )
 
 
-def open_files_of(connection: psycopg.Connection, run_request_id: str | None) -> list[Entry]:
+def open_files_of(connection: psycopg.Connection, run_request_id: str | None) -> list[FileRecord]:
     """The files of a run request that no worker has begun."""
-    return _entries(
+    return _records(
         connection,
         sql.SQL("WHERE kind = 'file' AND run_request_id = %s AND status = 'queued'"),
         [run_request_id],
     )
-
-
-@contextmanager
-def file_lock(connection: psycopg.Connection, name: str) -> Iterator[None]:
-    """Waits until no other worker is at this file; the lock ends with the block, or with the connection."""
-    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [_file_lock(name)])
-    connection.commit()
-    try:
-        yield
-    finally:
-        # On a broken connection there is nothing left to unlock, and its own error must get through.
-        with suppress(psycopg.Error):
-            connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_file_lock(name)])
-            connection.commit()
-
-
-def being_loaded(connection: psycopg.Connection, names: Sequence[str]) -> set[str]:
-    """Those of some files that a living worker is at. `connection` must be in autocommit mode."""
-    rows = connection.execute(
-        "SELECT name FROM unnest(%s::text[], %s::text[]) AS f (name, lock)"
-        " WHERE NOT pg_try_advisory_xact_lock(hashtextextended(lock, 0))",
-        [list(names), [_file_lock(name) for name in names]],
-    )
-    return {name for (name,) in rows}
-
-
-def is_locked(connection: psycopg.Connection, lock_name: str) -> bool:
-    """Whether anyone holds a lock of that name. `connection` must be in autocommit mode."""
-    return _truth(connection, "SELECT NOT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_name])
-
-
-def _file_lock(name: str) -> str:
-    return f"file:{name}"
 
 
 def _truth(connection: psycopg.Connection, statement: str, values: list[object]) -> bool:
@@ -278,8 +248,8 @@ def _truth(connection: psycopg.Connection, statement: str, values: list[object])
     return bool(row and row[0])
 
 
-def _entries(
+def _records(
     connection: psycopg.Connection, condition: sql.SQL, values: Sequence[object] = ()
-) -> list[Entry]:
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+) -> list[FileRecord]:
+    with connection.cursor(row_factory=class_row(FileRecord)) as cursor:
         return cursor.execute(_SELECT + condition, values).fetchall()

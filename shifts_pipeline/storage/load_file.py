@@ -47,7 +47,7 @@ def load_file(
     Args:
         connection: the transaction of the load.
         database_url: for a second connection: names, partitions and numbers that others may wait for.
-        file_id: the ledger's entry.
+        file_id: the ledger's record.
         stream: the file's bytes as stored.
         name: says by its end what kind of file it is.
         size: bytes as stored, for the progress.

@@ -13,7 +13,7 @@ from psycopg import sql
 from shifts_core.calendar import ONE_WEEK
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
 
-Layer = Literal["aggregates", "clusters"]
+DerivedTable = Literal["aggregates", "clusters"]
 
 _ENDS = ("x0", "y0", "x1", "y1")
 _ROW = row_dtype(trip_id=">i8", moment=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
@@ -74,8 +74,11 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
     )
 
 
-def replace_layer(
-    connection: psycopg.Connection, pair: PairTrips, layer: Layer, write: Callable[[psycopg.Connection], None]
+def replace_derived(
+    connection: psycopg.Connection,
+    pair: PairTrips,
+    layer: DerivedTable,
+    write: Callable[[psycopg.Connection], None],
 ) -> bool:
     """Writes what was computed from a pair, in one transaction, and notes up to which change it goes.
 

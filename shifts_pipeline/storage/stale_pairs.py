@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from shifts_core.calendar import DateRange
-from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.region_week import DerivedTable
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 """After a failed refresh of a pair; each further failure doubles it."""
@@ -38,7 +38,7 @@ class StalePair:
 
 
 def due_pairs(
-    connection: psycopg.Connection, layer: Layer, weeks: DateRange, *, min_age: timedelta, limit: int
+    connection: psycopg.Connection, layer: DerivedTable, weeks: DateRange, *, min_age: timedelta, limit: int
 ) -> list[StalePair]:
     """Pairs of some weeks that are stale in a layer and not paused after a failure, oldest first.
 
@@ -58,7 +58,7 @@ def due_pairs(
 
 
 def due_among(
-    connection: psycopg.Connection, layer: Layer, pairs: Sequence[tuple[str, date]]
+    connection: psycopg.Connection, layer: DerivedTable, pairs: Sequence[tuple[str, date]]
 ) -> set[tuple[str, date]]:
     """Those of some pairs that are stale in a layer and not paused after a failure."""
     statement = sql.SQL(
@@ -87,7 +87,7 @@ def outside(connection: psycopg.Connection, weeks: DateRange) -> int:
     return int(row[0])
 
 
-def begin(connection: psycopg.Connection, layer: Layer, region: str, week: date, run_id: str) -> None:
+def begin(connection: psycopg.Connection, layer: DerivedTable, region: str, week: date, run_id: str) -> None:
     """Records that a refresh begins, and commits: should its worker die, the pair pauses as after a failure."""
     connection.execute(
         """
@@ -113,7 +113,7 @@ def begin(connection: psycopg.Connection, layer: Layer, region: str, week: date,
     connection.commit()
 
 
-def fail(connection: psycopg.Connection, layer: Layer, region: str, week: date, error: str) -> None:
+def fail(connection: psycopg.Connection, layer: DerivedTable, region: str, week: date, error: str) -> None:
     """Records why a refresh failed, and commits; the pause begins now."""
     connection.execute(
         """
@@ -127,7 +127,7 @@ def fail(connection: psycopg.Connection, layer: Layer, region: str, week: date, 
     connection.commit()
 
 
-def end(connection: psycopg.Connection, layer: Layer, region: str, week: date) -> None:
+def end(connection: psycopg.Connection, layer: DerivedTable, region: str, week: date) -> None:
     """Forgets the failures of a pair, and commits."""
     connection.execute(
         "DELETE FROM shifts_store.refresh_attempts"
@@ -146,5 +146,5 @@ def runs_with_failures(connection: psycopg.Connection, run_ids: Collection[str])
     return {run_id for (run_id,) in rows}
 
 
-def _due(layer: Layer) -> sql.Composed:
+def _due(layer: DerivedTable) -> sql.Composed:
     return _DUE.format(stale=sql.Identifier(f"{layer}_stale"), layer=sql.Literal(layer))

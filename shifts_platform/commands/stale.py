@@ -6,7 +6,7 @@ import click
 import psycopg
 
 from shifts_core.calendar import WEEKS_AHEAD, DateRange
-from shifts_pipeline.assets.decoration import printable
+from shifts_pipeline.display_text import printable
 from shifts_pipeline.settings import PipelineSettings
 from shifts_pipeline.storage import stale_pairs
 

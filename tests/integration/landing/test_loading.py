@@ -49,7 +49,7 @@ def pipeline(
 @pytest.fixture
 def _no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests to the bucket are not repeated."""
-    monkeypatch.setattr("shifts_pipeline.resources.RETRY_OPTIONS", RetryOptions(deadline_s=0.0))
+    monkeypatch.setattr("shifts_pipeline.resources.landing.RETRY_OPTIONS", RetryOptions(deadline_s=0.0))
 
 
 def loaded(pipeline: Pipeline, region: str) -> int:

@@ -7,7 +7,8 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_pipeline.resources import Landing, TripsDatabase
+from shifts_pipeline.resources.landing import Landing
+from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from tests.integration.landing.conftest import BucketPlace
 from tests.integration.landing.emulator import BUCKET, emulator

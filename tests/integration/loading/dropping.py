@@ -52,7 +52,7 @@ class Dropping:
     def open_names(self) -> list[str]:
         """Files that wait for a run."""
         with psycopg.connect(self._loader.url) as connection:
-            return list(dict.fromkeys(entry.name for entry in ledger.unfinished(connection, limit=1000)))
+            return list(dict.fromkeys(record.name for record in ledger.unfinished(connection, limit=1000)))
 
     def settle(self) -> None:
         """Looks and loads until nothing is open, as happens when nobody touches the folder."""

@@ -12,16 +12,16 @@ import psycopg
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import database
-from shifts_pipeline.storage.ingest import Ingestion, Outcome, ingest
-from shifts_pipeline.storage.ledger import Entry
+from shifts_pipeline.storage.ingest import LoadContext, LoadResult, ingest
+from shifts_pipeline.storage.ledger import FileRecord
 from tests.unit.core.trips.reading import DATES
 
 _EMPTIED = "trips, rejected_rows, file_week_counts, region_weeks, trip_files"
 
-OnProgress = Callable[[Entry, Progress], None]
+OnProgress = Callable[[FileRecord, Progress], None]
 
 
-def silent(entry: Entry, progress: Progress) -> None:
+def silent(record: FileRecord, progress: Progress) -> None:
     """Nobody is told."""
 
 
@@ -43,15 +43,15 @@ class Loader:
 
     def load(
         self, name: str, on_progress: OnProgress = silent, *, run: str = "run", by_hand: bool = False
-    ) -> Outcome:
+    ) -> LoadResult:
         """Loads a file on a connection of its own, as a run that a sensor or a person requested."""
         with database.connect(self.url) as connection:
-            job = self.ingestion(connection, run)
+            job = self.load_context(connection, run)
             return ingest(name, replace(job, run_request_id=None) if by_hand else job, on_progress)
 
-    def ingestion(self, connection: psycopg.Connection, run: str) -> Ingestion:
+    def load_context(self, connection: psycopg.Connection, run: str) -> LoadContext:
         """What a run's files are loaded with."""
-        return Ingestion(
+        return LoadContext(
             connection=connection,
             database_url=self.url,
             zone=open_zone(str(self.landing)),

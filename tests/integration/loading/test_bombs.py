@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from shifts_core.trips.report import Progress
-from shifts_pipeline.assets.raw_trips import _is_accounted_for
 from shifts_pipeline.storage import write_trips
-from shifts_pipeline.storage.ledger import Entry
+from shifts_pipeline.storage.file_audit import rows_match_ledger
+from shifts_pipeline.storage.ledger import FileRecord
 from tests.integration.loading.loading import Loader
 from tests.unit.core.trips.reading import HEADER, LINE
 
@@ -21,14 +21,14 @@ def test_a_small_file_of_millions_of_empty_lines_is_given_up_after_the_first_of_
     assert loader.landing.joinpath("a.csv.gz").stat().st_size < 4_000
     seen: list[int] = []
 
-    def note(entry: Entry, progress: Progress) -> None:
+    def note(record: FileRecord, progress: Progress) -> None:
         seen.append(progress.rows)
 
-    entry = loader.load("a.csv.gz", note).entry
-    assert entry.status == "failed"
-    assert entry.error is not None
-    assert entry.error.startswith("262,144 of 262,144 rows are no trips, more than 50%")
-    assert entry.error.endswith("the line is empty; first on line 2")
+    record = loader.load("a.csv.gz", note).record
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error.startswith("262,144 of 262,144 rows are no trips, more than 50%")
+    assert record.error.endswith("the line is empty; first on line 2")
     assert seen == []
     ((size,),) = loader.query(SIZE)
     assert size < 32 * 1024**2
@@ -37,27 +37,27 @@ def test_a_small_file_of_millions_of_empty_lines_is_given_up_after_the_first_of_
 def test_of_more_rejects_than_are_kept_all_are_counted(
     loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.storage.write_trips"):
+    for module in ("shifts_pipeline.storage.file_audit", "shifts_pipeline.storage.write_trips"):
         monkeypatch.setattr(f"{module}.MAX_STORED_REJECTS", 100)
     loader.put("a.csv", HEADER + (LINE + b"bad\n") * 1_000)
-    entry = loader.load("a.csv").entry
-    assert (entry.status, entry.rows_loaded, entry.rows_rejected) == ("loaded", 1_000, 1_000)
+    record = loader.load("a.csv").record
+    assert (record.status, record.rows_loaded, record.rows_rejected) == ("loaded", 1_000, 1_000)
     assert loader.query("SELECT count(*), max(line) FROM shifts.rejects") == [(100, 201)]
     with psycopg.connect(loader.url) as connection:
-        assert _is_accounted_for(connection, entry)
+        assert rows_match_ledger(connection, record.file_id)
         connection.execute("DELETE FROM shifts_store.rejected_rows WHERE line = 3")
-        assert not _is_accounted_for(connection, entry)
+        assert not rows_match_ledger(connection, record.file_id)
 
 
 def test_the_text_of_rejects_is_kept_up_to_its_limit(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("shifts_pipeline.assets.raw_trips", "shifts_pipeline.storage.write_trips"):
+    for module in ("shifts_pipeline.storage.file_audit", "shifts_pipeline.storage.write_trips"):
         monkeypatch.setattr(f"{module}.MAX_STORED_REJECT_BYTES", 50_000)
     loader.put("a.csv", HEADER + LINE + b"\xff" * 9_000 + b"\n" + (b"x" * 9_000 + b"\n") * 20)
-    entry = loader.load("a.csv").entry
-    assert (entry.rows_loaded, entry.rows_rejected) == (1, 21)
+    record = loader.load("a.csv").record
+    assert (record.rows_loaded, record.rows_rejected) == (1, 21)
     ((count, size),) = loader.query("SELECT count(*), sum(octet_length(raw)) FROM shifts.rejects")
     assert count < 21
     assert 50_000 <= size < 50_000 + 4 * 10_000
     with psycopg.connect(loader.url) as connection:
-        assert _is_accounted_for(connection, entry)
+        assert rows_match_ledger(connection, record.file_id)
     assert write_trips.MAX_STORED_REJECT_BYTES == 50_000

@@ -23,19 +23,19 @@ def check(loader: Loader, name: str, data: bytes) -> tuple[int, int]:
     """Loads a file and compares the database with the slow reader; returns how many rows went where."""
     loader.empty()
     loader.put(name, data)
-    entry = loader.load(name).entry
-    assert entry.status == "loaded"
+    record = loader.load(name).record
+    assert record.status == "loaded"
     found = records(data)
     trips, rejects = expected_of(data, found)
-    assert entry.rows_loaded + entry.rows_rejected == len(found)
-    stored = Counter(key(Trip(row[:4], *row[4:])) for row in loader.query(_TRIPS, entry.file_id))
+    assert record.rows_loaded + record.rows_rejected == len(found)
+    stored = Counter(key(Trip(row[:4], *row[4:])) for row in loader.query(_TRIPS, record.file_id))
     assert stored == Counter(map(key, trips))
     reasons = loader.query(
-        "SELECT line, raw, reason FROM shifts.rejects WHERE file_id = %s ORDER BY line", entry.file_id
+        "SELECT line, raw, reason FROM shifts.rejects WHERE file_id = %s ORDER BY line", record.file_id
     )
     assert [(line, raw) for line, raw, _ in reasons] == rejects
     assert all(reason for _, _, reason in reasons)
-    assert (entry.rows_loaded, entry.rows_rejected) == (len(trips), len(rejects))
+    assert (record.rows_loaded, record.rows_rejected) == (len(trips), len(rejects))
     assert loader.counts() == {name: (len(trips),) * 3}
     return len(trips), len(rejects)
 
@@ -59,10 +59,10 @@ def test_a_file_with_more_rejects_than_the_share_that_is_allowed_fails_whole(loa
     loader.max_rejected_share = 0.25
     loader.put("just.csv", HEADER + LINE * 3 + b"x\n")
     loader.put("beyond.csv", HEADER + LINE * 5 + b"x\n" * 2)
-    assert loader.load("just.csv").entry.status == "loaded"
-    entry = loader.load("beyond.csv").entry
-    assert entry.status == "failed"
-    assert entry.error == (
+    assert loader.load("just.csv").record.status == "loaded"
+    record = loader.load("beyond.csv").record
+    assert record.status == "failed"
+    assert record.error == (
         "2 of 7 rows are no trips, more than 25%;"
         " most often (2): wrong number of fields: 1 instead of 5; first on line 7"
     )

@@ -13,8 +13,8 @@ from shifts_core.landing.open_zone import open_zone
 from shifts_core.trips import read_csv as reading_module
 from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import ledger
-from shifts_pipeline.storage.failures import MAX_ATTEMPTS
-from shifts_pipeline.storage.ledger import Entry
+from shifts_pipeline.storage.ledger import FileRecord
+from shifts_pipeline.storage.load_errors import MAX_ATTEMPTS
 from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
@@ -53,7 +53,7 @@ def test_readers_see_the_old_rows_until_the_new_ones_are_all_there(
     loader.put("a.csv", TRIPS + b"bad\n")
     seen = []
 
-    def look(entry: Entry, progress: Progress) -> None:
+    def look(record: FileRecord, progress: Progress) -> None:
         for view in ("trips", "rejects", "weekly"):
             seen.extend(loader.query(f"SELECT '{view}', count(*) FROM shifts.{view}"))
 
@@ -111,7 +111,7 @@ def test_a_full_disk_loads_nothing_and_with_room_the_file_is_loaded(
         assert status == "queued"
         assert "No space left on device" in error
     subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
-    assert server_loader.load("a.csv").entry.status == "loaded"
+    assert server_loader.load("a.csv").record.status == "loaded"
     assert server_loader.counts() == {"a.csv": (rows,) * 3}
 
 
@@ -124,7 +124,7 @@ def test_trips_are_posted_to_a_region_and_week_while_a_file_of_it_is_replaced(
     loader.put("a.csv", TRIPS)
     posted = []
 
-    def post(entry: Entry, progress: Progress) -> None:
+    def post(record: FileRecord, progress: Progress) -> None:
         with psycopg.connect(loader.url) as connection:
             connection.execute("SET lock_timeout = '5s'")
             connection.execute(
@@ -178,8 +178,8 @@ def test_a_file_that_finds_no_room_is_given_up_after_some_tries(
             )
             assert (status, is_postponed) == ("queued", True)
             assert type(error).__name__ in said
-    entry = loader.load("a.csv").entry
-    assert (entry.status, entry.error) == (
+    record = loader.load("a.csv").record
+    assert (record.status, record.error) == (
         "failed",
         f"given up after {MAX_ATTEMPTS} tries: {type(error).__name__}: {error}",
     )
@@ -202,7 +202,7 @@ def test_an_outage_uses_up_no_try_of_any_file_of_the_run(
         broken.setattr("shifts_pipeline.storage.ingest.load_file", load)
         for _ in range(MAX_ATTEMPTS + 2):
             with psycopg.connect(loader.url) as connection:
-                ids = [entry.file_id for entry in ledger.unfinished(connection, limit=1000)]
+                ids = [record.file_id for record in ledger.unfinished(connection, limit=1000)]
                 ledger.requested(connection, ids, "run")
             with pytest.raises(type(error)):
                 loader.load("a.csv")
@@ -212,5 +212,5 @@ def test_an_outage_uses_up_no_try_of_any_file_of_the_run(
                 )
                 == [("queued", 0, True)] * 2
             )
-    assert loader.load("a.csv").entry.status == "loaded"
-    assert loader.load("b.csv").entry.status == "loaded"
+    assert loader.load("a.csv").record.status == "loaded"
+    assert loader.load("b.csv").record.status == "loaded"

@@ -69,14 +69,14 @@ def test_a_load_that_begins_again_has_no_end_and_its_new_end_is_news(
         ledger.update(connection, [file_id], status="loading")
         assert _row(connection, "finished_at, published_at", file_id) == (None, None)
         ledger.update(connection, [file_id], status=status)
-        assert ledger.unannounced(connection, 10) == []
+        assert ledger.unpublished(connection, 10) == []
         connection.execute(ENDED_LONG_AGO)
-        assert [entry.file_id for entry in ledger.unannounced(connection, 10)] == [file_id]
-        ledger.announced(connection, file_id)
-        assert ledger.unannounced(connection, 10) == []
+        assert [record.file_id for record in ledger.unpublished(connection, 10)] == [file_id]
+        ledger.mark_published(connection, file_id)
+        assert ledger.unpublished(connection, 10) == []
     ledger.update(connection, [file_id], status="loaded")
     connection.execute(ENDED_LONG_AGO)
-    assert [entry.file_id for entry in ledger.unannounced(connection, 10)] == [file_id]
+    assert [record.file_id for record in ledger.unpublished(connection, 10)] == [file_id]
 
 
 def test_an_outage_before_the_first_request_leaves_the_attempts_at_zero(
@@ -118,7 +118,7 @@ def test_files_that_wait_for_a_retry_come_in_the_order_of_their_requests(
     ids = _register(connection, *files)
     for file_id in (ids[2], ids[0], ids[1]):
         ledger.requested(connection, [file_id], f"request {file_id}")
-    found = [entry.file_id for entry in ledger.unfinished(connection, 2)]
+    found = [record.file_id for record in ledger.unfinished(connection, 2)]
     assert found == [ids[2], ids[0], ids[3], ids[4]]
 
 
@@ -128,7 +128,7 @@ def test_files_of_a_run_that_a_worker_has_begun_do_not_wait_with_the_others(
     begun, waiting = _register(connection, A, B)
     ledger.requested(connection, [begun, waiting], "request")
     ledger.update(connection, [begun], status="loading")
-    assert [entry.file_id for entry in ledger.open_files_of(connection, "request")] == [waiting]
+    assert [record.file_id for record in ledger.open_files_of(connection, "request")] == [waiting]
 
 
 def test_the_lock_of_versions_keeps_others_away_and_tells_whether_the_original_is_loaded(

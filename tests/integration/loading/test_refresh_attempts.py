@@ -8,7 +8,7 @@ import pytest
 
 from shifts_core.calendar import DateRange
 from shifts_pipeline.storage import stale_pairs
-from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE, NO_MESSAGE
 from tests.integration.loading.loading import Loader
 from tests.unit.core.trips.reading import HEADER, LINE
@@ -30,7 +30,7 @@ def connection(loader: Loader) -> Iterator[psycopg.Connection]:
 
 def _due(
     connection: psycopg.Connection,
-    layer: Layer = "clusters",
+    layer: DerivedTable = "clusters",
     *,
     first: date = EARLY,
     end: date = END,

@@ -286,8 +286,8 @@ def test_only_the_newest_version_is_news_when_it_replaces_one_before_its_end_was
     dropping.settle()
     loader.execute("UPDATE shifts_store.trip_files SET finished_at = finished_at - interval '1 hour'")
     with psycopg.connect(loader.url) as connection:
-        lost = ledger.unannounced(connection, 10)
-    assert sorted((entry.name, entry.status) for entry in lost) == [
+        lost = ledger.unpublished(connection, 10)
+    assert sorted((record.name, record.status) for record in lost) == [
         (name, "loaded") for name in sorted([A, *copies])
     ]
 

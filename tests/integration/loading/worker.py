@@ -12,7 +12,7 @@ from shifts_core.trips import read_csv as reading_module
 from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import database
 from shifts_pipeline.storage.ingest import ingest
-from shifts_pipeline.storage.ledger import Entry
+from shifts_pipeline.storage.ledger import FileRecord
 from tests.integration.loading.loading import Loader
 
 ROWS_A_STEP = 2_000
@@ -61,14 +61,14 @@ def _work(url: str, landing: Path, name: str, run: str, steps: Connection) -> No
     reading_module.BATCH_ROWS = ROWS_A_STEP
     loader = Loader(url, landing)
 
-    def tell(entry: Entry, progress: Progress) -> None:
-        del entry
+    def tell(record: FileRecord, progress: Progress) -> None:
+        del record
         steps.send(progress.rows)
 
     try:
         with database.connect(url) as connection:
             steps.send(connection.info.backend_pid)
-            ingest(name, loader.ingestion(connection, run), tell)
+            ingest(name, loader.load_context(connection, run), tell)
     except (psycopg.Error, BrokenPipeError):
         # What a killed database does to a worker is no news on the terminal.
         os._exit(1)

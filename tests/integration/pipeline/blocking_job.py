@@ -4,7 +4,7 @@ import threading
 
 import dagster as dg
 
-from shifts_pipeline.jobs.names import LOAD_TRIP_FILES
+from shifts_pipeline.jobs.asset_jobs import load_trip_files
 
 
 @dg.op
@@ -13,7 +13,7 @@ def wait() -> None:
     threading.Event().wait()
 
 
-@dg.job(name=LOAD_TRIP_FILES, executor_def=dg.in_process_executor)
+@dg.job(name=load_trip_files.name, executor_def=dg.in_process_executor)
 def blocking_job() -> None:
     """Runs like a load whose worker has no lock."""
     wait()

@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from shifts_core.trips.batch import Batch
-from shifts_pipeline.assets.events import keep_connections
+from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.partitions import REGIONS, TRIP_FILES
 from shifts_pipeline.sensors import queued_files as queued_files_module
-from shifts_pipeline.sensors.queued_files import BATCH_FILES, RUNS_A_TICK, queued_files
+from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
+from shifts_pipeline.sensors.queued_files import MAX_RUNS_PER_TICK, queued_files
 from shifts_pipeline.sensors.refresh_plan import PAIRS_A_RUN
 from shifts_pipeline.sensors.refresh_plan import RUNS_AT_ONCE as REFRESHES_AT_ONCE
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
@@ -51,7 +52,7 @@ def areas(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
 
 def create_run(pipeline: Pipeline, job: str, request: dg.RunRequest) -> dg.DagsterRun:
     """An unfinished run, as the daemon makes one of a request."""
-    keep_connections(pipeline.instance)
+    pool_connections(pipeline.instance)
     found = pipeline.defs.resolve_job_def(job)
     selection = request.asset_selection
     return pipeline.instance.create_run_for_job(
@@ -156,11 +157,11 @@ def test_four_thousand_new_files_among_two_hundred_thousand_known_take_one_tick_
         )
     queue_files(pipeline, 4_000)
     requests = pipeline.tick(queued_files).run_requests
-    assert len(requests) == RUNS_A_TICK
+    assert len(requests) == MAX_RUNS_PER_TICK
     requested = pipeline.query(
         "SELECT min(file_id), max(file_id), count(*) FROM shifts_store.trip_files WHERE requested_at IS NOT NULL"
     )
-    assert requested == [(1, RUNS_A_TICK * BATCH_FILES, RUNS_A_TICK * BATCH_FILES)]
+    assert requested == [(1, MAX_RUNS_PER_TICK * MAX_FILES_PER_RUN, MAX_RUNS_PER_TICK * MAX_FILES_PER_RUN)]
 
 
 def test_new_partitions_are_added_by_one_statement(
@@ -184,7 +185,7 @@ def test_new_partitions_are_added_by_one_statement(
 def test_no_more_loads_are_requested_than_may_wait(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("BATCH_FILES", 2), ("RUNS_A_TICK", 2), ("RUNS_AT_ONCE", 3)):
+    for name, value in (("MAX_FILES_PER_RUN", 2), ("MAX_RUNS_PER_TICK", 2), ("RUNS_AT_ONCE", 3)):
         monkeypatch.setattr(queued_files_module, name, value)
     queue_files(pipeline, 7)
     sizes = []

@@ -4,7 +4,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.jobs.cleanup import EVENTS_KEPT, KEYS_KEPT, RUNS_KEPT, nightly_cleanup
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 

@@ -6,7 +6,8 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_pipeline.assets.trip_clusters import MEMBERS_BELONG, TRIP_CLUSTERS, WITHIN_RADIUS
+from shifts_pipeline.asset_keys import TRIP_CLUSTERS
+from shifts_pipeline.assets.trip_clusters import MEMBERS_BELONG, WITHIN_RADIUS
 from shifts_pipeline.storage import cluster_tables
 from shifts_platform.generator.csv_file import csv_blocks
 from tests.integration.pipeline.harness import HEADER, Pipeline, row

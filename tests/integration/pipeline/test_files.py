@@ -8,10 +8,11 @@ import psycopg
 import pytest
 
 from shifts_core.trips.report import LoadReport
-from shifts_pipeline.assets.raw_trips import RAW_TRIPS
+from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.sensors.landing_zone import landing_zone
-from shifts_pipeline.sensors.queued_files import BATCH_FILES, queued_files
-from shifts_pipeline.storage.failures import MAX_ATTEMPTS
+from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
+from shifts_pipeline.sensors.queued_files import queued_files
+from shifts_pipeline.storage.load_errors import MAX_ATTEMPTS
 from shifts_pipeline.storage.load_file import load_file
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
@@ -156,7 +157,7 @@ def test_a_fault_in_the_loader_holds_up_no_other_file_and_is_tried_again_until_i
         pipeline.let_the_wait_pass()
     assert pipeline.load() == []
     assert pipeline.query("SELECT status, error FROM shifts.files WHERE name = 'a.csv'") == [
-        ("failed", "5 runs died on it; the last one said: ZeroDivisionError: never thought of")
+        ("failed", "5 attempts failed or lost their worker; last error: ZeroDivisionError: never thought of")
     ]
 
 
@@ -255,7 +256,7 @@ def test_a_run_that_comes_after_its_file_has_failed_neither_loads_nor_announces_
 
 
 def test_many_small_files_share_runs_and_odd_names_are_files_too(pipeline: Pipeline) -> None:
-    names = [f"part {n:03}.csv" for n in range(BATCH_FILES)] + ["Zürich|100%.csv", "deep/er/a...b.csv"]
+    names = [f"part {n:03}.csv" for n in range(MAX_FILES_PER_RUN)] + ["Zürich|100%.csv", "deep/er/a...b.csv"]
     for number, name in enumerate(names):
         pipeline.put(name, HEADER + row(moment=f"2018-05-28 09:{number // 60:02}:{number % 60:02}"))
     runs = pipeline.load()

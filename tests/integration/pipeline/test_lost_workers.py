@@ -6,10 +6,10 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_pipeline.jobs.names import LOAD_TRIP_FILES
-from shifts_pipeline.resources import lock_name
+from shifts_pipeline.jobs.asset_jobs import load_trip_files
 from shifts_pipeline.sensors import lost_workers as sensor_module
 from shifts_pipeline.sensors.lost_workers import lost_workers
+from shifts_pipeline.storage import locks
 from tests.integration.pipeline.harness import Pipeline
 
 
@@ -26,7 +26,7 @@ def look(pipeline: Pipeline, cursor: str | None) -> str | None:
 def run(request: pytest.FixtureRequest, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterRun:
     """A run that Dagster believes to be at work; no process has anything to do with it."""
     monkeypatch.setattr(sensor_module, "LAUNCH_TIMEOUT", timedelta(0))
-    job = pipeline.defs.resolve_job_def(LOAD_TRIP_FILES)
+    job = pipeline.defs.resolve_job_def(load_trip_files.name)
     found = pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTING)
     if request.param == dg.DagsterRunStatus.STARTED:
         started = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, job.name)
@@ -54,7 +54,7 @@ def test_a_run_without_its_worker_is_failed_at_the_second_look(
 def test_a_run_whose_worker_lives_is_left_alone(pipeline: Pipeline, run: dg.DagsterRun) -> None:
     before = status(pipeline, run)
     with psycopg.connect(pipeline.url, autocommit=True) as worker:
-        worker.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [lock_name(run.run_id)])
+        locks.lock_run(worker, run.run_id)
         look(pipeline, look(pipeline, None))
         assert status(pipeline, run) == before
     look(pipeline, look(pipeline, None))

@@ -3,7 +3,8 @@
 import random
 
 from shifts_pipeline.sensors.landing_zone import landing_zone
-from shifts_pipeline.sensors.queued_files import BATCH_FILES, queued_files
+from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
+from shifts_pipeline.sensors.queued_files import queued_files
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 FILES, ROWS = 1000, 50
@@ -48,7 +49,7 @@ def test_a_thousand_files_are_all_taken_in_and_ten_sick_ones_fail_alone_with_the
         statement_timeout=60_000, pool_recycle=300, max_overflow=4
     )
     requests = pipeline.tick(queued_files).run_requests
-    assert len(requests) == FILES // BATCH_FILES
+    assert len(requests) == FILES // MAX_FILES_PER_RUN
     for request in requests:
         pipeline.run("load_trip_files", dict(request.tags))
     ledger = pipeline.ledger()

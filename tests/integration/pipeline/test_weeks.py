@@ -8,9 +8,9 @@ from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from shifts_core.calendar import DateRange
+from shifts_pipeline.jobs.run_tags import RANGE_END, RANGE_START
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
-from shifts_pipeline.tags import RANGE_END, RANGE_START
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 REGIONS = ("Hamburg", "Prague", "Turin")

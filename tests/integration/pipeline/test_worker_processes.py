@@ -21,8 +21,8 @@ from dagster._core.remote_origin import (
 )
 from dagster._grpc.client import DagsterGrpcClient
 
-from shifts_pipeline import worker_processes
 from shifts_pipeline.sensors import lost_workers as sensor_module
+from shifts_pipeline.sensors import worker_processes
 from shifts_platform.platform import free_port
 from tests.integration.pipeline.blocking_job import blocking_job
 from tests.integration.pipeline.harness import Pipeline

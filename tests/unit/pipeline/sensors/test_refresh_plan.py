@@ -20,13 +20,13 @@ from shifts_pipeline.sensors.refresh_plan import (
     plan,
     rectangles,
 )
-from shifts_pipeline.storage.region_week import Layer
+from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MONDAY = date(2018, 4, 30)
-AGGREGATES: frozenset[Layer] = frozenset({"aggregates"})
-CLUSTERS: frozenset[Layer] = frozenset({"clusters"})
+AGGREGATES: frozenset[DerivedTable] = frozenset({"aggregates"})
+CLUSTERS: frozenset[DerivedTable] = frozenset({"clusters"})
 
 
 def week(number: int) -> date:
@@ -46,7 +46,7 @@ def planned(
     return plan(due(aggregates, clusters), unfinished, NOW, waiting_trips=waiting_trips)
 
 
-def due(aggregates: list[DuePair], clusters: list[DuePair]) -> dict[Layer, list[DuePair]]:
+def due(aggregates: list[DuePair], clusters: list[DuePair]) -> dict[DerivedTable, list[DuePair]]:
     return {"aggregates": aggregates, "clusters": clusters}
 
 
@@ -110,7 +110,7 @@ def test_a_backlog_gets_its_aggregates_first() -> None:
     pairs = [due_pair(region, number) for region in range(3) for number in range(0, 1400, 140)]
     requests = planned(pairs, pairs, [])
     assert requests
-    assert {request.layers for request in requests} == {AGGREGATES}
+    assert {request.tables for request in requests} == {AGGREGATES}
 
 
 def test_clusters_wait_for_a_run_that_computes_aggregates() -> None:
@@ -123,7 +123,7 @@ def test_clusters_do_not_wait_for_aggregates_for_ever() -> None:
     young = due_pair(0, 1, CLUSTERS_MAY_WAIT)
     at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
     requests = planned([due_pair(5)], [old, young], [at_work])
-    assert [request.area for request in requests if request.layers == CLUSTERS] == [
+    assert [request.area for request in requests if request.tables == CLUSTERS] == [
         Rectangle(0, 0, MONDAY, MONDAY)
     ]
 
@@ -132,13 +132,13 @@ def test_clusters_do_not_wait_for_aggregates_for_ever() -> None:
 def test_without_a_backlog_clusters_wait_for_no_aggregates(waiting_trips: int) -> None:
     at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
     requests = planned([due_pair()], [due_pair()], [at_work], waiting_trips)
-    assert [request.layers for request in requests] == [AGGREGATES, CLUSTERS]
+    assert [request.tables for request in requests] == [AGGREGATES, CLUSTERS]
 
 
 def test_aggregates_are_requested_before_clusters_that_waited_long() -> None:
     old = due_pair(0, 0, CLUSTERS_MAY_WAIT + timedelta(seconds=1))
     requests = planned([due_pair(5)], [old], [Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)])
-    assert [request.layers for request in requests] == [AGGREGATES, CLUSTERS]
+    assert [request.tables for request in requests] == [AGGREGATES, CLUSTERS]
 
 
 def test_runs_of_one_layer_take_no_room_of_the_other() -> None:
@@ -173,14 +173,14 @@ def test_half_a_million_due_pairs_among_as_many_blocked_ones_are_planned_in_line
 
 
 def ended(
-    seconds_ago: float, *, failed: bool, region: int = 0, layers: frozenset[Layer] = BOTH
+    seconds_ago: float, *, failed: bool, region: int = 0, tables: frozenset[DerivedTable] = BOTH
 ) -> FinishedRun:
     area = Rectangle(region, region, week(0), week(4))
-    return FinishedRun(Refresh(area, layers), NOW - timedelta(seconds=seconds_ago), failed)
+    return FinishedRun(Refresh(area, tables), NOW - timedelta(seconds=seconds_ago), failed)
 
 
-def is_paused(pair: DuePair, finished: list[FinishedRun], layer: Layer = "clusters") -> bool:
-    return pair in BlockedPairs(layer, [], finished, NOW)
+def is_paused(pair: DuePair, finished: list[FinishedRun], table: DerivedTable = "clusters") -> bool:
+    return pair in BlockedPairs(table, [], finished, NOW)
 
 
 def test_a_pair_whose_run_failed_pauses_twice_as_long_each_time_up_to_the_longest() -> None:
@@ -201,7 +201,7 @@ def test_a_success_and_failures_elsewhere_make_no_pause() -> None:
     assert not is_paused(due_pair(), [ended(0, failed=False), failed])
     assert not is_paused(due_pair(1), [failed])
     assert not is_paused(due_pair(0, 5), [failed])
-    assert not is_paused(due_pair(), [ended(0, failed=True, layers=AGGREGATES)])
+    assert not is_paused(due_pair(), [ended(0, failed=True, tables=AGGREGATES)])
 
 
 def test_a_newer_run_over_other_weeks_of_the_region_ends_no_pause() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shifts_pipeline.assets import plots as pictures
-from shifts_pipeline.assets.decoration import MAX_CHARS, markdown_code, optional_metadata, printable
+from shifts_pipeline.assets.metadata import optional_metadata
+from shifts_pipeline.display_text import MAX_CHARS, markdown_code, printable
 
 ODD_NAMES = [
     r"$\frac$",

@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shifts_pipeline.partitions import to_key
-from shifts_pipeline.sensors.queued_files import (
-    BATCH_BYTES,
-    BATCH_FILES,
+from shifts_pipeline.sensors.load_plan import (
+    MAX_BYTES_PER_RUN,
+    MAX_FILES_PER_RUN,
     MAX_KEY_BYTES,
-    SUBMISSION_TAKES,
-    Plan,
-    batches,
+    SUBMISSION_TIMEOUT,
+    LoadPlan,
+    group_into_runs,
     plan,
 )
-from shifts_pipeline.storage.failures import MAX_ATTEMPTS
-from shifts_pipeline.storage.ledger import Entry
+from shifts_pipeline.storage.ledger import FileRecord
+from shifts_pipeline.storage.load_errors import MAX_ATTEMPTS
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def queued(name: str = "a.csv", **fields: object) -> Entry:
-    entry = Entry(
+def queued(name: str = "a.csv", **fields: object) -> FileRecord:
+    record = FileRecord(
         file_id=1,
         uri=f"file:///landing/{name}",
         name=name,
@@ -44,13 +44,13 @@ def queued(name: str = "a.csv", **fields: object) -> Entry:
         finished_at=None,
         error=None,
     )
-    return replace(entry, **fields)  # type: ignore[arg-type]
+    return replace(record, **fields)  # type: ignore[arg-type]
 
 
-def decide(entry: Entry, *, being_loaded: bool = False, runs: dict[str, bool] | None = None) -> Plan:
+def decide(record: FileRecord, *, locked: bool = False, runs: dict[str, bool] | None = None) -> LoadPlan:
     return plan(
-        [entry],
-        being_loaded={entry.name} if being_loaded else set(),
+        [record],
+        locked={record.name} if locked else set(),
         runs=runs or {},
         now=NOW,
     )
@@ -63,65 +63,73 @@ def test_a_new_file_gets_a_run() -> None:
 def test_a_file_whose_name_dagster_cannot_index_fails_with_the_reason() -> None:
     decided = decide(queued("|" * 400 + ".csv"))
     assert decided.request == []
-    assert "name is too long" in decided.give_up[0][1]
+    assert "name is too long" in decided.fail[0][1]
 
 
 def test_a_file_whose_run_is_on_its_way_gets_no_second_one() -> None:
-    entry = queued(run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=1)
-    assert decide(entry, runs={"b": False}) == Plan([], [])
+    record = queued(run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=1)
+    assert decide(record, runs={"b": False}) == LoadPlan([], [])
 
 
 def test_a_request_gets_time_to_become_a_run() -> None:
-    entry = queued(run_request_id="b", requested_at=NOW - SUBMISSION_TAKES + timedelta(seconds=1), attempts=1)
-    assert decide(entry) == Plan([], [])
+    record = queued(
+        run_request_id="b", requested_at=NOW - SUBMISSION_TIMEOUT + timedelta(seconds=1), attempts=1
+    )
+    assert decide(record) == LoadPlan([], [])
 
 
 def test_a_request_that_never_became_a_run_is_made_again() -> None:
-    entry = queued(run_request_id="b", requested_at=NOW - SUBMISSION_TAKES, attempts=1)
-    assert decide(entry).request == [entry]
+    record = queued(run_request_id="b", requested_at=NOW - SUBMISSION_TIMEOUT, attempts=1)
+    assert decide(record).request == [record]
 
 
 def test_a_request_gets_that_time_whatever_became_of_others() -> None:
-    entry = queued(run_request_id="b", requested_at=NOW - SUBMISSION_TAKES + timedelta(seconds=1), attempts=0)
-    assert decide(entry, runs={"c": True}) == Plan([], [])
+    record = queued(
+        run_request_id="b", requested_at=NOW - SUBMISSION_TIMEOUT + timedelta(seconds=1), attempts=0
+    )
+    assert decide(record, runs={"c": True}) == LoadPlan([], [])
 
 
 def test_a_file_whose_worker_died_is_requested_again() -> None:
-    entry = queued(status="loading", run_request_id="b", requested_at=NOW - timedelta(seconds=31), attempts=1)
-    assert decide(entry, runs={"b": True}).request == [entry]
+    record = queued(
+        status="loading", run_request_id="b", requested_at=NOW - timedelta(seconds=31), attempts=1
+    )
+    assert decide(record, runs={"b": True}).request == [record]
 
 
 def test_a_file_that_a_living_worker_holds_is_left_alone() -> None:
-    entry = queued(status="loading", run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=1)
-    assert decide(entry, being_loaded=True, runs={"b": True}) == Plan([], [])
+    record = queued(status="loading", run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=1)
+    assert decide(record, locked=True, runs={"b": True}) == LoadPlan([], [])
 
 
 def test_every_retry_comes_within_a_minute() -> None:
     for attempts in range(1, MAX_ATTEMPTS):
-        entry = queued(run_request_id="b", requested_at=NOW - timedelta(seconds=59), attempts=attempts)
-        assert decide(entry, runs={"b": True}).request == [entry]
+        record = queued(run_request_id="b", requested_at=NOW - timedelta(seconds=59), attempts=attempts)
+        assert decide(record, runs={"b": True}).request == [record]
 
 
 def test_a_file_on_which_run_after_run_died_fails_with_the_last_word() -> None:
-    entry = queued(
+    record = queued(
         status="loading",
         run_request_id="b",
         requested_at=NOW - timedelta(hours=1),
         attempts=MAX_ATTEMPTS,
         error="MemoryError: no",
     )
-    ((given_up, reason),) = decide(entry, runs={"b": True}).give_up
-    assert given_up == entry
+    ((failed, reason),) = decide(record, runs={"b": True}).fail
+    assert failed == record
     assert "MemoryError: no" in reason
 
 
-def test_a_file_is_not_given_up_for_what_others_of_its_run_or_the_machine_did() -> None:
-    entry = queued(run_request_id="b", requested_at=NOW - timedelta(seconds=30), attempts=1000 * MAX_ATTEMPTS)
-    assert decide(entry, runs={"b": True}) == Plan([entry], [])
+def test_a_file_is_not_failed_for_what_others_of_its_run_or_the_machine_did() -> None:
+    record = queued(
+        run_request_id="b", requested_at=NOW - timedelta(seconds=30), attempts=1000 * MAX_ATTEMPTS
+    )
+    assert decide(record, runs={"b": True}) == LoadPlan([record], [])
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 60), st.integers(0, BATCH_BYTES + 5)), max_size=80),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, MAX_BYTES_PER_RUN + 5)), max_size=80),
     st.permutations(range(61)),
 )
 def test_batches_hold_every_file_once_without_gaps_and_within_their_limits(
@@ -131,65 +139,66 @@ def test_batches_hold_every_file_once_without_gaps_and_within_their_limits(
         queued(f"{place}.csv", file_id=number, size_bytes=size) for number, (place, size) in enumerate(wanted)
     ]
     position = {to_key(f"{name}.csv"): place for place, name in enumerate(order)}
-    cut = list(batches(files, position))
+    cut = list(group_into_runs(files, position))
     assert sorted(e.file_id for batch in cut for e in batch) == [f.file_id for f in files]
     for batch in cut:
         places = sorted({position[to_key(e.name)] for e in batch})
         assert places == list(range(places[0], places[-1] + 1))
-        assert len(places) <= BATCH_FILES
-        assert len(places) == 1 or bytes_of(batch) <= BATCH_BYTES
+        assert len(places) <= MAX_FILES_PER_RUN
+        assert len(places) == 1 or bytes_of(batch) <= MAX_BYTES_PER_RUN
     assert len({e.name for b in cut for e in b}) == sum(len({e.name for e in b}) for b in cut)
     # No two neighbours would have fitted into one run.
     for one, other in pairwise(cut):
-        first_of_other = [entry for entry in other if entry.name == other[0].name]
+        first_of_other = [record for record in other if record.name == other[0].name]
         assert (
             position[to_key(other[0].name)] - position[to_key(one[-1].name)] > 1
-            or len({entry.name for entry in one}) == BATCH_FILES
-            or bytes_of([*one, *first_of_other]) > BATCH_BYTES
+            or len({record.name for record in one}) == MAX_FILES_PER_RUN
+            or bytes_of([*one, *first_of_other]) > MAX_BYTES_PER_RUN
         )
 
 
-def bytes_of(batch: list[Entry]) -> int:
+def bytes_of(batch: list[FileRecord]) -> int:
     """Each version of a file counts: which of them lies there is known when it is loaded."""
-    return sum(entry.size_bytes or 0 for entry in batch)
+    return sum(record.size_bytes or 0 for record in batch)
 
 
 @pytest.mark.parametrize(
-    ("files", "sizes"), [(BATCH_FILES, [BATCH_FILES]), (BATCH_FILES + 1, [BATCH_FILES, 1])]
+    ("files", "sizes"),
+    [(MAX_FILES_PER_RUN, [MAX_FILES_PER_RUN]), (MAX_FILES_PER_RUN + 1, [MAX_FILES_PER_RUN, 1])],
 )
 def test_a_run_takes_as_many_small_files_as_it_may(files: int, sizes: list[int]) -> None:
-    entries = [queued(f"{number}.csv", file_id=number) for number in range(files)]
-    position = {to_key(entry.name): place for place, entry in enumerate(entries)}
-    assert [len(batch) for batch in batches(entries, position)] == sizes
+    records = [queued(f"{number}.csv", file_id=number) for number in range(files)]
+    position = {to_key(record.name): place for place, record in enumerate(records)}
+    assert [len(batch) for batch in group_into_runs(records, position)] == sizes
 
 
-@pytest.mark.parametrize(("second", "runs"), [(BATCH_BYTES - 10, 1), (BATCH_BYTES - 9, 2)])
+@pytest.mark.parametrize(("second", "runs"), [(MAX_BYTES_PER_RUN - 10, 1), (MAX_BYTES_PER_RUN - 9, 2)])
 def test_a_run_takes_as_many_bytes_as_it_may(second: int, runs: int) -> None:
-    entries = [queued("a.csv", file_id=1, size_bytes=10), queued("b.csv", file_id=2, size_bytes=second)]
-    assert len(list(batches(entries, {"a.csv": 0, "b.csv": 1}))) == runs
+    records = [queued("a.csv", file_id=1, size_bytes=10), queued("b.csv", file_id=2, size_bytes=second)]
+    assert len(list(group_into_runs(records, {"a.csv": 0, "b.csv": 1}))) == runs
 
 
 def test_the_newer_versions_of_a_file_count_towards_its_runs_bytes() -> None:
-    entries = [
+    records = [
         queued("a.csv", file_id=1, size_bytes=10),
         queued("b.csv", file_id=2, size_bytes=10),
-        queued("b.csv", file_id=3, size_bytes=BATCH_BYTES - 19),
+        queued("b.csv", file_id=3, size_bytes=MAX_BYTES_PER_RUN - 19),
     ]
-    assert [len(batch) for batch in batches(entries, {"a.csv": 0, "b.csv": 1})] == [1, 2]
+    assert [len(batch) for batch in group_into_runs(records, {"a.csv": 0, "b.csv": 1})] == [1, 2]
 
 
 @pytest.mark.parametrize(("attempts", "wait"), [(0, 1), (1, 2), (2, 4), (4, 16), (5, 30), (50, 30)])
 def test_a_retry_waits_twice_as_long_each_time_up_to_half_a_minute(attempts: int, wait: int) -> None:
     for early, requested in ((1, []), (0, [1])):
         at = NOW - timedelta(seconds=wait - early)
-        entry = queued(run_request_id="b", requested_at=at, attempts=attempts)
-        assert [e.file_id for e in decide(entry, runs={"b": True}).request] == requested
+        record = queued(run_request_id="b", requested_at=at, attempts=attempts)
+        assert [e.file_id for e in decide(record, runs={"b": True}).request] == requested
 
 
 @pytest.mark.parametrize(("length", "fits"), [(MAX_KEY_BYTES, True), (MAX_KEY_BYTES + 1, False)])
 def test_a_name_may_be_as_long_as_dagster_can_index(length: int, fits: bool) -> None:
     decided = decide(queued("x" * length))
-    assert (len(decided.request), len(decided.give_up)) == ((1, 0) if fits else (0, 1))
+    assert (len(decided.request), len(decided.fail)) == ((1, 0) if fits else (0, 1))
 
 
 @pytest.mark.parametrize(
@@ -197,14 +206,14 @@ def test_a_name_may_be_as_long_as_dagster_can_index(length: int, fits: bool) -> 
 )
 def test_the_length_of_a_name_is_counted_in_bytes(characters: int, fits: bool) -> None:
     decided = decide(queued("ü" * characters))
-    assert (len(decided.request), len(decided.give_up)) == ((1, 0) if fits else (0, 1))
+    assert (len(decided.request), len(decided.fail)) == ((1, 0) if fits else (0, 1))
 
 
 def test_one_file_left_alone_keeps_no_other_from_its_run() -> None:
     held = queued("a.csv", file_id=1, status="loading", run_request_id="b", attempts=1)
     at_work = queued("b.csv", file_id=2, run_request_id="c", attempts=1)
     too_long = queued("x" * 2000, file_id=3)
-    given_up = queued(
+    failed = queued(
         "d.csv",
         file_id=4,
         status="loading",
@@ -215,17 +224,17 @@ def test_one_file_left_alone_keeps_no_other_from_its_run() -> None:
     waits = queued("e.csv", file_id=5, run_request_id="b", attempts=1, requested_at=NOW)
     new = queued("f.csv", file_id=6)
     decided = plan(
-        [held, at_work, too_long, given_up, waits, new],
-        being_loaded={"a.csv"},
+        [held, at_work, too_long, failed, waits, new],
+        locked={"a.csv"},
         runs={"b": True, "c": False},
         now=NOW,
     )
     assert decided.request == [new]
-    assert [entry.file_id for entry, _ in decided.give_up] == [3, 4]
+    assert [record.file_id for record, _ in decided.fail] == [3, 4]
 
 
 def test_a_file_one_attempt_before_the_last_is_tried_again() -> None:
-    entry = queued(
+    record = queued(
         status="loading", run_request_id="b", requested_at=NOW - timedelta(hours=1), attempts=MAX_ATTEMPTS - 1
     )
-    assert decide(entry, runs={"b": True}) == Plan([entry], [])
+    assert decide(record, runs={"b": True}) == LoadPlan([record], [])

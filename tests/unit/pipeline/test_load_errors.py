@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from shifts_core.landing.errors import DamagedTransfer, LandingZoneUnavailable
-from shifts_pipeline.storage.failures import is_exhaustion, is_outage
+from shifts_pipeline.storage.load_errors import is_exhaustion, is_outage
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which runs have a living worker process, according to the code server that started it."""
+"""Which runs have a live worker process, according to the code server that started it."""
 
 import json
 import multiprocessing
@@ -16,7 +16,7 @@ from dagster._serdes import deserialize_value
 
 
 class WorkerProcesses:
-    """Answers for one look at the runs: each code server is asked once."""
+    """Answers for one tick: each code server is queried once."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
@@ -26,11 +26,11 @@ class WorkerProcesses:
         """Whether a code server was asked to start the run's process."""
         return GRPC_INFO_TAG in run.tags
 
-    def may_live(self, run: dg.DagsterRun) -> bool:
-        """False when the code server has no living process for the run, or does not exist any more.
+    def may_be_alive(self, run: dg.DagsterRun) -> bool:
+        """False if the code server has no live process for the run, or does not exist any more.
 
-        A server that does not answer in time proves nothing. A server ends with its processes, so one that refuses
-        connections has none.
+        A server that does not answer in time proves nothing: True. A server that refuses connections has ended, and
+        its worker processes with it: False.
         """
         address = json.loads(run.tags[GRPC_INFO_TAG])
         runs = self._runs_of(run.tags[GRPC_INFO_TAG])
@@ -39,10 +39,11 @@ class WorkerProcesses:
         return run.run_id in runs and not self._is_dead_child(run, address.get("port"))
 
     def _is_dead_child(self, run: dg.DagsterRun, port: int | None) -> bool:
-        """Whether the run's process was a child of this process and exited.
+        """Whether the run's process was a child of this process and has exited.
 
-        The code server forgets exited processes in a thread that ends with its first failure to reach Dagster's
-        database; it lists them for ever after that. Sensors run in the code server, which knows its children.
+        The code server removes exited processes from its list in a thread, and that thread ends with its first
+        failure to reach Dagster's database: from then on the list keeps them. Sensors run in the code server, which
+        knows its child processes.
         """
         if not _listens_on(port):
             return False
@@ -50,7 +51,7 @@ class WorkerProcesses:
         return pid is not None and pid not in {child.pid for child in multiprocessing.active_children()}
 
     def _pid(self, run: dg.DagsterRun) -> int | None:
-        """The process id that the worker recorded when it began."""
+        """The process id that the worker recorded when it started."""
         for entry in self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
             event = entry.dagster_event
             if event is not None and "pid" in event.engine_event_data.metadata:
@@ -59,7 +60,7 @@ class WorkerProcesses:
 
 
 def _runs_of(grpc_info: str) -> AbstractSet[str] | None:
-    """The runs that the code server at an address has processes for; None when it does not answer in time."""
+    """The runs that the code server at an address has processes for; None if it does not answer in time."""
     address = json.loads(grpc_info)
     client = DagsterGrpcClient(
         host=address["host"],
@@ -76,7 +77,7 @@ def _runs_of(grpc_info: str) -> AbstractSet[str] | None:
 
 
 def _listens_on(port: int | None) -> bool:
-    """Whether this process is the server of a port."""
+    """Whether this process listens on a port."""
     return any(
         connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
         for connection in psutil.Process().net_connections("tcp")

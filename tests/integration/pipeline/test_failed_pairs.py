@@ -9,12 +9,13 @@ import pytest
 
 from shifts_core.clustering.clusters import Similarity
 from shifts_core.tiles.build import Tile, build_tiles
-from shifts_pipeline.assets import plots as pictures
+from shifts_pipeline.assets import plots, progress, raw_trips_metadata
 from shifts_pipeline.assets import raw_trips as raw_trips_module
 from shifts_pipeline.assets import trip_clusters as trip_clusters_module
 from shifts_pipeline.assets import weekly_aggregates as weekly_aggregates_module
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from shifts_pipeline.storage.cluster_tables import PairGroups, group_pair
+from shifts_pipeline.storage.file_audit import rows_match_ledger
 from shifts_pipeline.storage.region_week import PairTrips
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
@@ -89,10 +90,10 @@ def test_no_failure_to_draw_or_describe_fails_a_run(
         raise NoStopError
 
     for name in ("weekly_bars", "trips_map", "flows_map"):
-        monkeypatch.setattr(pictures, name, fail)
-    monkeypatch.setattr(raw_trips_module, "_report_metadata", fail)
-    monkeypatch.setattr(raw_trips_module, "PROGRESS_EVERY_S", -1.0)
-    monkeypatch.setattr(raw_trips_module._Telling, "_tell", fail)
+        monkeypatch.setattr(plots, name, fail)
+    monkeypatch.setattr(raw_trips_metadata, "_report_metadata", fail)
+    monkeypatch.setattr(progress, "INTERVAL_S", -1.0)
+    monkeypatch.setattr(progress, "publish_progress", fail)
     monkeypatch.setattr(trip_clusters_module, "_metadata", fail)
     pipeline.put("a.csv", HEADER + row() * 6)
     runs = [*pipeline.load(), *pipeline.refresh()]
@@ -108,7 +109,7 @@ def test_a_query_for_a_picture_that_fails_holds_up_no_other_file(
         with connection.transaction():
             connection.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(raw_trips_module, "_sample", fail)
+    monkeypatch.setattr(raw_trips_metadata, "sample_trips", fail)
     pipeline.put("a.csv", HEADER + row())
     pipeline.put("b.csv", HEADER + row("Lyon"))
     (run,) = pipeline.load()
@@ -119,14 +120,12 @@ def test_a_query_for_a_picture_that_fails_holds_up_no_other_file(
 def test_a_fault_after_a_commit_holds_up_no_other_file(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = raw_trips_module._is_accounted_for
-
-    def fail_on_a(connection: psycopg.Connection, entry: Any) -> bool:
-        if entry.name == "a.csv":
+    def fail_on_the_first(connection: psycopg.Connection, file_id: int) -> bool:
+        if file_id == 1:
             connection.execute("SELECT 1 / 0")
-        return check(connection, entry)
+        return rows_match_ledger(connection, file_id)
 
-    monkeypatch.setattr(raw_trips_module, "_is_accounted_for", fail_on_a)
+    monkeypatch.setattr(raw_trips_module, "rows_match_ledger", fail_on_the_first)
     pipeline.put("a.csv", HEADER + row())
     pipeline.put("b.csv", HEADER + row("Lyon"))
     (run,) = pipeline.load()

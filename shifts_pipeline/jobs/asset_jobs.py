@@ -1,0 +1,10 @@
+"""The jobs that sensors request: one loads files, the other refreshes the tables derived from trips."""
+
+import dagster as dg
+
+from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+
+load_trip_files = dg.define_asset_job("load_trip_files", selection=dg.AssetSelection.assets(RAW_TRIPS))
+refresh_weeks = dg.define_asset_job(
+    "refresh_weeks", selection=dg.AssetSelection.assets(WEEKLY_AGGREGATES, TRIP_CLUSTERS)
+)

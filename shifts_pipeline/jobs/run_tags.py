@@ -1,0 +1,43 @@
+"""Tags of runs, by which sensors, assets and the event feed recognise a run, and the statuses of unfinished runs."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+RUN_REQUEST_ID = "shifts/run_request_id"
+"""Identifies a sensor's request; the ledger stores it with the files that were requested."""
+
+_TASK_IDS = "shifts/task_ids"
+_MAX_TASK_IDS_PER_TAG = 64
+"""Dagster's index of tags accepts values of up to 2,700 bytes."""
+
+ONLY_STALE = "shifts/only_stale"
+"""The run skips fresh and paused pairs of its partition range."""
+
+FAILED_PAIRS = "shifts/failed_pairs"
+"""Number of pairs that failed in a run. A failed run without this tag failed as a whole."""
+
+PRIORITY = "dagster/priority"
+"""Priority of a queued run, or of a step within its run; the highest goes first."""
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+MAX_RETRIES = "dagster/max_retries"
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def task_id_tags(task_ids: Sequence[str]) -> dict[str, str]:
+    """Tags that hold the task ids of a run's files, comma separated; the feed adds them to the run's events."""
+    return {
+        f"{_TASK_IDS}.{first // _MAX_TASK_IDS_PER_TAG}": ",".join(
+            task_ids[first : first + _MAX_TASK_IDS_PER_TAG]
+        )
+        for first in range(0, len(task_ids), _MAX_TASK_IDS_PER_TAG)
+    }

@@ -1,0 +1,16 @@
+"""The resource `trips_database`: connections to the PostGIS database of the trips."""
+
+import dagster as dg
+import psycopg
+
+from shifts_pipeline.storage import database
+
+
+class TripsDatabase(dg.ConfigurableResource["TripsDatabase"]):
+    """The PostGIS database that holds the trips."""
+
+    url: str
+
+    def connect(self, *, autocommit: bool = False) -> psycopg.Connection:
+        """Opens a new connection, which the caller closes."""
+        return database.connect(self.url, autocommit=autocommit)

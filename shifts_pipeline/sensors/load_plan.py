@@ -1,0 +1,88 @@
+"""Which runs load the files that are due: pure functions on records of the ledger and runs."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from shifts_pipeline.partitions import to_key
+from shifts_pipeline.storage.ledger import FileRecord
+from shifts_pipeline.storage.load_errors import MAX_ATTEMPTS
+
+SUBMISSION_TIMEOUT = timedelta(seconds=20)
+"""A request that has not become a run by then is lost, and its files are requested again."""
+MAX_KEY_BYTES = 1000
+"""Dagster indexes partition keys and tags, and an index entry has a maximal size."""
+MAX_FILES_PER_RUN = 100
+MAX_BYTES_PER_RUN = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What the sensor does about the open files."""
+
+    request: list[FileRecord]
+    """These are loaded by a new run."""
+    fail: list[tuple[FileRecord, str]]
+    """These are not tried again, for the reason given."""
+
+
+def plan(
+    open_files: Sequence[FileRecord],
+    *,
+    locked: Collection[str],
+    runs: Mapping[str, bool],
+    now: datetime,
+) -> LoadPlan:
+    """Decides for each queued or loading file whether it needs a run now.
+
+    Args:
+        open_files: the queued and loading records.
+        locked: names of files that a live worker is loading.
+        runs: run request id → whether the run has ended, for the requests that became runs.
+        now: with time zone.
+    """
+    request: list[FileRecord] = []
+    fail: list[tuple[FileRecord, str]] = []
+    for record in open_files:
+        if record.name in locked or runs.get(record.run_request_id or "") is False:
+            continue
+        if len(to_key(record.name).encode()) > MAX_KEY_BYTES:
+            fail.append((record, f"its name is too long: {MAX_KEY_BYTES} bytes at most, folders included"))
+            continue
+        if record.requested_at is not None:
+            submitted = record.run_request_id in runs
+            backoff = timedelta(seconds=min(2 ** min(record.attempts, 10), 30))
+            if now < record.requested_at + (backoff if submitted else SUBMISSION_TIMEOUT):
+                continue
+        # A queued file was returned by its worker, or never begun: only a file in `loading` counts worker deaths.
+        if record.attempts >= MAX_ATTEMPTS and record.status == "loading":
+            reason = f"{record.attempts} attempts failed or lost their worker; last error: {record.error or 'none'}"
+            fail.append((record, reason))
+            continue
+        request.append(record)
+    return LoadPlan(request, fail)
+
+
+def group_into_runs(files: Sequence[FileRecord], position: Mapping[str, int]) -> Iterator[list[FileRecord]]:
+    """Groups files into runs over contiguous partition ranges of limited length and size.
+
+    Args:
+        files: the records to load; the versions of one name stay together, and each adds its bytes.
+        position: partition key → position among all partitions.
+    """
+    group: list[FileRecord] = []
+    names = size = 0
+    in_order = sorted(files, key=lambda record: (position[to_key(record.name)], record.file_id))
+    for name, of_name in groupby(in_order, key=lambda record: record.name):
+        versions = list(of_name)
+        name_bytes = sum(record.size_bytes or 0 for record in versions)
+        has_gap = group and position[to_key(name)] - position[to_key(group[-1].name)] > 1
+        if has_gap or names >= MAX_FILES_PER_RUN or (group and size + name_bytes > MAX_BYTES_PER_RUN):
+            yield group
+            group, names, size = [], 0, 0
+        group += versions
+        names += 1
+        size += name_bytes
+    if group:
+        yield group
