@@ -11,6 +11,7 @@ import numpy as np
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shifts_api.queries.tile_ranges import HIGH_BITS
 from shifts_core.tiles.byte_ranges import ByteRanges, codes_missing
 from shifts_core.tiles.decode import read_leaves
 from shifts_core.tiles.region_index import Columns, RegionTileIndex, TileRow, empty_index
@@ -36,9 +37,6 @@ _VERSIONS = (
 _LEAVES = (
     "SELECT week, tile, trips, leaves FROM shifts_store.weekly_trip_tiles"
     " WHERE region_id = %s AND week = ANY (%s) ORDER BY week, tile"
-)
-_CODES = (
-    "SELECT * FROM shifts_store.tile_high_bits(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
 )
 _log = logging.getLogger(__name__)
 
@@ -129,7 +127,7 @@ class TileCache:
     ) -> tuple[Columns, list[bytes]]:
         """Reads codes, and keeps them if the index is the newest one; returns where they lie, and what holds them."""
         with self._failures_noted():
-            await cursor.execute(_CODES, [region_id, *ranges.parameters(index)])
+            await cursor.execute(HIGH_BITS, [*ranges.parameters(index), region_id])
             pieces = [piece for (piece,) in await cursor.fetchall()]
             columns = ranges.located(index, pieces)
         if self._by_region.get(region_id) is index:

@@ -12,12 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.queries.tile_cache import TileCache, binary_cursor
+from shifts_api.queries.tile_ranges import LOW_BITS
 from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.box_count import BoxCount
 
-_RESTS = (
-    "SELECT * FROM shifts_store.tile_low_bits(%s, %s::date[], %s::integer[], %s::integer[], %s::integer[])"
-)
 _FETCH_BYTES = 6 * 1024**2
 _FETCH_RANGES = 2000
 _WORTH_A_THREAD = 500
@@ -128,5 +126,5 @@ async def _resolve(box_count: BoxCount, cursor: psycopg.AsyncCursor[Any], region
     """Counts the trips that codes do not decide."""
     ranges = box_count.rests()
     if ranges is not None:
-        await cursor.execute(_RESTS, [region_id, *ranges.parameters(box_count.index)])
+        await cursor.execute(LOW_BITS, [*ranges.parameters(box_count.index), region_id])
         box_count.resolve([rest for (rest,) in await cursor.fetchall()])

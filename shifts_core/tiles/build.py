@@ -12,7 +12,7 @@ from shifts_core.tiles.split import LEAF_TRIPS, TILE_TRIPS, k_d_order
 
 @dataclass(frozen=True)
 class Tile:
-    """Some tens of thousands of neighbouring trips; the bytes as sql/trips_db/functions/tiles.sql describes them."""
+    """Some tens of thousands of neighbouring trips; the bytes as the package documentation describes them."""
 
     trips: int
     leaves: bytes

@@ -1,6 +1,6 @@
 """Coordinates of leaves as integers that keep every bit: short codes for the question, the rest for borders.
 
-The form is described where both packages look it up: sql/trips_db/functions/tiles.sql.
+The package documentation describes the format.
 """
 
 from typing import NamedTuple

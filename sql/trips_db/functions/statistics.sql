@@ -10,19 +10,25 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                 ELSE public.ST_X(point) >= west OR public.ST_X(point) <= east END
 $$;
 
--- A region by its name, no row for one that never had trips: its first and its last trip, a number that is another
--- one whenever any of its tiles changed, and whether there are trips that no tile has yet.
+-- A region by its name, or no row when it never had trips: its first and last trip, a revision number that changes
+-- with any of its tiles, and whether some of its trips are in no tile yet.
 CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
 RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_revision bigint, is_pending boolean)
-LANGUAGE sql STABLE AS $$
-    SELECT r.region_id,
-           (SELECT min(f.first_at) FROM shifts_store.file_week_counts f WHERE f.region_id = r.region_id),
-           (SELECT max(f.last_at) FROM shifts_store.file_week_counts f WHERE f.region_id = r.region_id),
-           -- Each version only rises, so their sum does with every change, in whatever order changes are committed.
-           (SELECT sum(w.tiles_revision)::bigint FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id),
-           EXISTS (SELECT FROM shifts_store.file_week_counts f WHERE f.region_id = r.region_id AND NOT f.aggregated)
-    FROM shifts_store.regions r
-    WHERE r.name = wanted AND EXISTS (SELECT FROM shifts_store.region_weeks w WHERE w.region_id = r.region_id)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    id integer := (SELECT r.region_id FROM shifts_store.regions r WHERE r.name = wanted);
+BEGIN
+    -- Each revision only rises, so their sum changes with each of them, in whatever order changes are committed.
+    tiles_revision := (SELECT sum(w.tiles_revision) FROM shifts_store.region_weeks w WHERE w.region_id = id);
+    IF tiles_revision IS NULL THEN
+        RETURN;
+    END IF;
+    region_id := id;
+    first_at := (SELECT min(f.first_at) FROM shifts_store.file_week_counts f WHERE f.region_id = id);
+    last_at := (SELECT max(f.last_at) FROM shifts_store.file_week_counts f WHERE f.region_id = id);
+    is_pending := EXISTS (SELECT FROM shifts_store.file_week_counts f WHERE f.region_id = id AND NOT f.aggregated);
+    RETURN NEXT;
+END
 $$;
 
 -- Trips that no tile has yet, counted one by one. `match` says which ends must be in the box: both, origin,

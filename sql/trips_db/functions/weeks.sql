@@ -1,29 +1,38 @@
--- Notes that pairs changed. Pairs are locked in one order, so that parallel loads cannot deadlock.
+-- Marks pairs as changed. They are locked in one order, so that parallel loads cannot deadlock.
 CREATE OR REPLACE FUNCTION shifts_store.mark_stale(region_ids integer[], weeks date[], deleted boolean)
 RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
     INSERT INTO shifts_store.region_weeks AS w (region_id, week, revision, changed_at, stale_since, deletion_count)
-    SELECT region_id, week, nextval('shifts_store.revisions'), clock_timestamp(), clock_timestamp(), deleted::integer
-    FROM (SELECT DISTINCT region_id, week FROM unnest(region_ids, weeks) AS u (region_id, week)
-          ORDER BY region_id, week) AS pairs
+    SELECT p.region_id, p.week, nextval('shifts_store.revisions'), clock_timestamp(), clock_timestamp(),
+           mark_stale.deleted::integer
+    FROM (SELECT DISTINCT u.region_id, u.week
+          FROM unnest(mark_stale.region_ids, mark_stale.weeks) AS u (region_id, week)
+          ORDER BY u.region_id, u.week) AS p
+    -- The revision is drawn before the row is locked, so a change that waited may get a smaller one than the change
+    -- before it. Revisions of a pair are compared for equality only.
     ON CONFLICT (region_id, week) DO UPDATE
-    SET revision = nextval('shifts_store.revisions'),
+    SET revision = excluded.revision,
         changed_at = excluded.changed_at,
-        stale_since = CASE WHEN least(w.aggregates_revision, w.clusters_revision) = w.revision
+        stale_since = CASE WHEN w.aggregates_revision = w.revision AND w.clusters_revision = w.revision
                            THEN excluded.changed_at ELSE w.stale_since END,
-        deletion_count = w.deletion_count + deleted::integer;
-    SELECT pg_notify('shifts_weeks', '')
+        deletion_count = w.deletion_count + excluded.deletion_count;
+    PERFORM pg_notify('shifts_weeks', '');
+END
 $$;
 
--- Books a file's trips under their pairs: the last thing a load does before its commit.
+-- Records how many trips of a file are in which pairs: the last step of a load before its commit.
 CREATE OR REPLACE FUNCTION shifts_store.record_file(
     file_id bigint, region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[])
 RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
     INSERT INTO shifts_store.file_week_counts (region_id, week, file_id, trips, first_at, last_at)
-    SELECT region_id, week, record_file.file_id, u.trips, u.first_at, u.last_at
-    FROM unnest(region_ids, weeks, trips, first_at, last_at) AS u (region_id, week, trips, first_at, last_at);
-    SELECT shifts_store.mark_stale(region_ids, weeks, false)
+    SELECT u.region_id, u.week, record_file.file_id, u.trips, u.first_at, u.last_at
+    FROM unnest(record_file.region_ids, record_file.weeks, record_file.trips, record_file.first_at,
+                record_file.last_at) AS u (region_id, week, trips, first_at, last_at);
+    PERFORM shifts_store.mark_stale(record_file.region_ids, record_file.weeks, false);
+END
 $$;
 
 -- Deletes a file's trips and rejects. However long that takes, no pair is locked: it comes before `replace_files`.
