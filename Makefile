@@ -1,4 +1,4 @@
-# The commands of the project. `make` installs what it needs once, into .venv, and is quiet afterwards.
+# The commands of the project. `make` installs what they need into .venv, once.
 
 PYTHON ?= python3
 ARGS ?=
@@ -15,7 +15,7 @@ help:
 	@echo "make test    all tests        make check   format, lint, imports, types"
 	@echo "make soak    the platform under random work and faults (ARGS=\"--seed 1 --minutes 30\")"
 	@echo "make bench   the performance table (ARGS=\"load --rows 5000000\")"
-	@echo "make lock    the locks in requirements/ anew from pyproject.toml"
+	@echo "make lock    update the locks in requirements/ from pyproject.toml"
 
 up: $(VENV)/installed-platform $(VENV)/compiled
 	@exec $(BIN)/shifts up $(ARGS)
@@ -47,7 +47,7 @@ lock: $(VENV)/installed-dev
 	@printf "hatchling\neditables\n" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate - --output-file requirements/build.txt
 
-# The embedded server needs its packages each time, whatever was installed before.
+# The embedded server needs packages of the operating system, which may change after an installation.
 $(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | machine
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@echo "installing Python packages into $(VENV) ($*)"
@@ -55,7 +55,7 @@ $(VENV)/installed-%: requirements/%.txt requirements/build.txt pyproject.toml | 
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What numba compiled is kept by the file that a function stands in, and knows nothing of the other files it calls.
+# numba caches compiled code by source file and does not notice changes of functions in other files.
 $(VENV)/compiled: $(wildcard shifts_core/*/*.py shifts_platform/generator/*.py)
 	@find shifts_core shifts_platform -name '*.nb[ci]' -delete
 	@$(BIN)/python -m shifts_core.warm_up

@@ -1,4 +1,4 @@
-"""`python -m bench [NAME [OPTIONS]]`: one comparison, or all that there are, each as a Markdown table."""
+"""`python -m bench [NAME [OPTIONS]]`: one comparison, or all of them, each as a Markdown table."""
 
 import argparse
 import importlib
@@ -9,7 +9,7 @@ NAMES = ("load", "cluster", "stats", "stats_pairs", "landing", "api")
 
 
 def main(words: list[str]) -> None:
-    """Runs the comparison named by the first word with the options behind it; all without a word."""
+    """Runs the comparison named by the first word with the remaining options; all comparisons without a word."""
     found = [name for name in NAMES if find_spec(f"bench.{name}") is not None]
     if not words:
         for name in found:

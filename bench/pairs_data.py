@@ -9,12 +9,12 @@ from shifts_core.tiles.build import Tile, build_tiles
 
 _FIRST_WEEK = date(2014, 1, 6)
 _DISTINCT = 200
-"""Pairs that differ; the others are the same again."""
+"""Number of distinct pairs; the others are copies."""
 _COPY = "COPY shifts_store.weekly_trip_tiles (region_id, week, tile, trips, leaves, high_bits, low_bits) FROM STDIN"
 
 
 def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
-    """Pairs as a load and a refresh leave them, without the trips themselves, which nobody asks for."""
+    """Writes pairs as a load and a refresh leave them, without the trips, which the benchmark does not read."""
     rng = np.random.default_rng(0)
     tiles = [_tile(rng, trips) for _ in range(_DISTINCT)]
     with psycopg.connect(url) as connection:

@@ -1,4 +1,4 @@
-"""A PostGIS server for one measurement: sized and as durable as the platform's own, gone afterwards."""
+"""A temporary PostGIS server for one measurement, with the size and durability of the platform's own."""
 
 import os
 import platform
@@ -18,10 +18,10 @@ from shifts_platform.settings import PlatformSettings
 
 @contextmanager
 def measured_server() -> Iterator[tuple[dict[str, str], Path]]:
-    """The settings of a platform on a server of its own, both databases migrated, and a folder for files."""
+    """The settings of a platform on a temporary server with both databases migrated, and a folder for files."""
     with tempfile.TemporaryDirectory(prefix="shifts-bench-") as name:
         folder = Path(name)
-        # The server may run as another user than we do.
+        # The server may run as another user.
         folder.chmod(0o755)
         server = EmbeddedPostgres(folder / "postgres")
         server.prepare()
@@ -41,7 +41,7 @@ def measured_server() -> Iterator[tuple[dict[str, str], Path]]:
 
 
 def machine(url: str | None = None) -> str:
-    """When and on what machine something is measured, and with which server if there is one, in one line."""
+    """Date, machine and, with a URL, the database server, in one line."""
     memory = psutil.virtual_memory().total / 2**30
     server = "" if url is None else _server(url)
     return (

@@ -1,4 +1,4 @@
-"""Real servers for the tests: a PostgreSQL with PostGIS of their own, and databases on it."""
+"""Real servers for the tests: a private PostgreSQL server with PostGIS, and databases on it."""
 
 import itertools
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.migrate import migrate_dagster_database, migrate_trips_database
 
 _numbers = itertools.count(1)
-# Nothing of a test outlives it: its server need not survive a crash of the machine.
+# The server needs no durability: nothing outlives the test run.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB"}
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A server of the tests' own on a free port."""
+    """A private server on a free port."""
     folder = tmp_path_factory.mktemp("postgres")
     for parent in (folder, *folder.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o755)

@@ -1,4 +1,4 @@
-"""Signals that end a process, as children inherit them: ignored by the jobs of a shell's background, or restored."""
+"""Signals that end a process, as children inherit them: ignored in background jobs of a shell, or restored."""
 
 import signal
 import sys
@@ -17,7 +17,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 
 def with_stop_signals(command: Sequence[str]) -> list[str]:
-    """The command for a child that ends by these signals, whatever its parent ignores."""
+    """The command for a child that these signals end, even if its parent ignores them."""
     return [sys.executable, "-SE", "-c", _RESTORE, *command]
 
 

@@ -17,7 +17,7 @@ from tests.soak.report import Report
 _ROOT = Path(__file__).resolve().parents[2]
 _CODE = ("shifts_api", "shifts_pipeline", "shifts_platform", "sql")
 SHARE_OF_PHASE = {"folder": 0.65, "bucket": 0.35}
-"""Of the minutes; the waits for rest and the comparisons come on top."""
+"""Share of the minutes; waiting for idleness and the comparisons take additional time."""
 
 
 def main() -> int:
@@ -34,7 +34,7 @@ def main() -> int:
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    # A job in the background of a shell ignores it.
+    # Background jobs of a shell ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix=f"shifts-soak-{arguments.seed}-"))
     folder.chmod(0o755)
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _code() -> dict[str, tuple[int, int]]:
-    """Size and time of every source file: run workers import what they find when they start."""
+    """Size and time of every source file: run workers import the current sources when they start."""
     found = (
         path for folder in _CODE for path in (_ROOT / folder).rglob("*") if path.suffix in (".py", ".sql")
     )

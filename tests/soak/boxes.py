@@ -1,4 +1,4 @@
-"""Boxes and what lies in them, counted trip by trip: the measure for every statistic."""
+"""Boxes and the trips in them, counted one by one: the expectation for every statistic."""
 
 import random
 from collections import Counter
@@ -25,7 +25,7 @@ class Box:
 
     @property
     def text(self) -> str:
-        """As the service's `bbox`."""
+        """The API's `bbox` parameter."""
         return f"{self.west!r},{self.south!r},{self.east!r},{self.north!r}"
 
 
@@ -33,7 +33,7 @@ WORLD = Box(-180.0, -90.0, 180.0, 90.0)
 
 
 def weekly_counts(trips: Trips, box: Box, match: Match) -> Counter[int]:
-    """Trips in a box by week of `Trips.weeks`; weeks without one are left out."""
+    """Trips in a box by week of `Trips.weeks`; weeks without trips are left out."""
     origin, destination = _inside(trips.points[:, :2], box), _inside(trips.points[:, 2:], box)
     chosen = {
         "both": origin & destination,
@@ -46,7 +46,7 @@ def weekly_counts(trips: Trips, box: Box, match: Match) -> Counter[int]:
 
 
 def random_box(rng: random.Random, trips: Trips) -> Box:
-    """The whole world, or a box whose corners are ends of trips: their borders count as inside."""
+    """The whole world, or a box whose corners are ends of trips, which lie on its border and count as inside."""
     if len(trips) == 0 or rng.random() < 0.2:
         return WORLD
     corners = [trips.points[rng.randrange(len(trips))] for _ in range(2)]

@@ -1,4 +1,4 @@
-"""The bucket of a soak: the storage emulator, and before it a server that can be away."""
+"""The soak's bucket: the storage emulator behind a server that can simulate outages."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _FORGET_EVERY_S = 5.0
 
 
 class Bucket:
-    """The emulator and the server that the platform is sent to; the soak itself asks the emulator."""
+    """The emulator and the server in front of it, which the platform uses; the soak itself uses the emulator."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -44,12 +44,12 @@ class Bucket:
 
     @property
     def url(self) -> str:
-        """The landing zone."""
+        """The URL of the landing zone."""
         return f"gs://{BUCKET}/{PREFIX}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads the platform here."""
+        """Environment variables that point the platform at this server."""
         assert self._service is not None
         return {
             "STORAGE_EMULATOR_HOST": self._service.url,
@@ -58,7 +58,7 @@ class Bucket:
 
     @contextmanager
     def outage(self, kind: Outage) -> Iterator[None]:
-        """The bucket is away while in the block."""
+        """Simulates an outage inside the block."""
         front = self._service
         assert front is not None
         # A closed server keeps its open connections: they break at their next request.
@@ -83,7 +83,7 @@ class Bucket:
         self._front = None
 
     def _forget_requests(self) -> None:
-        """The server remembers every request for its tests; a soak has too many of them."""
+        """Drops the server's record of requests, which would grow without bound in a soak."""
         while not self._ended.wait(_FORGET_EVERY_S):
             if self._service is not None:
                 self._service.requests.clear()

@@ -1,4 +1,4 @@
-"""HTTP calls to the service that survive its restarts: answers are counted, a fault of the service is a finding."""
+"""HTTP calls that survive restarts of the API: responses are counted, a server error is a finding."""
 
 import random
 import time
@@ -10,12 +10,12 @@ import httpx
 from tests.soak.report import Report
 
 RETRIED_FOR_S = 300.0
-"""A write that was not taken for so long is a finding."""
+"""Seconds after which a write that was not accepted is a finding."""
 _SERVER_FAULTS = frozenset({500, 501, 502, 504, 505})
 
 
 class Caller:
-    """One client of the service; not to be shared between threads."""
+    """A client of the API; not thread-safe."""
 
     def __init__(self, root: str, rng: random.Random, report: Report) -> None:
         self._client = httpx.Client(base_url=f"{root}/api/v1", timeout=45)
@@ -24,7 +24,7 @@ class Caller:
     def send(
         self, call: str, method: str, path: str, *, timeout_s: float = 45, **options: Any
     ) -> httpx.Response | None:
-        """One request; None if no answer came. Its outcome is then unknown."""
+        """Sends one request; None without a response, which leaves the outcome unknown."""
         begun = time.monotonic()
         try:
             answer = self._client.request(method, path, timeout=timeout_s, **options)
@@ -54,7 +54,7 @@ class Caller:
         is_given_up: Callable[[], bool] = lambda: False,
         **options: Any,
     ) -> httpx.Response | None:
-        """A POST that is repeated with its Idempotency-Key until it is answered as expected.
+        """Repeats a POST with its Idempotency-Key until the response is the expected one.
 
         Some attempts are cut off by an impatient client, so that it cannot know what came of them.
         """

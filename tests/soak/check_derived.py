@@ -1,4 +1,4 @@
-"""What is derived from the trips: every pair's tiles and clusters, compared with a fresh computation."""
+"""Derived tables: the tiles and clusters of every pair, compared with a new computation."""
 
 import numpy as np
 import psycopg
@@ -15,7 +15,7 @@ from tests.soak.report import Report
 
 
 class DerivedCheck:
-    """Computes both layers of each (region, week) pair again; finds what was altered, lost or left from before."""
+    """Computes both layers of each (region, week) pair again; finds rows that were altered, lost or not removed."""
 
     def __init__(self, platform: SoakPlatform, report: Report) -> None:
         self._platform, self._report = platform, report
@@ -27,7 +27,7 @@ class DerivedCheck:
         )
 
     def check(self) -> None:
-        """Every pair that ever had trips."""
+        """Checks every pair that ever had trips."""
         pairs = self._platform.query(
             "SELECT r.name, w.week FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
             " ORDER BY 1, 2"

@@ -1,4 +1,4 @@
-"""What is announced: how every file ended, once."""
+"""Events: the end of every file is published once."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ class EventCheck:
         self._platform, self._model, self._report = platform, model, report
 
     def check(self) -> None:
-        """Every entry was announced as it ended; one that can have ended only once, exactly once."""
+        """Checks that the final state of every record was published, and exactly once if it could end only once."""
         announced: dict[int, list[str]] = {}
         for file_id, status in self._platform.query_dagster(
             "SELECT (details ->> 'file_id')::bigint, details ->> 'status' FROM shifts_feed.events"

@@ -1,4 +1,4 @@
-"""What is stored: the rows and rejects of every file that counts, and every posted list, each once."""
+"""Stored rows: the trips and rejects of every current file and every post, each once."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tests.soak.report import Report
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What is compared of a loaded entry."""
+    """The compared columns of a loaded record."""
 
     file_id: int
     kind: str
@@ -30,7 +30,7 @@ class RowCheck:
         self._platform, self._model, self._report = platform, model, report
 
     def check(self) -> Trips:
-        """All comparisons; the trips that count."""
+        """Runs all comparisons; returns the current trips."""
         counted = self._check_files()
         self._check_posts()
         return join(
@@ -39,7 +39,7 @@ class RowCheck:
         )
 
     def _check_files(self) -> list[Content]:
-        """Which contents count, and that each of them is stored once, row by row, with its rejects."""
+        """Checks that each current content is stored once, row by row, with its rejects."""
         loaded = [row for row in self._loaded() if row.kind == "file"]
         by_hash = {row.content_hash: row for row in loaded}
         must, may = self._model.must_count(), self._model.may_count()
@@ -85,7 +85,7 @@ class RowCheck:
         self._report.check("files compared row by row")
 
     def _check_posts(self) -> None:
-        """Every posted list is stored once, whatever became of its attempts."""
+        """Checks that every post is stored once, however its attempts ended."""
         posts = self._model.posts()
         keys = dict(
             self._platform.query(

@@ -1,4 +1,4 @@
-"""How the runs ended: one that failed needs an injected fault at that time, and no error in code."""
+"""Runs: a failed run needs an injected fault at that time, and must not have failed with a programming error."""
 
 import json
 from itertools import chain
@@ -11,9 +11,9 @@ from tests.soak.report import Report
 
 _LOADS = "load_trip_files"
 _BECAUSE_OF_FILES = "Failure:"
-"""A load also fails when one of its files does; the ledger tells whether that was right."""
+"""A load also fails when one of its files does; other checks compare the file's state with the model."""
 _ECHO_S = 60.0
-"""So long after its end a fault may make a run fail: processes start again, crash recovery runs."""
+"""Seconds after the end of a fault in which a run may fail: processes restart and the database recovers."""
 
 
 class RunCheck:
@@ -23,7 +23,7 @@ class RunCheck:
         self._platform, self._report = platform, report
 
     def check(self) -> None:
-        """Every run that failed."""
+        """Checks every failed run."""
         runs = self._platform.query_dagster(
             "SELECT run_id, pipeline_name, extract(epoch FROM create_timestamp AT TIME ZONE 'UTC')::float,"
             " coalesce(end_time, extract(epoch FROM update_timestamp AT TIME ZONE 'UTC'))::float"
@@ -50,7 +50,7 @@ class RunCheck:
 
 
 def is_error_in_code(text: str) -> bool:
-    """Whether an error's class is one that no outage raises."""
+    """Whether no outage raises an error of this class."""
     return any(f"{name}:" in text for name in _IN_CODE)
 
 

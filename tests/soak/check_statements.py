@@ -1,4 +1,4 @@
-"""What must hold between tables: statements that find no row in a sound database."""
+"""Invariants between tables: queries that return no row in a consistent database."""
 
 import time
 
@@ -17,13 +17,13 @@ class StatementCheck:
         self._platform, self._report = platform, report
 
     def check(self) -> None:
-        """All statements."""
+        """Runs all queries."""
         self._check_ledger()
         self._check_clusters()
         self._check_locks()
 
     def _check_ledger(self) -> None:
-        """No trip, reject or count is there without an entry that is loaded, and sums agree."""
+        """Every trip, reject and count belongs to a loaded record, and the sums are equal."""
         statements = {
             "trips of entries that are not loaded": "SELECT t.file_id, count(*) FROM shifts_store.trips t"
             " LEFT JOIN shifts_store.trip_files f ON f.file_id = t.file_id AND f.status = 'loaded'"
@@ -45,7 +45,7 @@ class StatementCheck:
             self._report.check("statements about the ledger")
 
     def _check_clusters(self) -> None:
-        """Every cluster's members exist and keep its promises; nobody is in two clusters."""
+        """The members of every cluster exist and satisfy its guarantees; no trip is in two clusters."""
         members = """
             FROM shifts_store.trip_clusters c
             LEFT JOIN shifts_store.trip_cluster_members m USING (week, cluster_id)
@@ -77,7 +77,7 @@ class StatementCheck:
         self._report.check("clusters", count)
 
     def _check_locks(self) -> None:
-        """No advisory lock is held for long: whoever held one has ended or been killed."""
+        """No advisory lock is held for long: all of its possible holders have ended."""
         statement = (
             "SELECT d.datname, l.pid, l.classid, l.objid FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
             " WHERE l.locktype = 'advisory'"

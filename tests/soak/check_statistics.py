@@ -1,4 +1,4 @@
-"""What is answered: statistics of every region against a count trip by trip and against plain SQL."""
+"""Statistics of every region, compared with a count trip by trip and with plain SQL."""
 
 import random
 from collections import Counter
@@ -18,13 +18,13 @@ _SQL_BOXES_PER_REGION = 4
 
 
 class StatisticsCheck:
-    """Asks the service and the database about random boxes."""
+    """Compares the API's answers for random boxes with the database."""
 
     def __init__(self, platform: SoakPlatform, rng: random.Random, report: Report) -> None:
         self._platform, self._rng, self._report = platform, rng, report
 
     def check(self, truth: Trips) -> None:
-        """Every region: all trips and random boxes, by every match, against a count trip by trip and plain SQL."""
+        """Checks all trips and random boxes of every region with every `match`."""
         for region in ALL_REGIONS:
             trips = truth.of_region(region)
             if len(trips) == 0:

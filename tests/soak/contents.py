@@ -1,4 +1,4 @@
-"""Contents of files: random trips by seed, written as CSV, gzipped CSV or Parquet, some with rejects, some broken."""
+"""Contents of files: random trips from a seed as CSV, gzipped CSV or Parquet, some with rejects, some invalid."""
 
 import gzip
 import hashlib
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 HEADER = "region,origin_coord,destination_coord,datetime,datasource"
 REGIONS = ("Turin", "Hamburg", "Praha $1 & Čas", "Nice")
-"""Regions of files; one has characters that have made trouble elsewhere."""
+"""Regions of files; one contains special characters."""
 POST_REGIONS = ("Bern", "Turin")
-"""Regions of posted trips: one of their own, one that files share."""
+"""Regions of posted trips: one that only posts have and one that files have as well."""
 SOURCES = ("baba_car", "funny_car", "cheap_mobile")
 FIRST_WEEK = date(2018, 4, 30)
 WEEKS = 4
@@ -69,7 +69,7 @@ def monday(week: int) -> date:
 
 
 def join(parts: list[Trips]) -> Trips:
-    """All trips of several lists."""
+    """Concatenates several lists of trips."""
     if not parts:
         return Trips(np.empty(0, "U1"), np.empty((0, 4)), np.empty(0, np.int64), np.empty(0, "U1"))
     return Trips(
@@ -82,7 +82,7 @@ def join(parts: list[Trips]) -> Trips:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """The bytes of a file and what a correct load makes of them."""
+    """The bytes of a file and the result of loading them."""
 
     number: int
     suffix: str
@@ -90,11 +90,11 @@ class Content:
     trips: Trips = field(repr=False)
     rejected_lines: tuple[int, ...] = field(repr=False)
     is_broken: bool
-    """The file as a whole cannot be loaded."""
+    """Whether the whole file is invalid."""
 
     @cached_property
     def sha256(self) -> str:
-        """The hash that the ledger knows the bytes by."""
+        """The hash of the bytes in the ledger."""
         return hashlib.sha256(self.data).hexdigest()
 
     def __repr__(self) -> str:
@@ -103,7 +103,7 @@ class Content:
 
 
 def random_trips(rng: random.Random, count: int, regions: tuple[str, ...]) -> Trips:
-    """Half commuters on a few routes, half anywhere; some coordinates with all digits that a double has."""
+    """Half of the trips are commutes on a few routes; some coordinates have all digits of a double."""
     rows = [_random_trip(rng, rng.choice(regions)) for _ in range(count)]
     return Trips(
         np.array([row[0] for row in rows]),
@@ -114,7 +114,7 @@ def random_trips(rng: random.Random, count: int, regions: tuple[str, ...]) -> Tr
 
 
 def random_content(rng: random.Random, number: int) -> Content:
-    """The content with that number: mostly small, one in fifteen with some thousand rows, one in twelve broken."""
+    """The content with this number: mostly small, one in fifteen with thousands of rows, one in twelve invalid."""
     suffix = rng.choices((".csv", ".csv.gz", ".parquet"), (6, 3, 2))[0]
     if rng.random() < 1 / 12:
         return _broken(rng, number, suffix)
@@ -149,7 +149,7 @@ def _random_trip(rng: random.Random, region: str) -> tuple[str, tuple[float, ...
 
 
 def moment_of(micros: int) -> str:
-    """A trip's start as files and posts write it."""
+    """A trip's start as text for files and posts."""
     return f"{_EPOCH + timedelta(microseconds=micros):%Y-%m-%d %H:%M:%S}"
 
 
@@ -171,7 +171,7 @@ def _line(trips: Trips, row: int) -> str:
 
 
 def _text(suffix: str, number: int, lines: list[str]) -> bytes:
-    # The number in a column that nobody reads makes every content's bytes different.
+    # The number in an ignored column makes the bytes of every content unique.
     rows = [f"{HEADER},soak_{number}", *(f"{line}," for line in lines)]
     data = ("\n".join(rows) + "\n").encode()
     return gzip.compress(data, compresslevel=1, mtime=0) if suffix == ".csv.gz" else data

@@ -1,4 +1,4 @@
-"""A small disk of the soak's own: a file system of limited size that is filled up and freed again."""
+"""A small disk: a file system of limited size that the soak fills and frees."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ _KEPT_FREE = 64 * 1024
 
 
 class SmallDisk:
-    """A mounted file system of limited size; without the rights to mount, a plain folder that cannot be filled."""
+    """A mounted file system of limited size; without permission to mount, a plain folder that is never filled."""
 
     def __init__(self, folder: Path, megabytes: int, *, in_memory: bool) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class SmallDisk:
         self.folder.chmod(0o755)
 
     def fill(self) -> None:
-        """Leaves next to nothing free."""
+        """Fills the disk almost completely."""
         with (self.folder / _BALLAST).open("ab") as ballast:
             while (free := self._free_bytes()) > _KEPT_FREE:
                 size = os.fstat(ballast.fileno()).st_size
@@ -53,11 +53,11 @@ class SmallDisk:
                 return
 
     def free(self) -> None:
-        """Gives the space back."""
+        """Frees the disk."""
         (self.folder / _BALLAST).unlink(missing_ok=True)
 
     def unmount(self) -> None:
-        """Takes the file system away, whoever still uses it."""
+        """Unmounts the file system, even if it is in use."""
         if self.is_mounted:
             for options in ((), ("-l",)):
                 if (

@@ -23,14 +23,14 @@ _VICTIMS = {
     "postmaster": 7,
     "supervisor": 2,
 }
-"""Role → how often it is hit, compared with the others."""
+"""Role → relative frequency of faults."""
 _PAUSED_FOR_S = (1.0, 15.0)
 _DISK_FULL_FOR_S = (5.0, 20.0)
 _OUTAGE_FOR_S = (5.0, 40.0)
 
 
 class Faults:
-    """One fault at a time; each is over, and undone, before the next one begins."""
+    """Injects one fault at a time; each is undone before the next one begins."""
 
     def __init__(
         self,
@@ -47,17 +47,17 @@ class Faults:
         self._closed = False
 
     def end(self) -> None:
-        """Cuts the present fault short."""
+        """Ends the current fault early."""
         self._ended.set()
 
     def close(self) -> None:
-        """The platform is about to be stopped: nobody starts it again."""
+        """Prevents restarts, because the platform is about to be stopped."""
         self._ended.set()
         with self._lifecycle:
             self._closed = True
 
     def inject(self) -> None:
-        """One fault, from its beginning to its end."""
+        """Injects one fault and waits for its end."""
         faults: list[tuple[Callable[[], None], int]] = [(self._kill, 60), (self._pause, 22)]
         if any(disk.is_mounted for disk in self._disks.values()):
             faults.append((self._fill_a_disk, 9))
@@ -66,7 +66,7 @@ class Faults:
         self._rng.choices([fault for fault, _ in faults], [weight for _, weight in faults])[0]()
 
     def revive(self) -> None:
-        """Starts the platform again if `shifts up` has ended, which only this soak's own kill may do."""
+        """Restarts the platform if `shifts up` has exited; only a kill by the soak may cause that."""
         with self._lifecycle:
             process = self._platform.process
             if self._closed or process is None or process.poll() is None:

@@ -1,4 +1,4 @@
-"""What users do with files: drop, overwrite, copy, touch, rename, remove, bring back, upload and ask for them."""
+"""Actions of users on files: drop, overwrite, copy, touch, rename, remove, restore, upload and request."""
 
 import random
 import threading
@@ -15,19 +15,19 @@ from tests.soak.zones import FolderZone, Zone
 
 _LATELY = 6
 _MOST_UNSETTLED = 25
-"""With so many files open no further ones are changed, so that a busy machine comes to rest soon."""
+"""Maximum number of unfinished files; limits the backlog on a busy machine."""
 _SUFFIX_OF_NAMES = (".csv", ".csv.gz", ".parquet")
 
 
 class Contents:
-    """Numbers contents, so that no two have the same bytes."""
+    """Creates contents with increasing numbers, so that no two have the same bytes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
 
     def new(self, rng: random.Random) -> Content:
-        """A content that was never there before."""
+        """A new content."""
         with self._lock:
             self._count += 1
             number = self._count
@@ -35,7 +35,7 @@ class Contents:
 
 
 class FileActions:
-    """Random changes of the landing zone, one at a time; each tells the model before and after."""
+    """Random changes of the landing zone, one at a time; each updates the model before and after."""
 
     def __init__(
         self, zone: Zone, model: Model, contents: Contents, caller: Caller, rng: random.Random, report: Report
@@ -45,7 +45,7 @@ class FileActions:
         self._aside: list[tuple[str, Path, Content]] = []
 
     def change_a_file(self) -> None:
-        """One change by someone who works in the landing zone itself."""
+        """Makes one change in the landing zone itself."""
         if self._model.unsettled() >= _MOST_UNSETTLED:
             return
         actions: list[tuple[Callable[[], None], int]] = [
@@ -65,11 +65,11 @@ class FileActions:
             try:
                 action()
             except OSError as error:
-                # The landing zone is full: nothing was changed yet.
+                # The landing zone is full and unchanged.
                 self._report.answer("landing zone", error.strerror or type(error).__name__)
 
     def upload_or_ask(self) -> None:
-        """One call of someone who works through the service."""
+        """Makes one call of the API."""
         if self._model.unsettled() >= _MOST_UNSETTLED:
             return
         with suppress(BusyError):
@@ -128,7 +128,7 @@ class FileActions:
             self._zone.remove(name.name)
 
     def _set_aside(self) -> None:
-        """Moves a version away; half the time another one takes its place at once."""
+        """Moves a version away and replaces it in half of the cases."""
         assert isinstance(self._zone, FolderZone)
         successor = self._contents.new(self._rng) if self._rng.random() < 0.5 else None
         with self._present(successor.suffix if successor else "") as (name,):
@@ -206,10 +206,10 @@ class FileActions:
 
     @contextmanager
     def _present(self, suffix: str = "", count: int = 1) -> Iterator[list[LandingName]]:
-        """Names with a file, locked; a quarter of the time among those that changed last.
+        """Names with a file, locked; in a quarter of the cases among those that changed last.
 
         Raises:
-            BusyError: there are none that nobody else is at.
+            BusyError: all of them are locked.
         """
         with ExitStack() as stack:
             chosen: list[LandingName] = []
@@ -228,11 +228,11 @@ class FileActions:
 
 
 class BusyError(Exception):
-    """Every file that would do is being changed by someone else."""
+    """All suitable files are being changed by other threads."""
 
 
 def _matches(name: LandingName, suffix: str) -> bool:
-    # A name keeps the suffix of its first content: what it holds later must be of the same kind.
+    # A name keeps the suffix of its first content, so later contents must have the same format.
     return name.present is not None and name.version is not None and _suffix(name.name).endswith(suffix)
 
 

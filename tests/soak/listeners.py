@@ -1,4 +1,4 @@
-"""Listeners of the feed: steady, slow and interrupted ones that resume by id, and ones that replay."""
+"""Clients of the feed: permanent, slow and interrupted ones that resume by id, and ones that replay."""
 
 import json
 import random
@@ -16,7 +16,7 @@ from tests.soak.report import Report
 
 TERMINAL = ("file.loaded", "file.failed")
 _SILENCE_S = 45
-"""The service sends a comment every 15 seconds."""
+"""The API sends a comment every 15 seconds."""
 _MISSING_SHOWN = 20
 
 
@@ -30,7 +30,7 @@ class Received:
 
 
 def read_events(lines: Iterator[str]) -> Iterator[Received | None]:
-    """Server-sent events; None for a comment. An event that is cut off is no event."""
+    """Server-sent events; None for a comment. Incomplete events are dropped."""
     fields: dict[str, str] = {}
     for line in lines:
         if line.startswith(":"):
@@ -49,7 +49,7 @@ def last_event_id(platform: SoakPlatform) -> int:
 
 
 def expected_ids(platform: SoakPlatform, after: int, up_to: int, types: tuple[str, ...]) -> list[int]:
-    """What the outbox holds for a filter, in order; no types are all types."""
+    """The outbox's events for a filter, in order; no types means all types."""
     rows = platform.query_dagster(
         "SELECT event_id FROM shifts_feed.events WHERE event_id > %s AND event_id <= %s"
         " AND (%s::text[] IS NULL OR type = ANY (%s)) ORDER BY event_id",
@@ -59,7 +59,7 @@ def expected_ids(platform: SoakPlatform, after: int, up_to: int, types: tuple[st
 
 
 def compare(report: Report, who: str, received: list[int], expected: list[int]) -> None:
-    """Every event once, in rising order."""
+    """Checks that every event occurs once, in ascending order."""
     if received != expected:
         missing, more = set(expected) - set(received), set(received) - set(expected)
         report.finding(
@@ -76,7 +76,7 @@ def compare(report: Report, who: str, received: list[int], expected: list[int]) 
 
 
 class Listener(threading.Thread):
-    """A client of `GET /events` that lives as long as the soak and resumes with its last id."""
+    """A client of `GET /events` that runs as long as the soak and resumes with its last id."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Listener(threading.Thread):
         self.connections = 0
 
     def run(self) -> None:
-        """Listens until it has seen everything up to the id that `finish` names."""
+        """Listens until it has received all events up to the id given to `finish`."""
         while not self._is_done():
             try:
                 self._connect()
@@ -107,7 +107,7 @@ class Listener(threading.Thread):
                 time.sleep(self._rng.uniform(0.1, 1.5))
 
     def finish(self, up_to: int, *, timeout_s: float) -> None:
-        """Lets it read up to an event, and compares what it saw with the outbox."""
+        """Waits until it has read up to an event and compares the received events with the outbox."""
         expected = expected_ids(self._platform, self._begun_after, up_to, self._types)
         self._give_up_at = time.monotonic() + timeout_s
         self._up_to = expected[-1] if expected else self._begun_after
@@ -142,13 +142,13 @@ class Listener(threading.Thread):
 
 
 class Replays:
-    """Clients that come once, resume at a random id of the past and read until the newest event of that moment."""
+    """Clients that connect once with a random past id and read up to the event that is the newest at that time."""
 
     def __init__(self, platform: SoakPlatform, rng: random.Random, report: Report) -> None:
         self._platform, self._rng, self._report = platform, rng, report
 
     def replay(self) -> None:
-        """One such client, compared with the outbox."""
+        """Runs one such client and compares its events with the outbox."""
         newest = last_event_id(self._platform)
         after = 0 if self._rng.random() < 0.4 else self._rng.randint(0, newest)
         expected = expected_ids(self._platform, after, newest, ())
@@ -170,7 +170,7 @@ class Replays:
                         break
         except (httpx.TransportError, httpx.HTTPStatusError):
             pass
-        # What came before a connection broke must be whole, too.
+        # Events before a broken connection must be complete, too.
         reached = max(received, default=after)
         expected = [wanted for wanted in expected if wanted <= reached]
         compare(

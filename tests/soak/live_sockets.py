@@ -17,7 +17,7 @@ _SHOWN = 20
 
 
 class WebSocketListener(threading.Thread):
-    """A client of `/trips/live`; it cannot resume, so each of its connections is compared on its own."""
+    """A client of `/trips/live`; it cannot resume, so each of its connections is compared separately."""
 
     def __init__(self, name: str, platform: SoakPlatform, rng: random.Random, *, stays_s: float) -> None:
         super().__init__(name=name, daemon=True)
@@ -34,7 +34,7 @@ class WebSocketListener(threading.Thread):
                 time.sleep(self._rng.uniform(0.1, 1.5))
 
     def finish(self, report: Report) -> None:
-        """Compares what each connection received with the outbox: a part of it without gaps."""
+        """Checks that each connection received a part of the outbox without gaps."""
         self._ended.set()
         self.join(60)
         told = [

@@ -1,4 +1,4 @@
-"""Memory of the long-lived processes over time: growth without bound is a finding."""
+"""Memory of the long-running processes over time: unbounded growth is a finding."""
 
 import time
 
@@ -22,7 +22,7 @@ class Memory:
         self._samples: dict[tuple[str, int], list[tuple[float, int]]] = {}
 
     def sample(self) -> None:
-        """One look at every process."""
+        """Samples every process."""
         now = time.monotonic()
         for role in _ROLES:
             for process in self._platform.processes(role):

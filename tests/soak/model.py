@@ -1,8 +1,8 @@
-"""The model: what each landing name holds and held, what was posted, and what therefore may and must be counted.
+"""The model: the current and past contents of each landing name, the posts, and which trips must or may count.
 
-The rules: the newest version of a name that lies in the landing zone counts for that name; a version that cannot be
-loaded leaves what counted before; a name whose file is removed keeps what counted; the same bytes count once,
-whatever their names. Of a version that was replaced before the platform had settled it, either may have happened.
+The rules: the newest version of a name in the landing zone counts for that name; a version that cannot be loaded leaves
+the previous one in place; removing a file keeps its trips; the same bytes count once, under any number of names. A
+version that was replaced before the platform finished it may or may not have been loaded.
 """
 
 import threading
@@ -15,7 +15,7 @@ from tests.soak.boxes import Box, Match, weekly_counts
 from tests.soak.contents import Content, Trips, join
 
 _OLD_ENDING_TRUSTED_AFTER_S = 90.0
-"""A version that comes back has an ending from its earlier presence; the platform gets so long to notice."""
+"""A restored version already has a final state from before; seconds until the platform must have noticed it."""
 
 
 @dataclass(eq=False)
@@ -27,16 +27,16 @@ class LandingName:
     version: str | None = None
     """The landing zone's version of the present content; None while it is being written, or absent."""
     possible: set[Content | None] = field(default_factory=lambda: {None})
-    """What may count for the name beside the present content, or instead of it while that is not settled."""
+    """Contents that may count for the name in addition to the present one, or instead of it until it is settled."""
     settled: bool = True
-    """The platform has ended everything that it may have begun for this name."""
+    """The platform has finished all work on this name."""
     changes: int = 0
     came_back_at: float | None = None
-    """When an older version was moved back, if that is what is present; by `time.monotonic`."""
+    """When an older version was moved back, if it is the present one; `time.monotonic`."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def has_ended(self, status: str | None) -> bool:
-        """Whether the ledger's status of the present version says what must become of its content."""
+        """Whether the ledger's state of the present version is the final state that its content requires."""
         if self.present is None or status is None:
             return False
         if self.present.is_broken:
@@ -46,7 +46,7 @@ class LandingName:
         return status in ("loaded", "duplicate")
 
     def may_count(self) -> set[Content | None]:
-        """What may count for the name now; None stands for nothing."""
+        """Contents that may count for the name now; None means no content."""
         if self.present is None or self.present.is_broken:
             return self.possible
         return {self.present} if self.settled else {*self.possible, self.present}
@@ -71,7 +71,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Question:
-    """A question about a region and box, and what the model knew when it was asked."""
+    """A request for a region and box, and the model's knowledge when it was sent."""
 
     region: str
     box: Box
@@ -83,7 +83,7 @@ class Question:
 
 
 class Model:
-    """Safe to use from every thread; `begin_change` comes before the change, `end_change` behind it."""
+    """Thread-safe; call `begin_change` before a change and `end_change` after it."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -93,37 +93,37 @@ class Model:
         self._begun: list[Content] = []
 
     def name(self, name: str) -> LandingName:
-        """The landing name, made if it is new."""
+        """The landing name, created if it is new."""
         with self._lock:
             return self._names.setdefault(name, LandingName(name))
 
     def names(self) -> list[LandingName]:
-        """All names that ever were."""
+        """All names, including past ones."""
         with self._lock:
             return list(self._names.values())
 
     def unsettled(self) -> int:
-        """How many names hold a file whose end is not known yet."""
+        """The number of names with an unfinished file."""
         with self._lock:
             return sum(not name.settled and name.present is not None for name in self._names.values())
 
     def posts(self) -> list[Post]:
-        """All lists that were ever sent."""
+        """All posts that were ever sent."""
         with self._lock:
             return list(self._posts)
 
     def contents(self) -> list[Content]:
-        """All contents that any name ever held."""
+        """All contents that any name ever had."""
         with self._lock:
             return list(self._holders)
 
     def holders(self, content: Content) -> set[str]:
-        """The names that ever held a content."""
+        """The names that ever had a content."""
         with self._lock:
             return set(self._holders.get(content, ()))
 
     def begin_change(self, name: LandingName, content: Content | None, *, comes_back: bool = False) -> None:
-        """The name is about to hold a content, or nothing; its lock must be held.
+        """Records that the name is about to have a content, or none; its lock must be held.
 
         Args:
             name: whose content changes.
@@ -146,17 +146,17 @@ class Model:
                 self._holders.setdefault(content, set()).add(name.name)
 
     def end_change(self, name: LandingName, version: str | None) -> None:
-        """The change is done."""
+        """Records that the change is complete."""
         with self._lock:
             name.version = version
 
     def changes(self) -> dict[str, int]:
-        """A stamp of every name's changes, for `settle`."""
+        """The number of changes of every name, for `settle`."""
         with self._lock:
             return {name.name: name.changes for name in self._names.values()}
 
     def settle(self, stamps: dict[str, int], statuses: dict[tuple[str, str], str]) -> None:
-        """Takes over what the ledger says.
+        """Updates the model from the ledger.
 
         Args:
             stamps: `changes` from before the ledger was read.
@@ -177,7 +177,7 @@ class Model:
                 name.settled = True
 
     def post(self, post: Post) -> None:
-        """A list is about to be sent for the first time."""
+        """Records a list that is about to be sent for the first time."""
         with self._lock:
             self._posts.append(post)
 
@@ -192,7 +192,7 @@ class Model:
             }
 
     def must_count(self) -> dict[Content, dict[str, int]]:
-        """Every content that must count now, with the names that this rests on and the stamps of their changes."""
+        """Every content that must count now, with the names that have it and the numbers of their changes."""
         with self._lock:
             certain: dict[Content, dict[str, int]] = {}
             for name in self._names.values():
@@ -203,7 +203,7 @@ class Model:
             return certain
 
     def ask(self, region: str, box: Box, match: Match) -> Question:
-        """What is known before a question is sent."""
+        """The model's knowledge before a request is sent."""
         with self._lock:
             acknowledged = [post for post in self._posts if post.acknowledged]
             return Question(
@@ -211,13 +211,13 @@ class Model:
             )
 
     def bounds(self, question: Question) -> Bounds:
-        """What the answer may be, now that it is there."""
+        """The bounds of the answer after it was received."""
         with self._lock:
             still_certain = self.must_count()
             certain = [
                 content
                 for content, basis in question.certain.items()
-                # One name that held it all the time is enough.
+                # One name that had it all the time is enough.
                 if basis.items() & still_certain.get(content, {}).items()
             ]
             possible = question.possible | self.may_count() | set(self._begun[question.begun :])

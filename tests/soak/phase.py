@@ -1,4 +1,4 @@
-"""One phase of a soak: a platform on small disks of its own, random work and faults, rest, and the comparison."""
+"""One phase of a soak: a platform on small disks, random work and faults, then idleness and the comparison."""
 
 import random
 import shutil
@@ -34,13 +34,13 @@ from tests.soak.zones import BucketZone, FolderZone, Zone
 _DATA_MEGABYTES = 6_144
 _LANDING_MEGABYTES = 96
 _REST_TAKES_S = 1_200.0
-"""As long as work is being done; without any the wait ends earlier."""
+"""Maximum wait while the platform makes progress; without progress the wait ends earlier."""
 _STOP_TAKES_S = 60.0
 _SAY_EVERY_S = 60.0
 
 
 class Phase:
-    """What a platform goes through; everything that it starts or mounts is gone behind `run`."""
+    """One phase; `run` stops and unmounts everything that it started or mounted."""
 
     def __init__(self, kind: str, folder: Path, seed: str, fault_every_s: float, report: Report) -> None:
         self._kind, self._folder, self._seed, self._report = kind, folder, seed, report
@@ -48,7 +48,7 @@ class Phase:
         self._model = Model()
 
     def run(self, seconds: float) -> None:
-        """Random work and faults for so long, then rest and the comparison."""
+        """Runs random work and faults for the given time, waits until the platform is idle, and compares."""
         self._folder.mkdir()
         self._folder.chmod(0o755)
         if self._kind == "bucket":
@@ -137,7 +137,7 @@ class Phase:
         memory.judge()
 
     def _compare(self, platform: SoakPlatform) -> None:
-        """Everything that is stored and answered, with the model and with itself."""
+        """Compares everything that is stored and answered with the model and with itself."""
         truth = RowCheck(platform, self._model, self._report).check()
         StatisticsCheck(platform, self._rng("boxes"), self._report).check(truth)
         StatementCheck(platform, self._report).check()
@@ -175,7 +175,7 @@ class Phase:
         ]
 
     def _listeners(self, platform: SoakPlatform) -> list[Listener]:
-        # Name, types, how long a connection stays, pause behind each event; seconds.
+        # Name, types, seconds per connection, pause in seconds after each event.
         kinds: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
             ("steady", (), 3600.0, 0.0),
             ("steady, ends of files", TERMINAL, 3600.0, 0.0),

@@ -31,11 +31,11 @@ ROLES = (*_COMMANDS, "run worker", "postmaster", "backend")
 
 
 class NotStartedError(Exception):
-    """The platform did not become ready; the message has the end of its output."""
+    """The platform did not become ready; the message contains the end of its output."""
 
 
 class SoakPlatform:
-    """Starts and stops the platform; finds its processes; reads its databases, also while they restart."""
+    """Starts and stops the platform; finds its processes; reads its databases, even while they restart."""
 
     def __init__(self, folder: Path, landing_url: str, more: Mapping[str, str]) -> None:
         self.folder = folder
@@ -54,16 +54,16 @@ class SoakPlatform:
 
     @property
     def api(self) -> str:
-        """The root of the service."""
+        """The base URL of the API."""
         return f"http://127.0.0.1:{self.environment['SHIFTS_API_PORT']}"
 
     @property
     def trips_database(self) -> str:
-        """How psycopg connects to the trips database."""
+        """The connection string of the trips database for psycopg."""
         return self._urls["SHIFTS_DATABASE_URL"].replace("+psycopg2", "")
 
     def start(self) -> None:
-        """Starts it and waits until it is ready.
+        """Starts the platform and waits until it is ready.
 
         Raises:
             NotStartedError: it ends, or takes too long.
@@ -94,7 +94,7 @@ class SoakPlatform:
         return self.log.read_text(errors="replace")[-1500:]
 
     def stop(self) -> int | None:
-        """Stops it as a service manager does; its exit code, None if it had to be killed."""
+        """Stops the platform as a service manager does; returns the exit code, or None if it had to be killed."""
         code = None
         if self.process is not None:
             if self.process.poll() is None:
@@ -104,7 +104,7 @@ class SoakPlatform:
         return code
 
     def kill_all(self) -> None:
-        """Ends whatever of it is left."""
+        """Kills the remaining processes."""
         found = self._own_processes()
         if (postmaster := self._postmaster()) is not None:
             found += [postmaster, *_children(postmaster)]
@@ -114,7 +114,7 @@ class SoakPlatform:
         psutil.wait_procs(found, timeout=20)
 
     def processes(self, role: str) -> list[psutil.Process]:
-        """Its living processes of a role."""
+        """The running processes of a role."""
         if role in ("postmaster", "backend"):
             postmaster = self._postmaster()
             if postmaster is None:
@@ -132,7 +132,7 @@ class SoakPlatform:
     def query(
         self, statement: str, values: Sequence[Any] | Mapping[str, Any] = (), *, patience_s: float = 120
     ) -> list[tuple[Any, ...]]:
-        """Rows of the trips database; asks again while the server is away."""
+        """Rows of the trips database; retries while the server is down."""
         return self._query("SHIFTS_DATABASE_URL", statement, values, patience_s)
 
     def query_dagster(
@@ -158,7 +158,7 @@ class SoakPlatform:
                 time.sleep(0.5)
 
     def is_ready(self) -> bool:
-        """Whether the service says that it can answer."""
+        """Whether the API reports that it is ready."""
         try:
             return httpx.get(f"{self.api}/ready", timeout=10).status_code == 200
         except httpx.HTTPError:
@@ -177,7 +177,7 @@ class SoakPlatform:
         try:
             pid = int((self.folder / "postgres/data/postmaster.pid").read_text().split()[0])
             process = psutil.Process(pid)
-            # After a crash the number may be another process's.
+            # After a crash the process id may belong to another process.
             return process if str(self.folder.resolve()) in _command(process) else None
         except (OSError, ValueError, IndexError, psutil.Error):
             return None

@@ -1,4 +1,4 @@
-"""Posted trips: each list has a key of its own and is repeated with it until the service has taken it, once."""
+"""Posted trips: each list has its own key and is sent with it until the API has accepted it, once."""
 
 import random
 import threading
@@ -19,7 +19,7 @@ class Posts:
         self._rng, self._report = rng, report
 
     def post(self) -> None:
-        """One list, to its acknowledgement."""
+        """Posts one list until it is acknowledged."""
         size = self._rng.randint(100, 400) if self._rng.random() < 0.05 else self._rng.randint(1, 12)
         trips = random_trips(self._rng, size, (self._rng.choice(POST_REGIONS),))
         post = Post(f"post-{uuid.UUID(int=self._rng.getrandbits(128)).hex}", trips)

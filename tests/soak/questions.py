@@ -1,4 +1,4 @@
-"""Questions to the running platform, each answer compared with what the model knows at that moment."""
+"""Requests for statistics and clusters; each answer is compared with the model at that time."""
 
 import random
 from collections import Counter
@@ -19,13 +19,13 @@ MIN_TRIPS = 5
 
 
 class Questions:
-    """Asks for statistics and clusters; no answer may leave out what must be there, or hold what cannot be."""
+    """Asks for statistics and clusters; an answer must contain what is certain and nothing that is impossible."""
 
     def __init__(self, model: Model, caller: Caller, rng: random.Random, report: Report) -> None:
         self._model, self._caller, self._rng, self._report = model, caller, rng, report
 
     def ask(self) -> None:
-        """One question."""
+        """Sends one request."""
         self._rng.choices((self._weekly, self._stats, self._regions, self._clusters), (5, 3, 1, 2))[0]()
 
     def _weekly(self) -> None:
@@ -62,7 +62,7 @@ class Questions:
             return
         mean = body["mean"]
         weeks = len(+bounds.at_least)
-        # Only where both bounds have trips in the same weeks is the mean's divisor known.
+        # The mean's divisor is known only if both bounds have trips in the same weeks.
         known = weeks == len(+bounds.at_most)
         if known and weeks:
             least, most = bounds.at_least.total() / weeks, bounds.at_most.total() / weeks
@@ -113,7 +113,7 @@ class Questions:
         if answer is None or answer.status_code != httpx.codes.OK:
             return
         body = answer.json()
-        # Trips of a replaced file are missing until its weeks are clustered again; at rest none may be.
+        # Trips of a replaced file are missing until its weeks are clustered again.
         if len(body["trips"]) > cluster["trips"]:
             self._report.finding("a cluster with other trips", cluster=cluster, trips=len(body["trips"]))
         self._report.check("clusters with their trips")
@@ -125,7 +125,7 @@ class Questions:
         return random_box(self._rng, random_trips(self._rng, 4, ALL_REGIONS))
 
     def _body(self, call: str, answer: httpx.Response | None, bounds: Bounds) -> dict[str, Any] | None:
-        """The answer's body; None if there is nothing to compare."""
+        """The body of the response; None if there is nothing to compare."""
         if answer is None or answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             return None
         if answer.status_code == httpx.codes.BAD_REQUEST and "not found" in answer.text:

@@ -1,4 +1,4 @@
-"""The report of a soak: what was done, what was checked and what was found, as JSON lines and as a summary."""
+"""The report of a soak: actions, checks and findings as JSON lines and as a summary."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ _FINDINGS_PER_KIND = 20
 
 
 class Report:
-    """Counts and findings of a run; safe to use from every thread."""
+    """Counts and findings of a run; thread-safe."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
@@ -33,13 +33,13 @@ class Report:
         self.findings: list[dict[str, Any]] = []
 
     def action(self, kind: str, **details: Any) -> None:
-        """Records something that the soak did to the platform as a user."""
+        """Records an action of a user."""
         with self._lock:
             self.actions[kind] += 1
         self._write("action", kind, details)
 
     def fault(self, kind: str, *, lasts_s: float = 0.0, **details: Any) -> None:
-        """Records a fault that the soak injects now."""
+        """Records an injected fault."""
         now = time.time()
         details["lasts_s"] = round(lasts_s, 1)
         with self._lock:
@@ -49,22 +49,22 @@ class Report:
         self._write("fault", kind, details)
 
     def had_fault(self, begin: float, end: float, *, echo_s: float) -> bool:
-        """Whether a fault, or the time of `echo_s` behind it, lies in a span of `time.time`."""
+        """Whether a fault, extended by `echo_s` seconds, overlaps a span of `time.time`."""
         with self._lock:
             return any(first <= end and begin <= last + echo_s for first, last in self._fault_spans)
 
     def answer(self, call: str, outcome: str) -> None:
-        """Counts how a call was answered."""
+        """Counts the status of a response."""
         with self._lock:
             self.answers[f"{call} {outcome}"] += 1
 
     def check(self, kind: str, count: int = 1) -> None:
-        """Counts things that were compared and held."""
+        """Counts successful comparisons."""
         with self._lock:
             self.checks[kind] += count
 
     def finding(self, kind: str, **details: Any) -> None:
-        """Records a promise that did not hold, with the faults that came before it."""
+        """Records a violated promise, with the faults before it."""
         with self._lock:
             self._found[kind] += 1
             if self._found[kind] > _FINDINGS_PER_KIND:
@@ -83,7 +83,7 @@ class Report:
         )
 
     def note(self, kind: str, **details: Any) -> None:
-        """Records figures or steps of the soak itself."""
+        """Records figures and steps of the soak itself."""
         self._write("note", kind, details)
 
     def say(self, text: str) -> None:
@@ -92,14 +92,14 @@ class Report:
 
     @contextmanager
     def guarded(self, where: str) -> Iterator[None]:
-        """Turns an unexpected error of the soak itself into a finding: such a run proves nothing."""
+        """Records an unexpected error of the soak itself as a finding, because such a run proves nothing."""
         try:
             yield
         except Exception as error:
             self.finding("error of the soak", where=where, error=f"{type(error).__name__}: {error}"[:2000])
 
     def summary(self) -> str:
-        """What to print at the end."""
+        """The text that is printed at the end."""
         lines = [f"seed {self._seed}, {self._seconds() / 60:.1f} minutes, report {self.path}"]
         for title, counts in (
             ("actions", self.actions),

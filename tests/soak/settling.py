@@ -1,4 +1,4 @@
-"""Following the ledger while the soak works, and waiting at the end until nothing is open any more."""
+"""Following the ledger during the soak, and waiting at the end until nothing is unfinished."""
 
 import time
 
@@ -10,21 +10,21 @@ from tests.soak.report import Report
 
 _QUIET_FOR_S = 12.0
 _STUCK_FOR_S = 120.0
-"""Names that are not settled while nothing else is open: nothing will ever happen to them."""
+"""Seconds after which names that are not settled, with no work left, are a finding."""
 _UNCHANGED_FOR_S = 480.0
-"""Longer than the longest pause between two attempts of the platform."""
+"""Seconds; longer than the longest pause between two attempts of the platform."""
 _LOOK_EVERY_S = 2.0
 _LEDGER = "SELECT name, version, status FROM shifts_store.trip_files WHERE kind = 'file'"
 
 
 class Observer:
-    """Tells the model what the ledger has ended, and reports what ended wrongly."""
+    """Updates the model with finished files and reports those with a wrong final state."""
 
     def __init__(self, platform: SoakPlatform, model: Model, report: Report) -> None:
         self._platform, self._model, self._report = platform, model, report
 
     def observe(self) -> None:
-        """One look at the ledger."""
+        """Reads the ledger once."""
         stamps = self._model.changes()
         try:
             rows = self._platform.query(_LEDGER, patience_s=0)
@@ -34,7 +34,7 @@ class Observer:
         self._model.settle(stamps, statuses)
 
     def report_unsettled(self) -> None:
-        """Reports every name whose present version did not end as its content demands."""
+        """Reports every name whose present version does not have the final state that its content requires."""
         for name in self._model.names():
             if name.settled or name.present is None:
                 continue
@@ -53,7 +53,7 @@ class Observer:
 
 
 def wait_until_quiet(platform: SoakPlatform, model: Model, report: Report, *, timeout_s: float) -> None:
-    """Waits until every file is ended, every pair fresh and every run over; what stays open is a finding."""
+    """Waits until every file is finished, every pair fresh and every run finished; anything else is a finding."""
     deadline = time.monotonic() + timeout_s
     observer = Observer(platform, model, report)
     quiet_since = changed_at = time.monotonic()

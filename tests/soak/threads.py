@@ -1,4 +1,4 @@
-"""A thread of the soak: repeats one thing at random intervals until it is told to stop."""
+"""A thread of the soak: repeats an action at random intervals until it is stopped."""
 
 import random
 import threading
@@ -9,7 +9,7 @@ from tests.soak.report import Report
 
 
 class Repeater(threading.Thread):
-    """Calls `work` again and again, with pauses of random length around `every_s`."""
+    """Calls `work` repeatedly, with random pauses of about `every_s` seconds."""
 
     def __init__(
         self, name: str, work: Callable[[], None], every_s: float, rng: random.Random, report: Report
@@ -26,12 +26,12 @@ class Repeater(threading.Thread):
             self._stop_asked.wait(self._every_s * self._rng.uniform(0.2, 1.8))
 
     def ask_to_end(self) -> None:
-        """No further round is begun."""
+        """Lets the thread end after the current call."""
         self._stop_asked.set()
 
 
 def end(threads: list[Repeater], report: Report, *, timeout_s: float) -> None:
-    """Ends repeaters; one that does not return within the time for all of them is a finding."""
+    """Ends threads; one that does not end in time is a finding."""
     deadline = time.monotonic() + timeout_s
     for thread in threads:
         thread.ask_to_end()

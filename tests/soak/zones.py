@@ -1,4 +1,4 @@
-"""The landing zone as its users change it from outside: a folder with `mv`, or a bucket with uploads."""
+"""The landing zone as users change it: a folder with `mv`, or a bucket with uploads."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from urllib.parse import quote
 import httpx
 
 _HIDDEN = ".soak"
-"""The platform ignores it; on the same disk, so that a rename keeps the file's version."""
+"""Ignored by the platform; on the same disk, so that a rename keeps the file's version."""
 
 
 class Zone(Protocol):
-    """What the soak does with a landing zone. A version is the ledger's word for the bytes of a name."""
+    """What the soak does with a landing zone. A version identifies the bytes of a name in the ledger."""
 
     request_type: str
     """The `data_type` by which `POST /trips` asks for a file of the zone."""
@@ -24,7 +24,7 @@ class Zone(Protocol):
         ...
 
     def prepare(self, data: bytes) -> object:
-        """Everything that may fail about a drop.
+        """Does everything about a drop that may fail.
 
         Raises:
             OSError: the zone is full.
@@ -32,23 +32,23 @@ class Zone(Protocol):
         ...
 
     def publish(self, prepared: object, name: str) -> str:
-        """Makes what was prepared visible under a name, whole; its version."""
+        """Publishes the prepared file under a name; returns its version."""
         ...
 
     def touch(self, name: str) -> str:
-        """The same bytes as a new version."""
+        """Stores the same bytes as a new version."""
         ...
 
     def rename(self, old: str, new: str) -> str:
-        """Moves a file, over another one if there is one; the version under the new name."""
+        """Moves a file, replacing an existing one; returns the version under the new name."""
         ...
 
     def remove(self, name: str) -> None:
-        """Takes the file away."""
+        """Removes the file."""
         ...
 
     def version(self, name: str) -> str | None:
-        """The version of the name; None if there is no such file."""
+        """The version of the name; None if the file does not exist."""
         ...
 
 
@@ -98,7 +98,7 @@ class FolderZone:
         return f"{stat.st_mtime_ns}-{stat.st_size}"
 
     def set_aside(self, name: str) -> Path:
-        """Moves a file out of sight, as it is."""
+        """Moves a file to a hidden folder, unchanged."""
         path = self._hidden / uuid.uuid4().hex
         (self._root / name).rename(path)
         return path
@@ -110,7 +110,7 @@ class FolderZone:
 
 
 class BucketZone:
-    """Objects below a prefix of the emulator's bucket; the soak's own calls go around the outages."""
+    """Objects below a prefix of the emulator's bucket; the soak's own calls are not affected by outages."""
 
     request_type = "gcp"
 
