@@ -1,8 +1,8 @@
 """The model: the current and past contents of each landing name, the posts, and which trips must or may count.
 
-The rules: the newest version of a name in the landing zone counts for that name; a version that cannot be loaded leaves
-the previous one in place; removing a file keeps its trips; the same bytes count once, under any number of names. A
-version that was replaced before the platform finished it may or may not have been loaded.
+The rules: the newest version of a name in the landing zone counts for that name; a version that cannot be loaded
+leaves the previous one in place; removing a file keeps its trips; the same bytes count once, under any
+number of names. A version that was replaced before the platform finished it may or may not have been loaded.
 """
 
 import threading
