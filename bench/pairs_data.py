@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 import psycopg
 
-from shifts_core.tiles.build import Tile, build_tiles
+from shifts_core.tiles.build import build_tiles
+from shifts_core.tiles.codec import Tile
 
 _FIRST_WEEK = date(2014, 1, 6)
 _DISTINCT = 200
@@ -38,7 +39,7 @@ def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             for (region, week), monday in zip(pairs, mondays, strict=True):
                 tile = tiles[(region * weeks + week) % _DISTINCT]
-                copy.write_row((region, monday, 0, tile.trips, tile.leaves, tile.codes, tile.rests))
+                copy.write_row((region, monday, 0, tile.trips, tile.leaves, tile.high_bits, tile.low_bits))
         connection.execute(
             "UPDATE shifts_store.region_weeks SET tiles_revision = revision, aggregates_revision = revision,"
             " clusters_revision = revision"

@@ -1,12 +1,11 @@
-"""Trips a week in a box of a region, exactly and as of the snapshot, from tiles that are kept in memory."""
+"""Trips per week in a box of a region: exact, from tiles in memory and from trips that are in no tile yet."""
 
 import asyncio
 import os
-from collections import defaultdict
+from collections import Counter
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-import numpy as np
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,8 +17,8 @@ from shifts_core.tiles.box_count import BoxCount
 
 _FETCH_BYTES = 6 * 1024**2
 _FETCH_RANGES = 2000
-_WORTH_A_THREAD = 500
-"""So many leaves are counted in a millisecond or two, in which others can wait."""
+_LEAVES_PER_THREAD = 500
+"""Fewer leaves are counted within 2 ms, which may block the event loop."""
 _CORES = os.cpu_count() or 1
 _FIND = text(
     "SELECT region_id, first_at, last_at, tiles_revision, is_pending, now() AS as_of,"
@@ -39,15 +38,17 @@ _PENDING = text(
 
 
 class Region(NamedTuple):
-    """A region at the moment of the snapshot."""
+    """A region in a snapshot."""
 
     region_id: int
     first_at: datetime | None
-    """Of its trips; None when all were taken away again."""
+    """Time of the first trip; None if all trips were removed."""
     last_at: datetime | None
     tiles_revision: int
     is_pending: bool
+    """Whether it has trips that are in no tile yet."""
     as_of: datetime
+    """Time of the snapshot."""
     incarnation: str
     """Of the database."""
 
@@ -58,13 +59,13 @@ class Region(NamedTuple):
 
 
 async def find_region(connection: AsyncConnection, name: str) -> Region | None:
-    """The region of a name, if it ever had trips."""
+    """Finds a region by its name; None if it never had trips."""
     row = (await connection.execute(_FIND, {"name": name})).one_or_none()
     return None if row is None else Region(*row)
 
 
-async def pending_trips(connection: AsyncConnection, region: Region, weeks: tuple[date, date]) -> int:
-    """Trips of the weeks, first and last Monday, that are in no tile yet: each of them has to be looked at."""
+async def count_pending_trips(connection: AsyncConnection, region: Region, weeks: tuple[date, date]) -> int:
+    """Trips between two Mondays' weeks that are in no tile yet; a count compares each of them with the box."""
     if not region.is_pending:
         return 0
     values = {"region_id": region.region_id, "first": weeks[0], "last": weeks[1]}
@@ -79,43 +80,40 @@ async def weekly_trips(
     match: Match,
     weeks: tuple[date, date],
 ) -> dict[date, int]:
-    """Trips by Monday, weeks without any left out.
+    """Matching trips by Monday, in order; weeks without matching trips are left out.
 
     Args:
-        connection: its snapshot is what is counted.
-        tiles: what is in memory.
+        connection: in the snapshot that is counted.
+        tiles: the tiles in memory.
         region: found in the same snapshot.
-        box: closed.
+        box: the box.
         match: which ends must lie in it.
-        weeks: first and last Monday that count.
+        weeks: first and last Monday.
     """
-    counts: defaultdict[date, int] = defaultdict(int)
+    counts: Counter[date] = Counter()
     async with binary_cursor(connection) as cursor:
         index = await tiles.get(cursor, region.region_id, region.tiles_revision, region.incarnation)
-        first, last = np.array(weeks, "datetime64[D]")
-        asked = slice(
-            int(np.searchsorted(index.weeks, first)), int(np.searchsorted(index.weeks, last, side="right"))
-        )
-        if asked.start < asked.stop:
-            box_count = BoxCount(index, asked, box, match)
-            for ranges in box_count.missing().parts(_FETCH_BYTES, _FETCH_RANGES):
+        chosen = index.weeks_between(*weeks)
+        if chosen.start < chosen.stop:
+            box_count = BoxCount(index, chosen, box, match)
+            for ranges in box_count.missing_high_bits().parts(_FETCH_BYTES, _FETCH_RANGES):
                 box_count.load(*await tiles.load(cursor, region.region_id, index, ranges))
             await _count(box_count)
             await _resolve(box_count, cursor, region.region_id)
-            counts |= zip(index.weeks[asked].tolist(), box_count.counts.tolist(), strict=True)
-        tiles.evict()
+            counts.update(dict(zip(index.weeks[chosen].tolist(), box_count.counts.tolist(), strict=True)))
+        tiles.indexes.evict()
     if region.is_pending:
         values = {"region_id": region.region_id, **vars(box), "match": match}
-        # How long this takes depends on the trips that wait, and not on what is asked.
+        # The time depends on the number of pending trips, not on the request.
         await connection.execute(_PENDING_TIMEOUT, {"milliseconds": str(1000 * _PENDING_TIMEOUT_S)})
         pending = await connection.execute(_PENDING, {**values, "first": weeks[0], "last": weeks[1]})
-        for week, trips in pending:
-            counts[week] += trips
+        counts.update(dict(pending.tuples().all()))
     return {week: trips for week, trips in sorted(counts.items()) if trips}
 
 
 async def _count(box_count: BoxCount) -> None:
-    threads = min(box_count.cut_leaves // _WORTH_A_THREAD, _CORES)
+    """Counts by high bits, in threads if there are many leaves."""
+    threads = min(box_count.n_straddling // _LEAVES_PER_THREAD, _CORES)
     if threads == 0:
         box_count.count()
     else:
@@ -123,8 +121,8 @@ async def _count(box_count: BoxCount) -> None:
 
 
 async def _resolve(box_count: BoxCount, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
-    """Counts the trips that codes do not decide."""
-    ranges = box_count.rests()
+    """Reads the low bits of the trips that high bits do not decide, and counts these trips."""
+    ranges = box_count.missing_low_bits()
     if ranges is not None:
         await cursor.execute(LOW_BITS, [*ranges.parameters(box_count.index), region_id])
-        box_count.resolve([rest for (rest,) in await cursor.fetchall()])
+        box_count.resolve([chunk for (chunk,) in await cursor.fetchall()])

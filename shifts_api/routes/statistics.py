@@ -1,11 +1,10 @@
-"""Weekly statistics of a box: the original service's call and the complete one."""
+"""Routes for weekly statistics of a box: the original service's call and the extended one."""
 
 import math
 import re
-from collections.abc import Callable, Hashable
 from contextlib import asynccontextmanager
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -13,30 +12,40 @@ from pydantic import BaseModel, Field
 from shifts_api.queries.database import snapshot
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.queries.weekly_trips import Region, find_region, pending_trips, weekly_trips
+from shifts_api.queries.weekly_trips import Region, count_pending_trips, find_region, weekly_trips
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.parameters import FromText, ToText, read_box, read_week
-from shifts_core.tiles.box import Box, Match
+from shifts_core.tiles.box import EMPTY_BOX, Box, Match
 from shifts_core.weekly_mean import Weeks, divisor, week_limits
 
 router = APIRouter(tags=["statistics"])
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _CORNER = re.compile(rf"\s*({_NUMBER})\s*,\s*({_NUMBER})\s*")
-_FEW_TRIPS = 100_000
-"""Trips that are in no tile yet and are counted at once: that takes a tenth of a second."""
+_MAX_FAST_PENDING = 100_000
+"""Up to so many trips that are in no tile yet are counted without waiting: that takes a tenth of a second."""
 _snapshot = asynccontextmanager(snapshot)
-_FOR_EVER = (date(1970, 1, 5), date(2999, 12, 30))
+
+
+class _Query(NamedTuple):
+    """What a request counts; equal queries may share a count."""
+
+    region: str
+    box: Box
+    match: Match = "both"
+    weeks: Weeks = "active"
+    first: date | None = None
+    last: date | None = None
 
 
 class Mean(BaseModel):
-    """The weekly mean."""
+    """Mean number of trips per week."""
 
-    mean: float | None = Field(examples=[1.5], description="Trips a week; null when no trip matches.")
+    mean: float | None = Field(examples=[1.5], description="Trips per week; null if no trip matches.")
 
 
 class WeekTrips(BaseModel):
-    """One week of the series."""
+    """Trips of one week."""
 
     week: str = Field(examples=["2018-W22"])
     monday: date
@@ -44,7 +53,7 @@ class WeekTrips(BaseModel):
 
 
 class Filter(BaseModel):
-    """What was counted."""
+    """The filter that was applied."""
 
     region: str
     bbox: Box
@@ -55,20 +64,20 @@ class Filter(BaseModel):
 
 
 class WeeklyStatistics(BaseModel):
-    """Trips a week, with what was counted."""
+    """Trips per week in a box, with the filter that was applied."""
 
     mean: float | None
     num_weeks: int = Field(description="Weeks the mean divides by.")
     total_trips: int
     series: list[WeekTrips]
     filter: Filter
-    as_of: datetime = Field(description="The moment whose trips were counted; later ones are not in.")
+    as_of: datetime = Field(description="Time of the snapshot; trips committed later are not counted.")
 
 
 @router.get(
     "/trips/stats",
     responses=responses(400),
-    summary="Weekly mean of trips whose both ends lie in a box",
+    summary="Weekly mean of trips with both ends in a box",
     openapi_extra={
         "parameters": [
             {"name": name, "in": "query", "required": True, "schema": {"type": "string"}, "example": example}
@@ -77,7 +86,7 @@ class WeeklyStatistics(BaseModel):
     },
 )
 async def stats(request: Request) -> Mean:
-    """The original call: `nortest` is the upper right corner, `southest` the lower left one, as x,y."""
+    """The original service's call: `nortest` is the upper right corner, `southest` the lower left one, as x,y."""
     given = request.query_params
     missing = sorted(name for name in ("region", "nortest", "southest") if not given.get(name))
     if missing:
@@ -89,14 +98,13 @@ async def stats(request: Request) -> Mean:
     (east, north), (west, south) = (
         (float(corner[1]), float(corner[2])) for corner in corners.values() if corner is not None
     )
-    # The original knows no antimeridian: such a box holds nothing.
-    weeks = None if west > east else _FOR_EVER
-    box = Box(west, south, east, north)
-    _, trips = await _count(request, given["region"], box, "both", lambda _: weeks)
+    # The original service does not know boxes across the antimeridian.
+    box = Box(west, south, east, north) if west <= east else EMPTY_BOX
+    _, trips = await _count(request, _Query(given["region"], box))
     return Mean(mean=sum(trips.values()) / len(trips) if trips else None)
 
 
-@router.get("/trips/weekly", responses=responses(400), summary="Trips a week in a box, week by week")
+@router.get("/trips/weekly", responses=responses(400), summary="Trips per week in a box")
 async def weekly(
     request: Request,
     region: Annotated[str, Query(examples=["Turin"])],
@@ -108,13 +116,11 @@ async def weekly(
     from_: FromText = None,
     to: ToText = None,
 ) -> WeeklyStatistics:
-    """Borders count as inside. `from` and `to` are ISO weeks or dates, whose whole weeks count."""
+    """Borders are inside the box. `from` and `to` are ISO weeks or dates; the whole week of a date counts."""
     box = read_box(bbox)
     first = None if from_ is None else read_week("from", from_)
     last = None if to is None else read_week("to", to)
-    found, trips = await _count(
-        request, region, box, match, lambda of: week_limits(weeks, of.span, first, last), (weeks, first, last)
-    )
+    found, trips = await _count(request, _Query(region, box, match, weeks, first, last))
     divided_by = divisor(weeks, trips, found.span, first, last)
     total = sum(trips.values())
     return WeeklyStatistics(
@@ -134,43 +140,31 @@ async def weekly(
     )
 
 
-async def _count(
-    request: Request,
-    name: str,
-    box: Box,
-    match: Match,
-    limits: Callable[[Region], tuple[date, date] | None],
-    asked: Hashable = None,
-) -> tuple[Region, dict[date, int]]:
-    """The region and its trips by Monday, of one snapshot.
+async def _count(request: Request, query: _Query) -> tuple[Region, dict[date, int]]:
+    """The region and its matching trips by Monday, in one snapshot.
 
-    Args:
-        request: of the client.
-        name: of the region.
-        box: closed.
-        match: which ends must lie in it.
-        limits: first and last Monday that count in a region, None for no week.
-        asked: what `limits` depends on.
+    Raises:
+        ApiError: 400, the region has never had trips; 503, too many slow counts are waiting.
     """
     tiles: TileCache = request.app.state.tiles
     slow: SlowCounts[tuple[Region, dict[date, int]]] = request.app.state.slow_counts
 
     async def count(max_pending: float) -> tuple[Region, dict[date, int]] | None:
         async with _snapshot(request) as connection:
-            region = await find_region(connection, name)
+            region = await find_region(connection, query.region)
             if region is None:
-                raise ApiError(400, f"Region {name} not found")
-            weeks = limits(region)
-            if weeks is None:
+                raise ApiError(400, f"Region {query.region} not found")
+            limits = week_limits(query.weeks, region.span, query.first, query.last)
+            if limits is None:
                 return region, {}
-            if await pending_trips(connection, region, weeks) > max_pending:
+            if await count_pending_trips(connection, region, limits) > max_pending:
                 return None
-            return region, await weekly_trips(connection, tiles, region, box, match, weeks)
+            return region, await weekly_trips(connection, tiles, region, query.box, query.match, limits)
 
     async def count_all() -> tuple[Region, dict[date, int]]:
         counted = await count(math.inf)
         assert counted is not None
         return counted
 
-    # While it waits for its turn, a request holds no connection.
-    return await count(_FEW_TRIPS) or await slow.run((name, box, match, asked), count_all)
+    # A request that waits for a slow count holds no connection.
+    return await count(_MAX_FAST_PENDING) or await slow.run(query, count_all)

@@ -66,8 +66,8 @@ class TilesCollector(Collector):
         """The bytes."""
         yield GaugeMetricFamily(
             "shifts_tiles_held_bytes",
-            "Memory that tiles take: bounds, codes and bookkeeping",
-            value=self._tiles.held_bytes,
+            "Memory of tiles: bounds, high bits and bookkeeping",
+            value=self._tiles.indexes.memory_bytes,
         )
 
 

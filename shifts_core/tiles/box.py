@@ -1,4 +1,4 @@
-"""How bounds lie to a box: wholly inside, wholly outside or cut by its sides; end by end, axis by axis."""
+"""Boxes, and how they relate to bounds of trips: wholly inside, wholly outside or straddling a side."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Match = Literal["both", "origin", "destination", "any"]
 """Which ends of a trip must lie in the box."""
 
-ENDS_ASKED: dict[Match, tuple[bool, bool]] = {
+_MATCHED_ENDS: dict[Match, tuple[bool, bool]] = {
     "both": (True, True),
     "any": (True, True),
     "origin": (True, False),
@@ -19,7 +19,7 @@ ENDS_ASKED: dict[Match, tuple[bool, bool]] = {
 
 @dataclass(frozen=True)
 class Box:
-    """A closed box in degrees; west > east means across the antimeridian."""
+    """A closed box in degrees; west > east crosses the antimeridian, south > north contains no point."""
 
     west: float
     south: float
@@ -27,22 +27,26 @@ class Box:
     north: float
 
 
+EMPTY_BOX = Box(0.0, 1.0, 0.0, -1.0)
+"""A box that contains no point."""
+
+
 class Relation(NamedTuple):
-    """What bounds say about the trips within."""
+    """How a box relates to bounds; bounds with neither flag set are outside."""
 
     inside: NDArray[np.bool_]
-    """Shape (n,): all of them match."""
-    cut: NDArray[np.bool_]
-    """Shape (n, 4): the coordinates (origin lon, lat, destination lon, lat) that decide where bounds do not."""
+    """Shape (n,): all trips within the bounds match."""
+    straddling: NDArray[np.bool_]
+    """Shape (n, 4): coordinates (origin lon, lat, destination lon, lat) whose values decide which trips match."""
 
 
 def relate(low: NDArray[np.float64], high: NDArray[np.float64], box: Box, match: Match) -> Relation:
-    """How bounds lie to the box; those with neither `inside` nor a `cut` are outside.
+    """Compares a box with bounds of trips.
 
     Args:
         low: shape (n, 4), smallest origin lon, lat, destination lon, lat; degrees.
         high: shape (n, 4), largest ones.
-        box: closed.
+        box: the box.
         match: which ends must lie in it.
     """
     within, without = np.empty(low.shape, bool), np.empty(low.shape, bool)
@@ -55,9 +59,9 @@ def relate(low: NDArray[np.float64], high: NDArray[np.float64], box: Box, match:
     else:
         within[:, lon] = (low[:, lon] >= box.west) | (high[:, lon] <= box.east)
         without[:, lon] = (low[:, lon] > box.east) & (high[:, lon] < box.west)
-    asked = np.array(ENDS_ASKED[match])
-    end_inside = within.reshape(-1, 2, 2).all(axis=2) & asked
-    end_outside = without.reshape(-1, 2, 2).any(axis=2) | ~asked
+    matched = np.array(_MATCHED_ENDS[match])
+    end_inside = within.reshape(-1, 2, 2).all(axis=2) & matched
+    end_outside = without.reshape(-1, 2, 2).any(axis=2) | ~matched
     if match == "both":
         inside, outside = end_inside[:, 0] & end_inside[:, 1], end_outside[:, 0] | end_outside[:, 1]
     else:

@@ -1,59 +1,56 @@
-"""A pair's trips as tiles, ready to be stored."""
+"""Builds the tiles of a (region, week) pair: puts its trips into k-d order and encodes them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.tiles.encode import LEAF, encode
-from shifts_core.tiles.split import LEAF_TRIPS, TILE_TRIPS, k_d_order
+from shifts_core.tiles.codec import Tile, encode_tile
+from shifts_core.tiles.format import LEAF_TRIPS, TILE_TRIPS
 
-
-@dataclass(frozen=True)
-class Tile:
-    """Some tens of thousands of neighbouring trips; the bytes as the package documentation describes them."""
-
-    trips: int
-    leaves: bytes
-    codes: bytes
-    rests: bytes
+_SAMPLE = 65_536
+"""Trips whose distribution decides along which coordinate a part is split."""
 
 
 def build_tiles(ends: NDArray[np.float64]) -> Iterator[Tile]:
-    """The tiles of a pair's trips; shape (n, 4): origin lon, lat, destination lon, lat; degrees. Reorders `ends`."""
+    """The tiles of a pair's trips. Reorders `ends`.
+
+    Args:
+        ends: shape (n, 4): origin lon, lat, destination lon, lat; degrees.
+    """
     k_d_order(ends)
     for start in range(0, len(ends), TILE_TRIPS):
-        yield _tile(ends[start : start + TILE_TRIPS])
+        yield encode_tile(ends[start : start + TILE_TRIPS])
 
 
-def _tile(ends: NDArray[np.float64]) -> Tile:
-    whole = len(ends) // LEAF_TRIPS * LEAF_TRIPS
-    # The last leaf of a pair may be shorter than the others.
-    parts = [
-        part.reshape(-1, size, 4)
-        for part, size in ((ends[:whole], LEAF_TRIPS), (ends[whole:], len(ends) - whole))
-        if len(part)
+def k_d_order(ends: NDArray[np.float64]) -> None:
+    """Sorts trips in place so that leaves and tiles hold neighbours at both ends.
+
+    A k-d tree over the four coordinates (J. L. Bentley, "Multidimensional binary search trees used for associative
+    searching", 1975), split at multiples of `TILE_TRIPS` and `LEAF_TRIPS`. A part is split along the coordinate in
+    which it spans the largest share of all trips, so that a box drawn where the trips are straddles few leaves.
+
+    Args:
+        ends: shape (n, 4), degrees.
+    """
+    sample = np.sort(ends[:: max(1, len(ends) // _SAMPLE)], axis=0)
+    parts = [(0, len(ends))]
+    while parts:
+        start, stop = parts.pop()
+        unit = TILE_TRIPS if stop - start > TILE_TRIPS else LEAF_TRIPS
+        units = -(-(stop - start) // unit)
+        if units < 2:
+            continue
+        part = ends[start:stop]
+        middle = unit * (units // 2)
+        part[:] = part[np.argpartition(part[:, _widest(part, sample)], middle)]
+        parts += [(start, start + middle), (start + middle, stop)]
+
+
+def _widest(part: NDArray[np.float64], sample: NDArray[np.float64]) -> int:
+    """The coordinate in which a part spans the largest share of the sorted sample."""
+    spans = [
+        np.searchsorted(column, values.max(), "right") - np.searchsorted(column, values.min())
+        for column, values in zip(sample.T, part.T, strict=True)
     ]
-    leaves = np.concatenate([_describe(part) for part in parts])
-    codes, rests = [], []
-    for axis in range(4):
-        encoded = [encode(np.ascontiguousarray(part[:, :, axis])) for part in parts]
-        leaves["digits"][:, axis] = np.concatenate([of_part.digits for of_part in encoded])
-        codes += [of_part.codes for of_part in encoded]
-        rests += [of_part.rests for of_part in encoded]
-    return Tile(
-        trips=len(ends),
-        leaves=leaves.tobytes(),
-        codes=b"".join(codes),
-        rests=b"".join(rests),
-    )
-
-
-def _describe(part: NDArray[np.float64]) -> NDArray[np.void]:
-    """Bounds and counts of leaves; shape (leaves, trips, 4) to (leaves,)."""
-    leaves = np.zeros(len(part), LEAF)
-    leaves["low"] = part.min(axis=1)
-    leaves["high"] = part.max(axis=1)
-    leaves["trips"] = part.shape[1]
-    return leaves
+    return int(np.argmax(spans))

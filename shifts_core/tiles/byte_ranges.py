@@ -1,4 +1,4 @@
-"""Which bytes of a region's tiles are to be read, and where the codes in them belong."""
+"""Which bytes of a region's tiles a count must read, and where the columns in them start in memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,32 +8,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.tiles.decode import LEAF_TRIPS, scales
-from shifts_core.tiles.region_index import Columns, RegionTileIndex, ranges
+from shifts_core.tiles.bounds import ranges
+from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_TRIPS, low_bytes, scale_of_bounds
+from shifts_core.tiles.region_index import Columns, RegionTileIndex
 
-_CODE_BYTES = 2
-_WORTH_ASKING = 6
-"""So many leaves that nobody needs are read along, rather than asking for another piece."""
-_SMALL_LEAVES = 8
-"""A tile of at most so many leaves is read across its coordinates; pieces stay below 128 KiB."""
+_MAX_GAP = 6
+"""Up to so many leaves that are not needed are read along instead of starting another range."""
+_SMALL_TILE_LEAVES = 8
+"""In tiles of at most so many leaves a range may span coordinates; so ranges stay below 128 KiB."""
+READ_AHEAD_BYTES = 1024**2
+"""Size of one part that is read ahead: small, so that requests do not wait long for it."""
+_READ_AHEAD_RANGES = 250
+_READ_AHEAD_LEAVES = 1000
 
 
 @dataclass(frozen=True)
 class ByteRanges:
-    """Consecutive bytes of the codes, or of the rests, of tiles; shapes (n,)."""
+    """n ranges of consecutive bytes in the column `high_bits` or `low_bits` of tiles.
+
+    A tile's columns, one per coordinate and leaf, are numbered by coordinate, then by leaf.
+    """
 
     tiles: NDArray[np.int64]
-    """Numbers in the index."""
+    """Shape (n,): positions in the index."""
     starts: NDArray[np.int64]
-    """First byte within the tile's column, from 0."""
+    """Shape (n,): first byte, from 0."""
     sizes: NDArray[np.int64]
-    """Bytes."""
+    """Shape (n,): bytes."""
     columns: NDArray[np.int64]
-    """Shape (n, 2): of codes, the first of a tile's columns (a coordinate of a leaf, by coordinate) and the one
-    behind the last."""
+    """Shape (n, 2): number of the first column within, and of the column after the last."""
 
     def parts(self, max_bytes: int, max_ranges: int) -> Iterator["ByteRanges"]:
-        """The same in parts of about so many bytes and at most so many ranges, in order."""
+        """Divides the ranges into parts of about `max_bytes` and at most `max_ranges`, in order."""
         part = np.maximum(np.cumsum(self.sizes) // max_bytes, np.arange(len(self.sizes)) // max_ranges)
         edges = [*np.flatnonzero(np.diff(part, prepend=-1)).tolist(), len(part)]
         for first, stop in pairwise(edges):
@@ -43,36 +49,36 @@ class ByteRanges:
             )
 
     def parameters(self, index: RegionTileIndex) -> list[list[Any]]:
-        """Weeks, tiles, starts and sizes, as the functions that read tiles take them."""
-        weeks = index.weeks[index.tiles.pairs[self.tiles]].tolist()
+        """Weeks, tile numbers, starts and sizes: the array parameters of the SQL functions that read tiles."""
+        weeks = index.weeks[index.tiles.week_of[self.tiles]].tolist()
         return [weeks, index.tiles.numbers[self.tiles].tolist(), self.starts.tolist(), self.sizes.tolist()]
 
-    def located(self, index: RegionTileIndex, pieces: Sequence[bytes]) -> Columns:
-        """Where the codes in pieces lie.
+    def locate(self, index: RegionTileIndex, chunks: Sequence[bytes]) -> Columns:
+        """Where the columns of high bits start in the chunks that were read, one chunk per range.
 
         Raises:
-            ValueError: a piece is not as long as was asked for.
+            ValueError: a chunk has another size than its range.
         """
-        if [len(piece or b"") for piece in pieces] != self.sizes.tolist():
+        if [len(chunk or b"") for chunk in chunks] != self.sizes.tolist():
             raise ValueError("tiles are shorter than their bounds say")
-        bases = np.array([_address(piece) for piece in pieces], np.int64) - self.starts
+        bases = np.array([_address(chunk) for chunk in chunks], np.int64) - self.starts
         first, stop = self.columns.T
-        column = ranges(first, stop)
+        columns = ranges(first, stop)
         tiles = np.repeat(self.tiles, stop - first)
-        axes, numbers = np.divmod(column, np.diff(index.tiles.leaf_starts)[tiles])
-        places = _CODE_BYTES * (axes * index.tiles.trips[tiles] + LEAF_TRIPS * numbers)
-        return Columns(
-            index.tiles.leaf_starts[tiles] + numbers, axes, np.repeat(bases, stop - first) + places
-        )
+        axes, leaves = np.divmod(columns, np.diff(index.tiles.leaf_starts)[tiles])
+        begins = HIGH_BITS_DTYPE.itemsize * (axes * index.tiles.trips[tiles] + LEAF_TRIPS * leaves)
+        return Columns(index.tiles.leaf_starts[tiles] + leaves, axes, np.repeat(bases, stop - first) + begins)
 
 
-def codes_missing(index: RegionTileIndex, leaves: NDArray[np.int64], needed: NDArray[np.bool_]) -> ByteRanges:
-    """The codes of some leaves that are to be read.
+def high_bits_ranges(
+    index: RegionTileIndex, leaves: NDArray[np.int64], needed: NDArray[np.bool_]
+) -> ByteRanges:
+    """The ranges of high bits of some leaves.
 
     Args:
-        index: whose leaves.
-        leaves: shape (k,), rising.
-        needed: shape (k, 4): of which coordinates.
+        index: of the region.
+        leaves: shape (k,): positions, ascending.
+        needed: shape (k, 4): which coordinates.
     """
     at, axes = np.nonzero(needed)
     starts = index.tiles.leaf_starts
@@ -84,33 +90,40 @@ def codes_missing(index: RegionTileIndex, leaves: NDArray[np.int64], needed: NDA
     begins = np.ones(len(tiles), bool)
     begins[1:] = (
         (np.diff(tiles) != 0)
-        | (np.diff(columns) > _WORTH_ASKING)
-        | ((np.diff(axes) != 0) & (counts[1:] > _SMALL_LEAVES))
+        | (np.diff(columns) > _MAX_GAP)
+        | ((np.diff(axes) != 0) & (counts[1:] > _SMALL_TILE_LEAVES))
     )
     first = np.flatnonzero(begins)
     last = np.append(first[1:], len(tiles))[: len(first)] - 1
     trips = index.tiles.trips[tiles[first]]
-    begin = axes[first] * trips + LEAF_TRIPS * (columns - axes * counts)[first]
-    end = axes[last] * trips + np.minimum(LEAF_TRIPS * ((columns - axes * counts)[last] + 1), trips)
+    leaf = columns - axes * counts
+    start = axes[first] * trips + LEAF_TRIPS * leaf[first]
+    stop = axes[last] * trips + np.minimum(LEAF_TRIPS * (leaf[last] + 1), trips)
     return ByteRanges(
         tiles[first],
-        _CODE_BYTES * begin,
-        _CODE_BYTES * (end - begin),
+        HIGH_BITS_DTYPE.itemsize * start,
+        HIGH_BITS_DTYPE.itemsize * (stop - start),
         np.stack([columns[first], columns[last] + 1], axis=1),
     )
 
 
-def rests_of(index: RegionTileIndex, leaves: NDArray[np.int64], axes: NDArray[np.int64]) -> ByteRanges:
-    """The rests of single coordinates of leaves; shapes (k,)."""
+def low_bits_ranges(index: RegionTileIndex, leaves: NDArray[np.int64], axes: NDArray[np.int64]) -> ByteRanges:
+    """The ranges of low bits of some columns, one range per column.
+
+    Args:
+        index: of the region.
+        leaves: shape (k,): positions.
+        axes: shape (k,): coordinates.
+    """
     starts = index.tiles.leaf_starts
     tiles, tile_of = np.unique(np.searchsorted(starts, leaves, side="right") - 1, return_inverse=True)
-    # All leaves of these tiles: first of all leaves' first coordinate, then of all leaves' second.
+    # Low bits have no fixed width: where a column starts follows from all columns before it in its tile.
     whole = ranges(starts[tiles], starts[tiles + 1])
     counts = starts[tiles + 1] - starts[tiles]
     firsts = np.cumsum(counts) - counts
-    known = index.leaves
-    widths = (scales(known.low[whole], known.high[whole], known.digits[whole]).shifts + 7) // 8
-    sizes = widths * known.trips[whole][:, None]
+    bounds = index.leaves
+    scale = scale_of_bounds(bounds.low[whole], bounds.high[whole], bounds.decimals[whole])
+    sizes = low_bytes(scale.shifts) * bounds.trips[whole][:, None]
     before = np.cumsum(sizes, axis=0) - sizes
     of_axis = np.add.reduceat(sizes, firsts, axis=0)
     own = firsts[tile_of] + leaves - starts[tiles[tile_of]]
@@ -119,9 +132,26 @@ def rests_of(index: RegionTileIndex, leaves: NDArray[np.int64], axes: NDArray[np
         - before[firsts[tile_of], axes]
         + (np.cumsum(of_axis, axis=1) - of_axis)[tile_of, axes]
     )
-    return ByteRanges(tiles[tile_of], begins, sizes[own, axes], np.zeros((len(leaves), 2), np.int64))
+    columns = axes * counts[tile_of] + leaves - starts[tiles[tile_of]]
+    return ByteRanges(tiles[tile_of], begins, sizes[own, axes], np.stack([columns, columns + 1], axis=1))
 
 
-def _address(piece: bytes) -> int:
-    address: int = np.frombuffer(piece, np.uint8).__array_interface__["data"][0]
+def read_ahead_ranges(index: RegionTileIndex) -> Iterator[ByteRanges]:
+    """The ranges of all high bits that are not in memory, the newest weeks first, in small parts.
+
+    What is in memory is looked up while the parts are consumed.
+    """
+    starts = index.tiles.leaf_starts[index.tile_starts]
+    stop = len(index.weeks)
+    while stop > 0:
+        first = int(np.searchsorted(starts, starts[stop] - _READ_AHEAD_LEAVES, side="right")) - 1
+        first = min(max(first, 0), stop - 1)
+        leaves = np.arange(starts[first], starts[stop])
+        missing = high_bits_ranges(index, leaves, index.addresses[leaves] == 0)
+        yield from missing.parts(READ_AHEAD_BYTES, _READ_AHEAD_RANGES)
+        stop = first
+
+
+def _address(chunk: bytes) -> int:
+    address: int = np.frombuffer(chunk, np.uint8).__array_interface__["data"][0]
     return address

@@ -1,8 +1,12 @@
-"""Which trips of cut leaves match, compiled: coordinate by coordinate, for certain and perhaps, in one pass.
+"""Compiled counting of trips in straddling leaves, from the high bits of their coordinates.
 
-A code lies between two sides for certain if all offsets that it stands for do, and perhaps if any does. `sides`
-holds for each leaf and coordinate the first code and the number of codes that do for certain, then of those that
-perhaps do; see intervals.py. For a box across the antimeridian what lies between two longitudes is outside.
+High bits match for certain if all offsets that have them lie in the box, and possibly if any may. `high_ranges` holds
+both ranges of each (leaf, coordinate) as `OffsetRanges.high_bits` returns them. For longitudes of a box that crosses
+the antimeridian (`inverted`), values between the sides are outside.
+
+Arrays of k straddling leaves: `addresses` (k, 4), where the high bits of each coordinate lie in memory, which the
+caller keeps alive; `trips` (k,), trips in each leaf; `straddling` (k, 4), the coordinates that decide, whose
+addresses must be known; `high_ranges` (k, 4, 4). With `any_end`, one end in the box is enough.
 """
 
 import numba
@@ -11,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from shifts_core.tiles.decode import LEAF_TRIPS
+from shifts_core.tiles.format import LEAF_TRIPS
 
 _LON = 2
 """Every second coordinate is a longitude."""
@@ -19,7 +23,7 @@ _LON = 2
 
 @intrinsic
 def _as_pointer(_, __):  # type: ignore[no-untyped-def]
-    """The pointer to uint16 that an int64 holds."""
+    """Casts an int64 to a pointer to uint16."""
     pointer = types.CPointer(types.uint16)  # type: ignore[attr-defined]
 
     def build(context, builder, ___, arguments):  # type: ignore[no-untyped-def]
@@ -29,40 +33,34 @@ def _as_pointer(_, __):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _column(address, count):  # type: ignore[no-untyped-def]
-    """The codes of a coordinate of a leaf."""
+def _high_bits(address, count):  # type: ignore[no-untyped-def]
+    """The high bits of a coordinate of a leaf, without copying them."""
     return numba.carray(_as_pointer(address), (count,), np.uint16)
 
 
 @numba.njit(cache=True, nogil=True)
-def count_leaves(addresses, trips, cut, sides, inverted, any_end, certain, possible):  # type: ignore[no-untyped-def]
-    """Puts how many trips of each leaf match for certain into `certain`, and how many may into `possible`.
-
-    `addresses` (k, 4) says where the codes of each cut leaf lie in memory, whoever calls keeps them there; `trips`
-    (k,) how many trips it has; `cut` (k, 4) the coordinates that decide, whose addresses must be known; `sides`
-    (k, 4, 4); `any_end` says that one end in the box is enough.
-    """
+def count_leaves(addresses, trips, straddling, high_ranges, inverted, any_end, certain, possible):  # type: ignore[no-untyped-def]
+    """Counts the trips of each leaf that match for certain into `certain`, and possibly into `possible`; (k,)."""
     sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
     for leaf in range(trips.size):
         count = trips[leaf]
-        _match(addresses[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
+        _match(addresses[leaf], count, straddling[leaf], high_ranges[leaf], inverted, any_end, sure, may)
         certain[leaf], possible[leaf] = _sum(sure[0], count), _sum(may[0], count)
 
 
 @numba.njit(cache=True, nogil=True)
-def _match(addresses, count, cut, sides, inverted, any_end, sure, may):  # type: ignore[no-untyped-def]
-    """Marks in the first row of `sure` which trips of a leaf match for certain, and in that of `may` which may."""
+def _match(addresses, count, straddling, high_ranges, inverted, any_end, sure, may):  # type: ignore[no-untyped-def]
+    """Marks trips of a leaf that match for certain in the first row of `sure`, and possibly in that of `may`."""
     ends = 0
     for end in (0, 2):
         fresh = True
         for axis in (end, end + 1):
-            if cut[axis]:
-                turned = inverted and axis % _LON == 0
-                _mark(
-                    _column(addresses[axis], count), count, sides[axis], turned, fresh, sure[ends], may[ends]
-                )
+            if straddling[axis]:
+                high_bits = _high_bits(addresses[axis], count)
+                flipped = inverted and axis % _LON == 0
+                _mark(high_bits, count, high_ranges[axis], flipped, fresh, sure[ends], may[ends])
                 fresh = False
-        # An end that decides nothing is inside, or outside where one end is enough.
+        # An end without straddling coordinates is inside, or outside where one end is enough.
         ends += not fresh
     if ends == 2:
         _join(sure[0], sure[1], count, any_end)
@@ -70,26 +68,27 @@ def _match(addresses, count, cut, sides, inverted, any_end, sure, may):  # type:
 
 
 @numba.njit(cache=True, nogil=True)
-def _mark(codes, count, sides, turned, fresh, sure, may):  # type: ignore[no-untyped-def]
-    """Whether each code lies between the sides, joined with what was marked before unless `fresh`."""
-    # What is outside for certain does not lie between even perhaps.
-    first, number, first_may, number_may = sides[0], sides[1], sides[2], sides[3]
-    if turned:
+def _mark(high_bits, count, ranges, flipped, fresh, sure, may):  # type: ignore[no-untyped-def]
+    """Marks high bits that lie in the box; combines with the marks of the other coordinate unless `fresh`."""
+    first, number, first_may, number_may = ranges[0], ranges[1], ranges[2], ranges[3]
+    if flipped:
+        # A value that is possibly between the sides is not certainly outside them.
         first, number, first_may, number_may = first_may, number_may, first, number
-    turn = np.uint8(turned)
-    # Below the first code the difference wraps to something large.
+    flip = np.uint8(flipped)
+    # Below the first high bits the difference wraps to a large number.
     if fresh:
         for trip in range(count):
-            sure[trip] = np.uint8(np.uint16(codes[trip] - first) < number) ^ turn
-            may[trip] = np.uint8(np.uint16(codes[trip] - first_may) < number_may) ^ turn
+            sure[trip] = np.uint8(np.uint16(high_bits[trip] - first) < number) ^ flip
+            may[trip] = np.uint8(np.uint16(high_bits[trip] - first_may) < number_may) ^ flip
     else:
         for trip in range(count):
-            sure[trip] &= np.uint8(np.uint16(codes[trip] - first) < number) ^ turn
-            may[trip] &= np.uint8(np.uint16(codes[trip] - first_may) < number_may) ^ turn
+            sure[trip] &= np.uint8(np.uint16(high_bits[trip] - first) < number) ^ flip
+            may[trip] &= np.uint8(np.uint16(high_bits[trip] - first_may) < number_may) ^ flip
 
 
 @numba.njit(cache=True, nogil=True)
 def _join(one, other, count, any_end):  # type: ignore[no-untyped-def]
+    """Combines the marks of the two ends into the first."""
     if any_end:
         for trip in range(count):
             one[trip] |= other[trip]
@@ -100,6 +99,7 @@ def _join(one, other, count, any_end):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _sum(marks, count):  # type: ignore[no-untyped-def]
+    """The number of marked trips."""
     total = 0
     for trip in range(count):
         total += marks[trip]
@@ -107,73 +107,74 @@ def _sum(marks, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def find_open(  # type: ignore[no-untyped-def]
-    addresses, trips, cut, sides, inverted, any_end, wanted, leaves, places, between, open_
+def find_undecided(  # type: ignore[no-untyped-def]
+    addresses, trips, straddling, high_ranges, inverted, any_end, searched, leaves, places, between, undecided
 ):
-    """Finds the trips of the leaves `wanted` that may match but not for certain.
+    """Finds the m trips of the leaves `searched` that match possibly but not for certain.
 
-    Puts the leaf and the trip's number into `leaves` and `places` (m,), the coordinates that lie between for
-    certain into `between` (m, 4), and those that perhaps do into `open_` (m, 4).
+    Writes the leaf and the trip's place in it to `leaves` and `places` (m,), the coordinates that lie in the box for
+    certain to `between` (m, 4), and those that possibly do to `undecided` (m, 4).
     """
     found = 0
     sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
-    for leaf in wanted:
+    for leaf in searched:
         count = trips[leaf]
-        _match(addresses[leaf], count, cut[leaf], sides[leaf], inverted, any_end, sure, may)
+        _match(addresses[leaf], count, straddling[leaf], high_ranges[leaf], inverted, any_end, sure, may)
         for trip in range(count):
             if sure[0, trip] == may[0, trip]:
                 continue
             leaves[found], places[found] = leaf, trip
             for axis in range(4):
-                if not cut[leaf, axis]:
-                    between[found, axis] = open_[found, axis] = False
+                if not straddling[leaf, axis]:
+                    between[found, axis] = undecided[found, axis] = False
                     continue
-                side, code = sides[leaf, axis], _column(addresses[leaf, axis], count)[trip]
-                within = np.uint16(code - side[0]) < side[1]
-                perhaps = np.uint16(code - side[2]) < side[3]
+                ranges, high_bits = high_ranges[leaf, axis], _high_bits(addresses[leaf, axis], count)[trip]
+                certain = np.uint16(high_bits - ranges[0]) < ranges[1]
+                possible = np.uint16(high_bits - ranges[2]) < ranges[3]
                 if inverted and axis % _LON == 0:
-                    within, perhaps = not perhaps, not within
-                between[found, axis] = within
-                open_[found, axis] = perhaps and not within
+                    certain, possible = not possible, not certain
+                between[found, axis] = certain
+                undecided[found, axis] = possible and not certain
             found += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _decide(between, cut, any_end):  # type: ignore[no-untyped-def]
-    origin = (between[0] or not cut[0]) and (between[1] or not cut[1])
-    destination = (between[2] or not cut[2]) and (between[3] or not cut[3])
-    if any_end:
-        return (origin and (cut[0] or cut[1])) or (destination and (cut[2] or cut[3]))
-    return origin and destination
-
-
-@numba.njit(cache=True, nogil=True)
-def _decide_all(between, cut, any_end, match):  # type: ignore[no-untyped-def]
+def _match_trips(between, straddling, any_end, matches):  # type: ignore[no-untyped-def]
     for trip in range(len(between)):
-        match[trip] = _decide(between[trip], cut[trip], any_end)
+        inside, decides = between[trip], straddling[trip]
+        origin = (inside[0] or not decides[0]) and (inside[1] or not decides[1])
+        destination = (inside[2] or not decides[2]) and (inside[3] or not decides[3])
+        if any_end:
+            origin = origin and (decides[0] or decides[1])
+            destination = destination and (decides[2] or decides[3])
+            matches[trip] = origin or destination
+        else:
+            matches[trip] = origin and destination
 
 
-def decide(between: NDArray[np.bool_], cut: NDArray[np.bool_], any_end: bool) -> NDArray[np.bool_]:
-    """Whether single trips match; shape (trips,).
+def match_trips(
+    between: NDArray[np.bool_], straddling: NDArray[np.bool_], any_end: bool
+) -> NDArray[np.bool_]:
+    """Whether single trips match, from their coordinates; shape (m,).
 
     Args:
-        between: shape (trips, 4): whether each coordinate lies between the sides.
-        cut: shape (trips, 4): the coordinates that decide.
+        between: shape (m, 4): whether each coordinate lies in the box.
+        straddling: shape (m, 4): the coordinates that decide.
         any_end: whether one end in the box is enough.
     """
-    match = np.empty(len(between), bool)
-    _decide_all(between, cut, any_end, match)
-    return match
+    matches = np.empty(len(between), bool)
+    _match_trips(between, straddling, any_end, matches)
+    return matches
 
 
 @numba.njit(cache=True, nogil=True)
-def _read_codes(addresses, trips, codes):  # type: ignore[no-untyped-def]
+def _gather(addresses, places, high_bits):  # type: ignore[no-untyped-def]
     for number in range(addresses.size):
-        codes[number] = _column(addresses[number], trips[number] + 1)[trips[number]]
+        high_bits[number] = _high_bits(addresses[number], places[number] + 1)[places[number]]
 
 
-def read_codes(addresses: NDArray[np.int64], trips: NDArray[np.int64]) -> NDArray[np.uint16]:
-    """Single codes: that of the trip of each number in the column at each address; shapes (k,)."""
-    codes = np.empty(len(addresses), np.uint16)
-    _read_codes(addresses, trips, codes)
-    return codes
+def gather_high_bits(addresses: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """The high bits of single trips: at each address, those of the trip at each place; shapes (m,)."""
+    high_bits = np.empty(len(addresses), np.uint16)
+    _gather(addresses, places, high_bits)
+    return high_bits

@@ -125,7 +125,7 @@ def _refresh(connection: psycopg.Connection, region: str, week: date) -> _Refres
     if not replace_derived(connection, pair, "aggregates", write):
         return None
     ((tiled, recorded),) = found
-    stored = sum(len(tile.leaves) + len(tile.codes) + len(tile.rests) for tile in tiles)
+    stored = sum(len(tile.leaves) + len(tile.high_bits) + len(tile.low_bits) for tile in tiles)
     seconds = time.perf_counter() - begun
     return _Refreshed(len(pair.trip_ids), tiled, recorded, len(tiles), stored, seconds)
 

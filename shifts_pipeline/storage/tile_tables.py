@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from shifts_core.tiles.build import Tile
+from shifts_core.tiles.codec import Tile
 from shifts_pipeline.storage.region_week import PairTrips
 
 _TYPES = ("int4", "date", "int4", "int4", "bytea", "bytea", "bytea")
@@ -19,7 +19,7 @@ def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Conn
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(_TYPES)
         for number, tile in enumerate(tiles):
-            copy.write_row((*where, number, tile.trips, tile.leaves, tile.codes, tile.rests))
+            copy.write_row((*where, number, tile.trips, tile.leaves, tile.high_bits, tile.low_bits))
     # Drawn apart: where the tables are sharded, nothing volatile may be in an update.
     version = connection.execute("SELECT nextval('shifts_store.revisions')").fetchone()
     assert version is not None

@@ -51,7 +51,7 @@ class DerivedCheck:
             )
         ]
         wanted = [
-            (tile.trips, bytes(tile.leaves), bytes(tile.codes), bytes(tile.rests))
+            (tile.trips, bytes(tile.leaves), bytes(tile.high_bits), bytes(tile.low_bits))
             for tile in build_tiles(pair.ends.copy())
         ]
         if stored != wanted:

@@ -22,7 +22,7 @@ from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.weekly_trips import find_region, weekly_trips
 from shifts_api.settings import ApiSettings
 from shifts_core.tiles.box import Box
-from shifts_core.tiles.decode import Leaves, read_leaves
+from shifts_core.tiles.codec import Leaves, decode_leaves
 
 REGIONS, WEEKS, TRIPS = 16, 60, 20
 PLENTY = 1024**3
@@ -60,7 +60,7 @@ async def reading(pool: AsyncEngine, max_bytes: int) -> AsyncIterator[TileCache]
 async def has_read(tiles: TileCache, pairs: int) -> None:
     """Returns when the codes of so many pairs are in memory."""
     async with asyncio.timeout(60):
-        while tiles.pairs_held < pairs:
+        while tiles.indexes.weeks_loaded < pairs:
             await asyncio.sleep(0.005)
 
 
@@ -116,13 +116,13 @@ def test_reading_ahead_goes_on_with_the_other_regions_and_comes_back(
     def fail_at_first(blobs: list[bytes]) -> Leaves:
         if failures:
             raise failures.pop()
-        return read_leaves(blobs)
+        return decode_leaves(blobs)
 
     async def read() -> None:
         async with pool_of(options) as pool, reading(pool, PLENTY) as tiles:
             await has_read(tiles, REGIONS * WEEKS)
 
-    monkeypatch.setattr(tile_cache, "read_leaves", fail_at_first)
+    monkeypatch.setattr(tile_cache, "decode_leaves", fail_at_first)
     monkeypatch.setattr(tile_cache, "_RETRY_S", 0.01)
     asyncio.run(read())
     assert not failures
@@ -134,12 +134,12 @@ def test_bounds_codes_and_bookkeeping_stay_within_the_budget(options: ApiSetting
             counts, held = [], set()
             for number in [*range(1, REGIONS + 1), 1, 2]:
                 counts.append(await ask(connection, tiles, f"Region {number}"))
-                held.add(tiles.held_bytes)
-            return tiles.index_bytes, counts, held
+                held.add(tiles.indexes.memory_bytes)
+            return tiles.indexes.bounds_bytes, counts, held
 
-    index_bytes, counts, held = asyncio.run(read_all(PLENTY))
-    assert max(held) > index_bytes > 0
-    for budget in (max(held) // 2, index_bytes // 4, index_bytes // REGIONS, 0):
+    bounds_bytes, counts, held = asyncio.run(read_all(PLENTY))
+    assert max(held) > bounds_bytes > 0
+    for budget in (max(held) // 2, bounds_bytes // 4, bounds_bytes // REGIONS, 0):
         _, again, held = asyncio.run(read_all(budget))
         assert again == counts
         assert max(held) <= budget
@@ -149,7 +149,7 @@ def test_totals_are_those_of_what_is_held(options: ApiSettings, trips_db: psycop
     async def totals() -> None:
         async with pool_of(options) as pool, reading(pool, PLENTY) as tiles, pool.connect() as connection:
             await has_read(tiles, REGIONS * WEEKS)
-            before = tiles.held_bytes
+            before = tiles.indexes.memory_bytes
             # A pair is refreshed, without a change of its tiles.
             trips_db.execute(
                 "UPDATE shifts_store.region_weeks SET tiles_revision = nextval('shifts_store.revisions') + 1000000"
@@ -157,7 +157,7 @@ def test_totals_are_those_of_what_is_held(options: ApiSettings, trips_db: psycop
             )
             await ask(connection, tiles, "Region 3")
             await has_read(tiles, REGIONS * WEEKS)
-            assert tiles.held_bytes == before
+            assert tiles.indexes.memory_bytes == before
 
     asyncio.run(totals())
 
@@ -180,9 +180,9 @@ def test_ready_says_that_statistics_cannot_be_counted_and_when_they_can_again(
                     def read(blobs: list[bytes], failure: type[Exception] | None = failure) -> Leaves:
                         if failure is not None:
                             raise failure
-                        return read_leaves(blobs)
+                        return decode_leaves(blobs)
 
-                    monkeypatch.setattr(tile_cache, "read_leaves", read)
+                    monkeypatch.setattr(tile_cache, "decode_leaves", read)
                     with contextlib.suppress(OSError, MemoryError):
                         await ask(connection, app.state.tiles, "Region 1")
                     answer = await client.get("/ready")

@@ -133,7 +133,7 @@ def _refresh(connection: psycopg.Connection) -> None:
         for number, tile in enumerate(build_tiles(np.array(points))):
             connection.execute(
                 "INSERT INTO shifts_store.weekly_trip_tiles VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                [*where, number, tile.trips, tile.leaves, tile.codes, tile.rests],
+                [*where, number, tile.trips, tile.leaves, tile.high_bits, tile.low_bits],
             )
         connection.execute(
             "UPDATE shifts_store.region_weeks SET tiles_version = nextval('shifts_store.changes')"

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from shifts_core.clustering.clusters import Similarity
-from shifts_core.tiles.build import Tile, build_tiles
+from shifts_core.tiles.build import build_tiles
+from shifts_core.tiles.codec import Tile
 from shifts_pipeline.assets import plots, progress, raw_trips_metadata
 from shifts_pipeline.assets import raw_trips as raw_trips_module
 from shifts_pipeline.assets import trip_clusters as trip_clusters_module

@@ -1,65 +1,79 @@
-"""Counting from tiles without a database: the pipeline's bytes, read piece by piece as the service asks for them."""
+"""Counts from tiles without a database: encoded tiles, read range by range as the API reads them."""
 
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shifts_core.tiles.bounds import TileRow
 from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.box_count import BoxCount
-from shifts_core.tiles.build import Tile, build_tiles
-from shifts_core.tiles.byte_ranges import ByteRanges
-from shifts_core.tiles.decode import read_leaves
-from shifts_core.tiles.region_index import RegionTileIndex, TileRow, empty_index
+from shifts_core.tiles.build import build_tiles
+from shifts_core.tiles.byte_ranges import ByteRanges, read_ahead_ranges
+from shifts_core.tiles.codec import Tile, decode_leaves
+from shifts_core.tiles.region_index import RegionTileIndex, empty_index
 
 
 def count_by_tiles(ends: NDArray[np.float64], box: Box, match: Match) -> int:
-    """Trips that match, from the tiles of `ends`."""
+    """Matching trips, counted from the tiles of `ends`."""
     return count_in(list(build_tiles(ends.copy())), box, match)
 
 
 def count_in(tiles: list[Tile], box: Box, match: Match) -> int:
-    """Trips of some tiles that match."""
+    """Matching trips of some tiles."""
     if not tiles:
         return 0
-    of_weeks = {date(2018, 5, 28): tiles}
-    return int(answer(to_index(of_weeks), of_weeks, box, match).sum())
+    by_week = {date(2018, 5, 28): tiles}
+    return int(count_weeks(to_index(by_week), by_week, box, match).sum())
 
 
 def to_index(tiles: dict[date, list[Tile]], before: RegionTileIndex | None = None) -> RegionTileIndex:
-    """Tiles as the service reads them, all in version 1; `before` is what it knew already."""
+    """The index of tiles, all weeks at revision 1; updates `before` if it is given."""
     before = before or empty_index()
-    versions = dict.fromkeys(tiles, 1)
+    revisions = dict.fromkeys(tiles, 1)
     rows = [
         TileRow(week, number, tile.trips, tile.leaves)
-        for week in before.unknown(versions)
+        for week in before.outdated(revisions)
         for number, tile in enumerate(tiles[week])
     ]
-    return before.updated(before.revision + 1, versions, rows, read_leaves([row.leaves for row in rows]))
+    leaves = decode_leaves([row.leaves for row in rows])
+    return before.updated(before.revision + 1, revisions, rows, leaves)
 
 
-def answer(
+def load_all(index: RegionTileIndex, tiles: dict[date, list[Tile]]) -> None:
+    """Loads all high bits, as the API does ahead of requests."""
+    for ranges in read_ahead_ranges(index):
+        chunks = read(ranges, index, tiles, "high_bits")
+        index.store(ranges.locate(index, chunks), index.tiles.week_of[ranges.tiles].tolist(), chunks)
+
+
+def count_weeks(
     index: RegionTileIndex, tiles: dict[date, list[Tile]], box: Box, match: Match
 ) -> NDArray[np.int64]:
-    """Matching trips of each pair; whatever is asked for is taken from `tiles`."""
+    """Matching trips of each week; reads from `tiles` what is not in memory."""
     box_count = BoxCount(index, slice(0, len(index.weeks)), box, match)
-    for part in box_count.missing().parts(100_000, 100):
-        pieces = read(part, index, tiles, "codes")
-        columns = part.located(index, pieces)
-        index.store(columns, index.tiles.pairs[part.tiles].tolist(), pieces)
-        box_count.load(columns, pieces)
-    assert len(box_count.missing().sizes) == 0
+    for part in box_count.missing_high_bits().parts(100_000, 100):
+        chunks = read(part, index, tiles, "high_bits")
+        columns = part.locate(index, chunks)
+        index.store(columns, index.tiles.week_of[part.tiles].tolist(), chunks)
+        box_count.load(columns, chunks)
+    assert len(box_count.missing_high_bits().sizes) == 0
     box_count.count()
-    rests = box_count.rests()
-    if rests is not None:
-        box_count.resolve(read(rests, index, tiles, "rests"))
+    resolve(box_count, tiles)
     return box_count.counts
+
+
+def resolve(box_count: BoxCount, tiles: dict[date, list[Tile]]) -> None:
+    """Counts the trips that high bits do not decide."""
+    ranges = box_count.missing_low_bits()
+    if ranges is not None:
+        box_count.resolve(read(ranges, box_count.index, tiles, "low_bits"))
 
 
 def read(
     ranges: ByteRanges, index: RegionTileIndex, tiles: dict[date, list[Tile]], column: str
 ) -> list[bytes]:
-    """The bytes of ranges, copies as the database gives them."""
+    """The bytes of ranges, as copies, like those that come from the database."""
     return [
         bytes(bytearray(getattr(tiles[week][tile], column))[start : start + size])
         for week, tile, start, size in zip(*ranges.parameters(index), strict=True)
@@ -67,7 +81,7 @@ def read(
 
 
 def count_one_by_one(ends: NDArray[np.float64], box: Box, match: Match) -> int:
-    """The same from the coordinates themselves."""
+    """Matching trips, counted from their coordinates."""
     lon, lat = ends[:, ::2], ends[:, 1::2]
     above, below = lon >= box.west, lon <= box.east
     across = (above & below) if box.west <= box.east else (above | below)

@@ -1,0 +1,142 @@
+"""Encodes trips to the bytes of a tile and decodes them again, exact to the last bit; `format.py` has the format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shifts_core.tiles.format import (
+    DECIMALS,
+    HIGH_BITS_DTYPE,
+    LEAF_DTYPE,
+    LEAF_TRIPS,
+    float_keys,
+    low_bytes,
+    offset_scale,
+    scale_of_bounds,
+    values,
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An encoded tile."""
+
+    trips: int
+    leaves: bytes
+    high_bits: bytes
+    low_bits: bytes
+
+
+class Leaves(NamedTuple):
+    """Decoded leaf records of several tiles, one after the other; n leaves."""
+
+    low: NDArray[np.float64]
+    """Shape (n, 4): smallest origin lon, lat, destination lon, lat; degrees."""
+    high: NDArray[np.float64]
+    """Shape (n, 4): largest ones."""
+    trips: NDArray[np.int64]
+    """Shape (n,)."""
+    decimals: NDArray[np.uint8]
+    """Shape (n, 4): decimals of the keys, 0 for float keys."""
+
+
+def encode_tile(ends: NDArray[np.float64]) -> Tile:
+    """Encodes the trips of one tile.
+
+    Args:
+        ends: shape (n, 4), n > 0: origin lon, lat, destination lon, lat in k-d order; degrees.
+    """
+    starts = np.arange(0, len(ends), LEAF_TRIPS)
+    counts = np.diff(starts, append=len(ends))
+    # One row per coordinate, as the bytes are ordered.
+    columns = np.ascontiguousarray(ends.T)
+    keys, decimals = _choose_keys(columns, starts, counts)
+    scale = offset_scale(np.minimum.reduceat(keys, starts, axis=1), np.maximum.reduceat(keys, starts, axis=1))
+    offsets = (keys - np.repeat(scale.base, counts, axis=1)).view(np.uint64)
+    shifts = np.repeat(scale.shifts, counts, axis=1)
+    leaves = np.zeros(len(starts), LEAF_DTYPE)
+    leaves["low"] = np.minimum.reduceat(columns, starts, axis=1).T
+    leaves["high"] = np.maximum.reduceat(columns, starts, axis=1).T
+    leaves["trips"] = counts
+    leaves["decimals"] = decimals.T
+    return Tile(
+        trips=len(ends),
+        leaves=leaves.tobytes(),
+        high_bits=(offsets >> shifts.view(np.uint64)).astype(HIGH_BITS_DTYPE).tobytes(),
+        low_bits=_encode_low_bits(offsets, shifts),
+    )
+
+
+def decode_tile(tile: Tile) -> NDArray[np.float64]:
+    """Decodes the trips of one tile: what `encode_tile` was given, except that -0.0 becomes 0.0."""
+    leaves = decode_leaves([tile.leaves])
+    scale = scale_of_bounds(leaves.low, leaves.high, leaves.decimals)
+    # One row per coordinate, as the bytes are ordered.
+    base = np.repeat(scale.base, leaves.trips, axis=0).T
+    shifts = np.repeat(scale.shifts, leaves.trips, axis=0).T
+    decimals = np.repeat(leaves.decimals, leaves.trips, axis=0).T
+    widths = low_bytes(shifts)
+    starts = np.cumsum(widths).reshape(widths.shape) - widths
+    high = np.frombuffer(tile.high_bits, HIGH_BITS_DTYPE).reshape(4, tile.trips)
+    offsets = decode_offsets(high, shifts, tile.low_bits, starts)
+    return np.ascontiguousarray(values(offsets.view(np.int64) + base, decimals).T)
+
+
+def decode_leaves(blobs: Sequence[bytes]) -> Leaves:
+    """Decodes the column `leaves` of several tiles."""
+    stored = np.frombuffer(b"".join(blobs), LEAF_DTYPE)
+    return Leaves(
+        stored["low"].copy(),
+        stored["high"].copy(),
+        stored["trips"].astype(np.int64),
+        stored["decimals"].copy(),
+    )
+
+
+def decode_offsets(
+    high_bits: NDArray[np.uint16], shifts: NDArray[np.int64], low_bits: bytes, starts: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Puts offsets together from their high and low bits; all arrays have one shape.
+
+    Args:
+        high_bits: of each offset.
+        shifts: number of low bits of each offset.
+        low_bits: bytes of the column `low_bits`.
+        starts: index of each offset's first byte in `low_bits`.
+    """
+    stored = np.frombuffer(low_bits, np.uint8)
+    widths = low_bytes(shifts)
+    low = np.zeros((*starts.shape, 8), np.uint8)
+    for byte in range(int(widths.max(initial=0))):
+        has = widths > byte
+        low[has, byte] = stored[starts[has] + byte]
+    offsets: NDArray[np.uint64] = high_bits.astype(np.uint64) << shifts.astype(np.uint64)
+    offsets |= low.view("<u8")[..., 0]
+    return offsets
+
+
+def _encode_low_bits(offsets: NDArray[np.uint64], shifts: NDArray[np.int64]) -> bytes:
+    """The low bits of offsets in as few whole bytes as they need; shapes (4, n)."""
+    if not shifts.any():
+        return b""
+    low = offsets & ((np.uint64(1) << shifts.astype(np.uint64)) - np.uint64(1))
+    stored = low.astype("<u8")[..., np.newaxis].view(np.uint8)
+    return stored[np.arange(8) < low_bytes(shifts)[..., np.newaxis]].tobytes()
+
+
+def _choose_keys(
+    columns: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Keys of coordinates, shape (4, n) as they are, and decimals of each leaf, shape (4, leaves)."""
+    keys, decimals = float_keys(columns), np.zeros((4, len(starts)), np.uint8)
+    for tried in DECIMALS:
+        scaled = np.rint(columns * 10.0**tried)
+        exact = np.logical_and.reduceat(scaled / 10.0**tried == columns, starts, axis=1) & (decimals == 0)
+        decimals[exact] = tried
+        np.copyto(keys, scaled.astype(np.int64), where=np.repeat(exact, counts, axis=1))
+        if decimals.all():
+            break
+    return keys, decimals

@@ -1,0 +1,90 @@
+"""The bytes of a tile, as a row of `shifts_store.weekly_trip_tiles` stores them.
+
+The trips of a (region, week) pair stand in k-d order (`build.py`). Runs of `LEAF_TRIPS` trips are leaves, runs of
+`TILE_TRIPS` trips are tiles; only the last leaf and the last tile of a pair are shorter. A tile stores four
+coordinates per trip, in this order: origin longitude, origin latitude, destination longitude, destination latitude.
+All numbers are little-endian.
+
+Each coordinate is stored as an integer, its *key*, which has the order of the values:
+
+- `round(value * 10**decimals)`, if this is exact for all trips of the leaf at 5, 6 or 7 decimals;
+- otherwise the 64 bits of the float64 (`float_keys`).
+
+A key minus the smallest key of its leaf and coordinate is an *offset*. The offsets of a leaf are cut into their high
+15 bits, which decide nearly every comparison with a side of a box, and the low bits that remain.
+
+| column      | content                                                                                        |
+|-------------|------------------------------------------------------------------------------------------------|
+| `leaves`    | one `LEAF_DTYPE` record per leaf                                                               |
+| `high_bits` | `HIGH_BITS_DTYPE` per coordinate and trip: all trips' first coordinate, then their second, ... |
+| `low_bits`  | 0 to 7 bytes per coordinate and trip, in the same order, as many as the leaf's low bits need   |
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAF_TRIPS = 998
+"""The high bits of one coordinate of a leaf fill one chunk of PostgreSQL's TOAST storage (1,996 bytes)."""
+TILE_TRIPS = 64 * LEAF_TRIPS
+HIGH_BITS = 15
+HIGH_BITS_DTYPE = np.dtype("<u2")
+LEAF_DTYPE = np.dtype([("low", "<f8", 4), ("high", "<f8", 4), ("trips", "<u4"), ("decimals", "u1", 4)])
+"""Smallest and largest coordinates (degrees), number of trips, decimals of each coordinate's keys (0: float keys)."""
+DECIMALS = (5, 6, 7)
+"""Numbers of decimals that are tried for a leaf, in this order."""
+_ALL_BUT_SIGN = np.int64(2**63 - 1)
+
+
+class OffsetScale(NamedTuple):
+    """How the offsets of some coordinates of leaves are formed; the arrays have one shape."""
+
+    base: NDArray[np.int64]
+    """The key of the smallest value, whose offset is 0."""
+    largest: NDArray[np.uint64]
+    """The largest offset."""
+    shifts: NDArray[np.int64]
+    """The number of low bits: by how many bits an offset is shifted to give its high bits."""
+
+
+def offset_scale(low: NDArray[np.int64], high: NDArray[np.int64]) -> OffsetScale:
+    """The scale of coordinates of leaves, from the keys of their smallest and largest values; any shape."""
+    # A difference of two int64 fits into uint64; the subtraction wraps to it.
+    largest = (high - low).view(np.uint64)
+    filled = largest.copy()
+    for step in (1, 2, 4, 8, 16, 32):
+        filled |= filled >> np.uint64(step)
+    lengths = np.bitwise_count(filled).astype(np.int64)
+    return OffsetScale(low, largest, np.maximum(lengths - HIGH_BITS, 0))
+
+
+def scale_of_bounds(
+    low: NDArray[np.float64], high: NDArray[np.float64], decimals: NDArray[np.uint8]
+) -> OffsetScale:
+    """The scale of coordinates of leaves, from their smallest and largest values (degrees); any shape."""
+    return offset_scale(keys(low, decimals), keys(high, decimals))
+
+
+def keys(values: NDArray[np.float64], decimals: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The keys of coordinates (degrees); both arguments have one shape."""
+    scaled = np.rint(values * 10.0**decimals).astype(np.int64)
+    return np.where(decimals > 0, scaled, float_keys(values))
+
+
+def values(keys: NDArray[np.int64], decimals: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The coordinates (degrees) that have these keys; both arguments have one shape."""
+    bits = keys ^ ((keys >> 63) & _ALL_BUT_SIGN)
+    return np.where(decimals > 0, keys / 10.0**decimals, bits.view(np.float64))
+
+
+def float_keys(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Integers in the order of the values: their bits, all but the sign inverted below zero. -0.0 counts as 0.0."""
+    bits = (values + 0.0).view(np.int64)
+    ordered: NDArray[np.int64] = bits ^ ((bits >> 63) & _ALL_BUT_SIGN)
+    return ordered
+
+
+def low_bytes(shifts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bytes that the low bits of one offset take."""
+    return (shifts + 7) // 8
