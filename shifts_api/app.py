@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from shifts_api.access.browser_guard import BrowserGuard
-from shifts_api.feed.feed import Feed
-from shifts_api.queries.database import create_pools
+from shifts_api.feed.broadcaster import Broadcaster
+from shifts_api.queries.database import create_feed_engine, create_pools
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
@@ -17,7 +17,7 @@ from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import Observe
 from shifts_api.web.errors import install_error_handlers
 from shifts_api.web.limits import Limits
-from shifts_api.web.metrics import FeedCollector, Metrics, TilesCollector
+from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.openapi import install_documents
 from shifts_api.web.uploads import RETRY_OPTIONS
 from shifts_core.landing.open_zone import open_zone
@@ -30,7 +30,7 @@ CLEARING_UP_TAKES_S = 0.7
 
 def create_app(settings: ApiSettings) -> FastAPI:
     """The service for some settings."""
-    metrics = Metrics()
+    metrics = RequestMetrics()
     running: set[asyncio.Task[object]] = set()
 
     @asynccontextmanager
@@ -38,10 +38,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.state.pools = create_pools(settings)
         app.state.tiles = TileCache(app.state.pools.reads, settings.api_tiles_bytes)
         app.state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
-        app.state.feed = Feed(settings.dagster_database_url, settings.api_max_listeners)
-        metrics.registry.register(FeedCollector(app.state.feed))
-        metrics.registry.register(TilesCollector(app.state.tiles))
-        await app.state.feed.start()
+        app.state.feed = Broadcaster(create_feed_engine(settings), settings.api_max_listeners)
+        app.state.feed.start()
         warming = asyncio.create_task(asyncio.to_thread(compile_kernels))
         reading = asyncio.create_task(app.state.tiles.read_ahead())
         app.state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)

@@ -5,7 +5,7 @@ The same layout in SQL: `sql/trips_db/functions/trips.sql`.
 
 from datetime import date
 
-from shifts_core.calendar import week_number
+from shifts_core.calendar import monday_of_week, week_number
 
 NUMBER_BITS = 40
 """Bits of an id below the week's number."""
@@ -14,3 +14,8 @@ NUMBER_BITS = 40
 def first_id(monday: date) -> int:
     """The smallest id of the week that starts on `monday`."""
     return week_number(monday) << NUMBER_BITS
+
+
+def monday_of_id(id_: int) -> date:
+    """The Monday of the week that a trip or cluster id belongs to."""
+    return monday_of_week(id_ >> NUMBER_BITS)

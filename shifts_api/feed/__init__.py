@@ -1,1 +1,1 @@
-"""The feed: what the outbox holds, heard once and told to everyone."""
+"""The feed: events of the outbox, read once and delivered to every client."""

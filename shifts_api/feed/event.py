@@ -1,14 +1,11 @@
-"""One event of the feed: how it is read from the outbox, written out once for all clients, and filtered."""
+"""One event of the feed: its filter, and its encoding for server-sent events and WebSocket clients."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-import psycopg
-from psycopg.rows import class_row
 from sse_starlette import ServerSentEvent
 
 TYPES = (
@@ -23,21 +20,20 @@ TYPES = (
     "asset.materialized",
     "check.failed",
 )
-PAGE = 500
 MAX_MESSAGE = 4_000
-"""Characters of a message; whoever wants a whole stack trace finds it in the run."""
+"""Characters of a message; the run in Dagster's UI holds the whole stack trace."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A client's filter; None lets everything through."""
+class EventFilter:
+    """The events that a client asked for; None accepts all."""
 
     task_id: str | None = None
     run_id: str | None = None
     types: frozenset[str] | None = None
 
-    def fits(self, event: "Event") -> bool:
-        """Whether the client wants the event."""
+    def accepts(self, event: "Event") -> bool:
+        """Whether the event meets every condition."""
         return (
             (self.types is None or event.type in self.types)
             and (self.task_id is None or self.task_id in event.task_ids)
@@ -61,18 +57,18 @@ class Event:
 
     @cached_property
     def frame(self) -> bytes:
-        """The event as it goes over the wire: most clients get these very bytes."""
-        return self._frame(self.task_ids[0] if len(self.task_ids) == 1 else None)
+        """The event as a server-sent event; most clients receive these bytes."""
+        return self._encode(self.task_ids[0] if len(self.task_ids) == 1 else None)
 
-    def frame_for(self, wanted: Wanted) -> bytes:
-        """The same for a client that follows one task of an event that concerns several."""
-        if wanted.task_id is None or len(self.task_ids) == 1:
+    def frame_for(self, event_filter: EventFilter) -> bytes:
+        """The frame for a client that may follow one of the event's several tasks."""
+        if event_filter.task_id is None or len(self.task_ids) == 1:
             return self.frame
-        return self._frame(wanted.task_id)
+        return self._encode(event_filter.task_id)
 
     @cached_property
     def notification(self) -> str:
-        """The event as the original service's clients know it; for `file.loaded` and `file.failed`."""
+        """A `file.loaded` or `file.failed` event as the original service's WebSocket sends it."""
         data = {
             "task_id": self.task_ids[0] if self.task_ids else None,
             "status": "DONE" if self.type == "file.loaded" else "FAILED",
@@ -80,7 +76,7 @@ class Event:
         }
         return json.dumps({"type": "notification", "data": json.dumps(data)})
 
-    def _frame(self, task_id: str | None) -> bytes:
+    def _encode(self, task_id: str | None) -> bytes:
         fields = {
             **self.details,
             "run_id": self.run_id,
@@ -93,34 +89,3 @@ class Event:
         }
         data = json.dumps({name: value for name, value in fields.items() if value is not None})
         return ServerSentEvent(data, event=self.type, id=str(self.event_id)).encode()
-
-
-async def read_page(
-    connection: psycopg.AsyncConnection, after: int, through: int | None, wanted: Wanted
-) -> Sequence[Event]:
-    """The first `PAGE` events with `after` < id <= `through`, in order; without an end if that is None.
-
-    Ids become visible in rising order (the outbox sees to it), so what is read has no gaps that fill later.
-    """
-    async with connection.cursor(row_factory=class_row(Event)) as cursor:
-        await cursor.execute(
-            """
-            SELECT event_id, type, occurred_at, run_id, task_ids, asset, partition, message, details
-            FROM shifts_feed.events
-            WHERE event_id > %(after)s
-              AND (%(through)s::bigint IS NULL OR event_id <= %(through)s)
-              AND (%(task_id)s::text IS NULL OR %(task_id)s = ANY (task_ids))
-              AND (%(run_id)s::text IS NULL OR run_id = %(run_id)s)
-              AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s))
-            ORDER BY event_id LIMIT %(page)s
-            """,
-            {
-                "after": after,
-                "through": through,
-                "task_id": wanted.task_id,
-                "run_id": wanted.run_id,
-                "types": None if wanted.types is None else list(wanted.types),
-                "page": PAGE,
-            },
-        )
-        return await cursor.fetchall()

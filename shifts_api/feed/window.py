@@ -1,4 +1,4 @@
-"""The newest events in memory, and a client's position in the outbox: how replay and memory join without a gap."""
+"""The newest events in memory, and a client's position in the outbox: replay and memory join without a gap."""
 
 import bisect
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from shifts_api.feed.event import Event
 
 
 class EventWindow:
-    """Every event with `floor` < id <= `last_id`, in the order of ids; the oldest ones leave first.
+    """Every event with `floor` < id <= `last_id`, by id; the oldest events are evicted first.
 
     Args:
-        floor: the id behind which the window begins.
-        max_events: events kept.
-        max_bytes: bytes of frames kept.
+        floor: the id after which the window begins.
+        max_events: events to keep.
+        max_bytes: bytes of frames to keep.
     """
 
     def __init__(self, floor: int, max_events: int, max_bytes: int) -> None:
@@ -38,54 +38,54 @@ class EventWindow:
             del self._events[:evicted]
 
     def after(self, position: int, limit: int) -> Sequence[Event]:
-        """The first `limit` events behind a position, which must not lie below `floor`."""
+        """The first `limit` events with an id above `position`, which must be at least `floor`."""
         first = bisect.bisect_right(self._events, position, key=lambda event: event.event_id)
         return self._events[first : first + limit]
 
 
 class Replay(NamedTuple):
-    """Events to read from the outbox: `after` < id <= `through`."""
+    """A range of ids to read from the outbox: `after` < id <= `through`."""
 
     after: int
     through: int
 
 
-class Cursor:
-    """A client's position: every event up to it was delivered, none behind it.
+class ClientPosition:
+    """A client's position: every event up to this id was delivered, no later one.
 
-    Each step covers one range of ids that begins at the position and ends at an id fixed before the range is read, so
-    events that are published meanwhile belong to the next step.
+    Each step covers a range of ids that begins at the position and ends at an id that is fixed before the range is
+    read. Events that are published in the meantime belong to the next step.
     """
 
-    def __init__(self, position: int) -> None:
-        self.position = position
+    def __init__(self, event_id: int) -> None:
+        self.event_id = event_id
         self._is_live = False
 
     def is_covered(self, window: EventWindow) -> bool:
-        """Whether memory holds everything behind the position; from the first time on the client counts as live."""
-        covered = self.position >= window.floor
+        """Whether memory holds every event after the position; from the first time on the client counts as live."""
+        covered = self.event_id >= window.floor
         self._is_live |= covered
         return covered
 
     @property
     def is_dropped(self) -> bool:
-        """Whether the client, once live, fell behind what memory holds; meaningful when it is not covered."""
+        """Whether a live client fell behind what memory holds; meaningful only if it is not covered."""
         return self._is_live
 
     def from_memory(self, window: EventWindow, limit: int) -> Sequence[Event]:
-        """The next events from memory; moves behind them."""
-        events = window.after(self.position, limit)
+        """Advances past the next events in memory and returns them."""
+        events = window.after(self.event_id, limit)
         return self._advance(events, events[-1].event_id) if events else events
 
     def next_replay(self, window: EventWindow) -> Replay:
         """The range to read from the outbox next."""
-        return Replay(self.position, window.last_id)
+        return Replay(self.event_id, window.last_id)
 
     def from_outbox(self, replay: Replay, page: Sequence[Event], *, is_full: bool) -> Sequence[Event]:
-        """Takes what was read of a range; a full page ends at its last event, any other one at the range's end."""
+        """Advances past a page of a range: a full page ends at its last event, any other at the range's end."""
         return self._advance(page, page[-1].event_id if is_full else replay.through)
 
     def _advance(self, events: Sequence[Event], through: int) -> Sequence[Event]:
-        delivered = [event for event in events if self.position < event.event_id <= through]
-        self.position = max(self.position, through)
+        delivered = [event for event in events if self.event_id < event.event_id <= through]
+        self.event_id = max(self.event_id, through)
         return delivered

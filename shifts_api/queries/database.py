@@ -1,21 +1,21 @@
-"""The service's connections: a pool on the trips as a role that changes nothing, direct ones to the feed."""
+"""Connections to both databases, in the role `shifts_api`, which may read and call functions that write."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from fastapi import Depends, Request
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shifts_api.settings import ApiSettings
 from shifts_core.database_url import parse_database_url
 
-ROLE = "shifts_api"
 WRITE_LOCK_TIMEOUT_MS = 2_000
-"""How long a write waits for a lock, such as that of a load which is replacing the same weeks."""
+"""How long a write waits for a lock, such as that of a load that replaces the same weeks."""
 PROBE_CONNECTIONS = 2
-_NOTICE_DEAD_PEERS = {
+REPLAY_CONNECTIONS = 2
+_FEED_TIMEOUT_MS = 60_000
+_KEEPALIVES = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -25,12 +25,12 @@ _NOTICE_DEAD_PEERS = {
 
 
 class Pools(NamedTuple):
-    """Connections to the trips database; each kind of work has its own, so that none takes those of another."""
+    """Connections to the trips database; each kind of work has a pool of its own, so that none starves another."""
 
     reads: AsyncEngine
     writes: AsyncEngine
     probes: AsyncEngine
-    """For `/ready` and `/metrics`, which answer when all others are taken."""
+    """For `/ready` and `/metrics`, which answer even when all other connections are in use."""
 
     async def dispose(self) -> None:
         """Closes all connections."""
@@ -39,12 +39,39 @@ class Pools(NamedTuple):
 
 
 def create_pools(settings: ApiSettings) -> Pools:
-    """The pools for some settings: a third of the connections for writes, two more for probes."""
+    """The pools: a third of the configured connections for writes, two additional ones for probes."""
     writers = max(1, settings.api_pool_size // 3)
+    readers = max(1, settings.api_pool_size - writers)
+    timeout = f"-c statement_timeout={int(settings.api_statement_timeout_s * 1000)}"
+
+    def create(size: int, *options: str) -> AsyncEngine:
+        return _create_engine(
+            settings.database_url,
+            "shifts_api",
+            size,
+            timeout,
+            *options,
+            pool_timeout=settings.api_pool_wait_s,
+        )
+
     return Pools(
-        reads=_create_pool(settings, max(1, settings.api_pool_size - writers)),
-        writes=_create_pool(settings, writers, f"-c lock_timeout={WRITE_LOCK_TIMEOUT_MS}"),
-        probes=_create_pool(settings, PROBE_CONNECTIONS),
+        reads=create(readers),
+        writes=create(writers, f"-c lock_timeout={WRITE_LOCK_TIMEOUT_MS}"),
+        probes=create(PROBE_CONNECTIONS),
+    )
+
+
+def create_feed_engine(settings: ApiSettings) -> AsyncEngine:
+    """Autocommitting connections to Dagster's database: one that listens, the others for replays.
+
+    They must be direct, because a connection pooler in between would swallow notifications.
+    """
+    return _create_engine(
+        settings.dagster_database_url,
+        "shifts_api feed",
+        1 + REPLAY_CONNECTIONS,
+        f"-c statement_timeout={_FEED_TIMEOUT_MS}",
+        isolation_level="AUTOCOMMIT",
     )
 
 
@@ -54,56 +81,32 @@ def is_exhausted(pool: AsyncEngine) -> bool:
     return connections.checkedout() >= connections.size()
 
 
-def _create_pool(settings: ApiSettings, size: int, options: str = "") -> AsyncEngine:
-    """A request waits a moment for a connection and is then sent away."""
-    return create_async_engine(
-        parse_database_url(settings.database_url).set(drivername="postgresql+psycopg"),
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=settings.api_pool_wait_s,
-        pool_pre_ping=True,
-        connect_args={
-            "options": " ".join(
-                [_options(settings.database_url, int(settings.api_statement_timeout_s * 1000)), options]
-            ),
-            "application_name": "shifts_api",
-            **_NOTICE_DEAD_PEERS,
-        },
-    )
-
-
-def feed_conninfo(url: str) -> str:
-    """How Dagster's database is reached: directly, for a pooler in between would swallow notifications."""
-    return make_conninfo(
-        _conninfo(url),
-        options=_options(url, 60_000),
-        application_name="shifts_api feed",
-        **_NOTICE_DEAD_PEERS,
-    )
-
-
 async def snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
-    """A connection whose every statement sees the same moment."""
+    """A connection whose statements all see the same snapshot of the trips database."""
     pools: Pools = request.app.state.pools
     async with pools.reads.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 
-# Given back before the answer is sent: a client that reads slowly keeps no connection.
+# Returned to the pool before the answer is sent: a client that reads slowly holds no connection.
 Snapshot = Annotated[AsyncConnection, Depends(snapshot, scope="function")]
 
 
-def _conninfo(url: str) -> str:
-    address = parse_database_url(url)
-    # Written out by SQLAlchemy, the spaces of an option would be plus signs, which libpq leaves as they are.
-    options = {
-        name: value if isinstance(value, str) else ",".join(value) for name, value in address.query.items()
-    }
-    return make_conninfo(**{**address.translate_connect_args(username="user", database="dbname"), **options})
-
-
-def _options(url: str, statement_timeout_ms: int) -> str:
-    """The options of the URL, then ours: every connection gives up its user's rights for the role's."""
-    given = str(conninfo_to_dict(_conninfo(url)).get("options") or "")
-    return f"{given} -c role={ROLE} -c statement_timeout={statement_timeout_ms} -c timezone=UTC".strip()
+def _create_engine(url: str, name: str, size: int, *options: str, **settings: Any) -> AsyncEngine:
+    """A pool of `size` connections whose options follow those of the URL; all of them take the role's rights."""
+    address = parse_database_url(url).set(drivername="postgresql+psycopg")
+    given = address.query.get("options", "")
+    all_options = [given] if isinstance(given, str) else list(given)
+    return create_async_engine(
+        address,
+        pool_size=size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={
+            "options": " ".join([*all_options, "-c role=shifts_api -c timezone=UTC", *options]).strip(),
+            "application_name": name,
+            **_KEEPALIVES,
+        },
+        **settings,
+    )

@@ -1,61 +1,39 @@
-"""The ledger as the service writes it: queuing a file, and finding what an idempotency key was used for."""
+"""Writes to the ledger: queue a file, and find the file that an idempotency key was used for."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import FunctionElement, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shifts_api.access.idempotency import one_request_a_key
 from shifts_core.landing.zone import FileReference, LandedFile
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A file in the ledger."""
+class QueuedFile:
+    """A file of the ledger."""
 
     file_id: int
     task_id: str
 
 
-_QUEUE = text(
-    "SELECT file_id, task_id FROM shifts_store.request_file(:uri, :name, :version, :size, :key, :print)"
-)
-_FIND = text("SELECT file_id, task_id FROM shifts_store.find_request(:key, :print)")
-
-
-async def queue_file(pool: AsyncEngine, file: FileReference, key: str | None, print_: str) -> Entry:
-    """Queues a file durably; a key that was used before leads to the file of that time.
-
-    Raises:
-        ApiError: 422, the key was used for another request.
-    """
+async def queue_file(pool: AsyncEngine, file: FileReference, key: str | None, fingerprint: str) -> QueuedFile:
+    """Queues a file durably; for a key that was used before, returns the file of the first request."""
     version, size = (file.version, file.size) if isinstance(file, LandedFile) else (None, None)
-    values = {
-        "uri": file.uri,
-        "name": file.name,
-        "version": version,
-        "size": size,
-        "key": key,
-        "print": print_,
-    }
-    entry = await _entry(pool, _QUEUE, values)
-    if entry is None:
+    row = await _read(
+        pool, func.shifts_store.request_file(file.uri, file.name, version, size, key, fingerprint)
+    )
+    if row is None:
         raise RuntimeError("the ledger returned no row")
-    return entry
+    return row
 
 
-async def find_by_key(pool: AsyncEngine, key: str | None, print_: str) -> Entry | None:
-    """The file that a request with this key queued before.
-
-    Raises:
-        ApiError: 422, the key was used for another request.
-    """
-    return await _entry(pool, _FIND, {"key": key, "print": print_}) if key is not None else None
+async def find_by_key(pool: AsyncEngine, key: str | None, fingerprint: str) -> QueuedFile | None:
+    """The file that an earlier request with this key queued."""
+    return None if key is None else await _read(pool, func.shifts_store.find_request(key, fingerprint))
 
 
-async def _entry(pool: AsyncEngine, statement: TextClause, values: dict[str, Any]) -> Entry | None:
+async def _read(pool: AsyncEngine, function: FunctionElement[object]) -> QueuedFile | None:
+    result = function.table_valued("file_id", "task_id")
     async with pool.begin() as connection:
-        with one_request_a_key():
-            row = (await connection.execute(statement, values)).one_or_none()
-    return Entry(row.file_id, row.task_id) if row is not None else None
+        row = (await connection.execute(select(result.c.file_id, result.c.task_id))).one_or_none()
+    return None if row is None else QueuedFile(*row)

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import psycopg
 from fastapi import APIRouter, Header, Query, Request
+from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import EventSourceResponse
 
-from shifts_api.feed.event import TYPES, Wanted
-from shifts_api.feed.feed import Feed
+from shifts_api.feed.broadcaster import Broadcaster
+from shifts_api.feed.event import TYPES, EventFilter
 from shifts_api.web.errors import ApiError, responses
-from shifts_api.web.parameters import TASK
+from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 
 router = APIRouter(tags=["feed"])
 
@@ -19,8 +19,6 @@ STALLED_AFTER_S = 10
 """A client that takes no byte for so long is cut off."""
 CLOSING_TAKES_S = 2
 
-_TASK = "9f3a6c1e4b7d4f0a8c2e5d7b9a1c3e5f"
-_RUN = "0c5e3a52-6f0e-4a41-9d53-7a2f1c2f8f10"
 _EXAMPLE = (
     "id: 42\r\nevent: file.loaded\r\n"
     'data: {"status": "loaded", "file_id": 7, "rows_loaded": 186, "rows_rejected": 1,'
@@ -46,10 +44,10 @@ _EXAMPLE = (
 async def events(
     request: Request,
     task_id: Annotated[
-        str | None, Query(description="Only events of this task.", pattern=TASK, examples=[_TASK])
+        str | None, Query(description="Only events of this task.", pattern=ID_PATTERN, examples=[TASK_ID])
     ] = None,
     run_id: Annotated[
-        str | None, Query(description="Only events of this run.", pattern=TASK, examples=[_RUN])
+        str | None, Query(description="Only events of this run.", pattern=ID_PATTERN, examples=[RUN_ID])
     ] = None,
     types: Annotated[
         str | None,
@@ -69,15 +67,15 @@ async def events(
     ] = None,
 ) -> EventSourceResponse:
     """Server-sent events with rising ids; with `Last-Event-ID` a client misses none and gets none twice."""
-    feed: Feed = request.app.state.feed
+    feed: Broadcaster = request.app.state.feed
     chosen = frozenset(types.split(",")) if types else None
     if chosen and (unknown := sorted(chosen - set(TYPES))):
         raise ApiError(400, f"types: unknown {', '.join(unknown)}; there are {', '.join(TYPES)}")
     if feed.is_full:
         raise ApiError(503, "Too many listeners, try again", {"Retry-After": "10"})
-    wanted = Wanted(task_id, run_id, chosen)
+    event_filter = EventFilter(task_id, run_id, chosen)
     return EventSourceResponse(
-        _frames(feed, wanted, None if last_event_id is None else int(last_event_id)),
+        _frames(feed, event_filter, None if last_event_id is None else int(last_event_id)),
         ping=HEARTBEAT_S,
         send_timeout=STALLED_AFTER_S,
         shutdown_event=feed.shutdown,
@@ -85,11 +83,11 @@ async def events(
     )
 
 
-async def _frames(feed: Feed, wanted: Wanted, after: int | None) -> AsyncIterator[bytes]:
+async def _frames(feed: Broadcaster, event_filter: EventFilter, after: int | None) -> AsyncIterator[bytes]:
     yield b": connected\r\n\r\n"
     try:
-        async for batch in feed.follow(wanted, after):
-            yield b"".join(event.frame_for(wanted) for event in batch)
-    except psycopg.Error:
-        # The past cannot be read now: the client comes back with its last id.
+        async for batch in feed.follow(event_filter, after):
+            yield b"".join(event.frame_for(event_filter) for event in batch)
+    except SQLAlchemyError:
+        # The outbox cannot be read now: the client resumes with its last id.
         return

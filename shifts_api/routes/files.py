@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.access.idempotency import IdempotencyKey, fingerprint
@@ -13,66 +13,69 @@ from shifts_api.access.writers import Writer
 from shifts_api.queries.database import Pools, Snapshot
 from shifts_api.queries.files import find_by_key, queue_file
 from shifts_api.web.errors import ApiError, responses
-from shifts_api.web.pagination import MAX_ID, Cursor, Limit, cut, link_next, read_cursor, write_cursor
-from shifts_api.web.parameters import TASK
+from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, paginate, parse_cursor
+from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 from shifts_api.web.uploads import receive
 from shifts_core.landing.names import MAX_NAME_BYTES, SUFFIXES
 from shifts_core.landing.zone import LandingZone
+from shifts_core.schema.tables import rejected_rows
+from shifts_core.schema.views import files as ledger
 
 router = APIRouter(tags=["files"])
 
 Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
-_TASK = "9f3a6c1e4b7d4f0a8c2e5d7b9a1c3e5f"
-_COLUMNS = (
-    "file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error"
-)
+TaskId = Annotated[
+    str, Field(description="Part of every event of the feed that concerns the file.", examples=[TASK_ID])
+]
 
 
 class File(BaseModel):
     """One file version, or one posted list of trips."""
 
-    file_id: int
+    file_id: int = Field(examples=[7])
     name: str = Field(description="Path below the landing zone.", examples=["trips.csv"])
-    uri: str
-    status: Status
-    rows_loaded: int
-    rows_rejected: int
-    task_id: str = Field(description="Is in every event of the feed that concerns the file.")
-    run_id: str | None
-    queued_at: datetime
-    finished_at: datetime | None
-    error: str | None = Field(description="Why it failed and what to mend.")
+    uri: str = Field(examples=["file:///srv/landing/trips.csv"])
+    status: Status = Field(examples=["loaded"])
+    rows_loaded: int = Field(examples=[186])
+    rows_rejected: int = Field(examples=[1])
+    task_id: TaskId
+    run_id: str | None = Field(examples=[RUN_ID])
+    queued_at: datetime = Field(examples=["2026-11-23T20:59:57.120000Z"])
+    finished_at: datetime | None = Field(examples=["2026-11-23T20:59:59.480000Z"])
+    error: str | None = Field(description="Why it failed, and how to correct it.", examples=[None])
 
 
 class Files(BaseModel):
     """A page of the ledger, newest first."""
 
     files: list[File]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor = Field(examples=["7"])
 
 
 class Queued(BaseModel):
     """The file is in the landing zone and queued."""
 
-    file_id: int
-    task_id: str = Field(description="Is in every event of the feed that concerns the file.")
+    file_id: int = Field(examples=[7])
+    task_id: TaskId
     name: str = Field(examples=["trips.csv"])
 
 
 class Reject(BaseModel):
     """A row of a file that is not among the trips."""
 
-    line: int = Field(description="Line of the file on which the row begins; the header is 1.")
-    reason: str
-    raw: str
+    line: int = Field(
+        description="Line of the file on which the row begins; the header is 1.", examples=[188]
+    )
+    reason: str = Field(examples=["3 fields of 5"])
+    raw: str = Field(examples=["Turin,POINT (7.68 45.07)"])
 
 
 class Rejects(BaseModel):
     """A page of a file's rejects, by line."""
 
     rejects: list[Reject]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor = Field(examples=[None])
 
 
 @router.get("/files", responses=responses(400), summary="The ledger")
@@ -82,28 +85,21 @@ async def files(
     response: Response,
     status: Annotated[Status | None, Query()] = None,
     task_id: Annotated[
-        str | None, Query(pattern=TASK, description="Only the file of this task.", examples=[_TASK])
+        str | None, Query(pattern=ID_PATTERN, description="Only the file of this task.", examples=[TASK_ID])
     ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Files:
     """Everything that was dropped, uploaded, asked for or posted, newest first."""
-    (before,) = read_cursor(cursor, (MAX_ID,))
-    result = await connection.execute(
-        text(
-            f"""
-            SELECT {_COLUMNS} FROM shifts_store.trip_files
-            WHERE (CAST(:status AS text) IS NULL OR status = :status)
-              AND (CAST(:task_id AS text) IS NULL OR task_id = :task_id)
-              AND file_id < :before
-            ORDER BY file_id DESC LIMIT :limit + 1
-            """  # noqa: S608
-        ),
-        {"status": status, "task_id": task_id, "before": before, "limit": limit},
-    )
-    page, last = cut([File(**row) for row in result.mappings()], limit)
-    next_cursor = write_cursor(last.file_id) if last else None
-    link_next(request, response, next_cursor)
+    statement = select(ledger).order_by(ledger.c.file_id.desc()).limit(limit + 1)
+    if status is not None:
+        statement = statement.where(ledger.c.status == status)
+    if task_id is not None:
+        statement = statement.where(ledger.c.task_id == task_id)
+    if cursor is not None:
+        statement = statement.where(ledger.c.file_id < parse_cursor(cursor)[0])
+    found = [File.model_validate(row) for row in (await connection.execute(statement)).mappings()]
+    page, next_cursor = paginate(request, response, found, limit, lambda file: (file.file_id,))
     return Files(files=page, next_cursor=next_cursor)
 
 
@@ -168,28 +164,19 @@ async def rejects(
 ) -> Rejects:
     """Every rejected row with its line, its text and the reason."""
     await _find(connection, file_id)
-    (after,) = read_cursor(cursor, (0,))
-    result = await connection.execute(
-        text(
-            """
-            SELECT line, reason, raw FROM shifts_store.rejected_rows
-            WHERE file_id = :file_id AND line > :after ORDER BY line LIMIT :limit + 1
-            """
-        ),
-        {"file_id": file_id, "after": after, "limit": limit},
-    )
-    page, last = cut([Reject(**row) for row in result.mappings()], limit)
-    next_cursor = write_cursor(last.line) if last else None
-    link_next(request, response, next_cursor)
+    row = rejected_rows.c
+    statement = select(row.line, row.reason, row.raw).where(row.file_id == file_id)
+    if cursor is not None:
+        statement = statement.where(row.line > parse_cursor(cursor)[0])
+    result = await connection.execute(statement.order_by(row.line).limit(limit + 1))
+    found = [Reject.model_validate(reject) for reject in result.mappings()]
+    page, next_cursor = paginate(request, response, found, limit, lambda reject: (reject.line,))
     return Rejects(rejects=page, next_cursor=next_cursor)
 
 
 async def _find(connection: AsyncConnection, file_id: int) -> File:
-    result = await connection.execute(
-        text(f"SELECT {_COLUMNS} FROM shifts_store.trip_files WHERE file_id = :file_id"),  # noqa: S608
-        {"file_id": file_id},
-    )
+    result = await connection.execute(select(ledger).where(ledger.c.file_id == file_id))
     row = result.mappings().one_or_none()
     if row is None:
         raise ApiError(404, f"File {file_id} not found")
-    return File(**row)
+    return File.model_validate(row)

@@ -6,14 +6,14 @@ import json
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from shifts_api.feed.event import Wanted
-from shifts_api.feed.feed import Feed
+from shifts_api.feed.broadcaster import Broadcaster
+from shifts_api.feed.event import EventFilter
 
 router = APIRouter()
 
 PING_EVERY_S = 20
 STALLED_AFTER_S = 10
-_DONE = Wanted(types=frozenset({"file.loaded", "file.failed"}))
+_DONE = EventFilter(types=frozenset({"file.loaded", "file.failed"}))
 _PING = json.dumps({"type": "ping"})
 _PONG = json.dumps({"type": "pong"})
 _TRY_AGAIN_LATER = 1013
@@ -22,7 +22,7 @@ _TRY_AGAIN_LATER = 1013
 @router.websocket("/trips/live")
 async def live(socket: WebSocket) -> None:
     """Pings now and then, answers pings, and tells of every file that is done."""
-    feed: Feed = socket.app.state.feed
+    feed: Broadcaster = socket.app.state.feed
     await socket.accept()
     if feed.is_full:
         await socket.close(_TRY_AGAIN_LATER)
@@ -43,7 +43,7 @@ async def live(socket: WebSocket) -> None:
             await socket.close()
 
 
-async def _tell(socket: WebSocket, feed: Feed) -> None:
+async def _tell(socket: WebSocket, feed: Broadcaster) -> None:
     async for batch in feed.follow(_DONE, None):
         for event in batch:
             await _send(socket, event.notification)

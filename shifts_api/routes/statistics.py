@@ -14,7 +14,7 @@ from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.weekly_trips import Region, count_pending_trips, find_region, weekly_trips
 from shifts_api.web.errors import ApiError, responses
-from shifts_api.web.parameters import FromText, ToText, read_box, read_week
+from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
 from shifts_core.tiles.box import EMPTY_BOX, Box, Match
 from shifts_core.weekly_mean import Weeks, divisor, week_limits
 
@@ -113,13 +113,19 @@ async def weekly(
     ],
     match: Annotated[Match, Query(description="Which ends must lie in the box.")] = "both",
     weeks: Annotated[Weeks, Query(description="Which weeks the mean divides by.")] = "active",
-    from_: FromText = None,
-    to: ToText = None,
+    first: Annotated[
+        Week | None,
+        Query(
+            alias="from", description="The first week that counts, or a date in it.", examples=WEEK_EXAMPLES
+        ),
+    ] = None,
+    last: Annotated[
+        Week | None,
+        Query(alias="to", description="The last week that counts, or a date in it.", examples=WEEK_EXAMPLES),
+    ] = None,
 ) -> WeeklyStatistics:
     """Borders are inside the box. `from` and `to` are ISO weeks or dates; the whole week of a date counts."""
-    box = read_box(bbox)
-    first = None if from_ is None else read_week("from", from_)
-    last = None if to is None else read_week("to", to)
+    box = parse_box(bbox)
     found, trips = await _count(request, _Query(region, box, match, weeks, first, last))
     divided_by = divisor(weeks, trips, found.span, first, last)
     total = sum(trips.values())

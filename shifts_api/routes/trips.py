@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.access.idempotency import IdempotencyKey, fingerprint, one_request_a_key
+from shifts_api.access.idempotency import IdempotencyKey, fingerprint
 from shifts_api.access.writers import Writer
 from shifts_api.queries.database import Pools
 from shifts_api.queries.files import queue_file
@@ -123,19 +123,18 @@ async def _insert(
         {"weeks": last_step, "size": len(posted.data)},
     )
     await connection.commit()
-    with one_request_a_key():
-        await connection.execute(
-            text(
-                """
-                SELECT shifts_store.post_trips(
-                    CAST(:regions AS text[]), CAST(:sources AS text[]), CAST(:started_at AS timestamp[]),
-                    CAST(:origin_x AS float8[]), CAST(:origin_y AS float8[]),
-                    CAST(:destination_x AS float8[]), CAST(:destination_y AS float8[]),
-                    :first_number, :size, :key, :print)
-                """
-            ),
-            {**columns, "first_number": first_number, "size": size, "key": idempotency_key, "print": print_},
-        )
+    await connection.execute(
+        text(
+            """
+            SELECT shifts_store.post_trips(
+                CAST(:regions AS text[]), CAST(:sources AS text[]), CAST(:started_at AS timestamp[]),
+                CAST(:origin_x AS float8[]), CAST(:origin_y AS float8[]),
+                CAST(:destination_x AS float8[]), CAST(:destination_y AS float8[]),
+                :first_number, :size, :key, :print)
+            """
+        ),
+        {**columns, "first_number": first_number, "size": size, "key": idempotency_key, "print": print_},
+    )
     await connection.commit()
 
 

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shifts_api.web.logs import request_id
-from shifts_api.web.metrics import Metrics
+from shifts_api.web.metrics import RequestMetrics
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STREAMS = frozenset({"/api/v1/events"})
@@ -29,7 +29,7 @@ class Observe:
     """ASGI middleware, outermost."""
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, prefix: str, running: set[asyncio.Task[object]]
+        self, app: ASGIApp, metrics: RequestMetrics, prefix: str, running: set[asyncio.Task[object]]
     ) -> None:
         self._app = app
         self._running = running

@@ -9,13 +9,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 _log = logging.getLogger(__name__)
+_KEY_REUSED = "SH422"
+"""SQLSTATE of functions in `sql/trips_db/functions/posting.sql`."""
 _MEANINGS = {
     400: ("A parameter or the body is invalid", "Missing query parameters: nortest, region"),
     401: ("The API key is missing or wrong", "An API key is needed: Authorization: Bearer …"),
@@ -90,16 +92,19 @@ def install_error_handlers(app: FastAPI) -> None:
         return answer(400, "The body ended before its end")
 
     @app.exception_handler(PoolTimeout)
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(InterfaceError)
-    @app.exception_handler(psycopg.OperationalError)
-    async def _busy(_: Request, error: Exception) -> JSONResponse:
+    @app.exception_handler(DBAPIError)
+    @app.exception_handler(psycopg.Error)
+    async def _database_error(_: Request, error: Exception) -> JSONResponse:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, psycopg.errors.QueryCanceled):
             return answer(503, "The query took too long, ask for less", {"Retry-After": "30"})
         if isinstance(cause, psycopg.errors.LockNotAvailable):
             return answer(503, "Other writes hold the same weeks, try again", {"Retry-After": "5"})
-        _log.warning("no answer from the database", extra={"error": type(error).__name__})
+        if isinstance(cause, psycopg.Error) and cause.sqlstate == _KEY_REUSED:
+            return answer(422, "Idempotency-Key: used for another request")
+        if not isinstance(cause, (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)):
+            raise error
+        _log.warning("the database does not answer", extra={"error": type(error).__name__})
         return answer(503, "The database is busy or away, try again", {"Retry-After": "2"})
 
     @app.exception_handler(Exception)

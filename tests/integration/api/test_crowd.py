@@ -66,11 +66,13 @@ def test_a_crowd_misses_nothing_when_the_service_is_killed_and_started_again(
     service: Service, outbox: psycopg.Connection
 ) -> None:
     start = last_id(outbox)
-    sent = service.metric("shifts_feed_events_sent_total")
+    sent = service.metric("shifts_feed_events_delivered_total")
     with _crowd(service, clients=300, mute=0) as notes:
         _load(outbox, range(10))
         # Every client has heard something by then and can resume.
-        wait_until(lambda: service.metric("shifts_feed_events_sent_total") == sent + 300 * EVENTS // 2, 60)
+        wait_until(
+            lambda: service.metric("shifts_feed_events_delivered_total") == sent + 300 * EVENTS // 2, 60
+        )
         service.stop(signal.SIGKILL)
         _load(outbox, range(10, FILES))
         service.start()

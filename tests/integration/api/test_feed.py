@@ -98,7 +98,7 @@ def test_a_client_that_resumes_misses_none_and_gets_none_twice(
     )
     # While it catches up others are published: here is where a hand-over would lose or double some.
     publish(outbox, "file.progress", message=str(distance + 1))
-    wait_until(lambda: service.metric("shifts_feed_events_heard_total") >= 1, 10)
+    wait_until(lambda: service.metric("shifts_feed_events_received_total") >= 1, 10)
     with listening(service, start) as events:
         _publish_many(outbox, distance + 2, distance + 102)
         assert _messages(events, distance + 101) == [str(n) for n in range(1, distance + 102)]

@@ -127,12 +127,12 @@ def test_the_ledger_and_what_is_stale_are_among_the_figures(
 def test_listeners_and_what_they_were_told_are_among_the_figures(
     service: Service, outbox: psycopg.Connection
 ) -> None:
-    sent = service.metric("shifts_feed_events_sent_total")
+    sent = service.metric("shifts_feed_events_delivered_total")
     with listening(service) as here, listening(service) as there:
         assert service.metric("shifts_feed_clients") == 2
         publish(outbox, "file.loaded")
         assert next(here) == next(there)
-    assert service.metric("shifts_feed_events_sent_total") == sent + 2
+    assert service.metric("shifts_feed_events_delivered_total") == sent + 2
     assert service.metric("shifts_feed_connected") == 1
     wait_until(lambda: service.metric("shifts_feed_clients") == 0, 10)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from shifts_api.feed.event import Event
-from shifts_api.feed.window import Cursor, EventWindow, Replay
+from shifts_api.feed.window import ClientPosition, EventWindow, Replay
 
 MAX_EVENTS, PAGE = 6, 3
 KINDS = ("a", "b")
@@ -22,7 +22,7 @@ def _event(event_id: int, kind: str) -> Event:
 class Client:
     start: int
     kinds: frozenset[str]
-    cursor: Cursor
+    cursor: ClientPosition
     asked: Replay | None = None
     delivered: list[int] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ class ReplayAndMemory(RuleBasedStateMachine):
     @rule(share=st.floats(0, 1), kinds=st.sets(st.sampled_from(KINDS), min_size=1))
     def connect(self, share: float, kinds: set[str]) -> None:
         start = round(share * self.window.last_id)
-        self.clients.append(Client(start, frozenset(kinds), Cursor(start)))
+        self.clients.append(Client(start, frozenset(kinds), ClientPosition(start)))
 
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:
@@ -71,7 +71,7 @@ class ReplayAndMemory(RuleBasedStateMachine):
             events = cursor.from_memory(self.window, PAGE)
         elif cursor.is_dropped:
             self.clients.remove(client)
-            self.clients.append(Client(cursor.position, client.kinds, Cursor(cursor.position)))
+            self.clients.append(Client(cursor.event_id, client.kinds, ClientPosition(cursor.event_id)))
             return
         else:
             client.asked = cursor.next_replay(self.window)
@@ -84,7 +84,7 @@ class ReplayAndMemory(RuleBasedStateMachine):
             assert client.delivered == [
                 event.event_id
                 for event in self.outbox
-                if client.start < event.event_id <= client.cursor.position and event.type in client.kinds
+                if client.start < event.event_id <= client.cursor.event_id and event.type in client.kinds
             ]
 
 
@@ -97,8 +97,8 @@ test_every_event_is_delivered_once_in_order = ReplayAndMemory.TestCase
 def test_a_page_never_reaches_beyond_the_end_it_was_asked_with() -> None:
     window = EventWindow(0, MAX_EVENTS, 10**9)
     window.append([_event(number, "a") for number in range(1, 11)])
-    cursor = Cursor(0)
+    cursor = ClientPosition(0)
     replay = cursor.next_replay(window)
     late = [_event(number, "a") for number in range(9, 13)]
     assert [event.event_id for event in cursor.from_outbox(replay, late, is_full=False)] == [9, 10]
-    assert cursor.position == replay.through == 10
+    assert cursor.event_id == replay.through == 10

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from shifts_api.feed.event import Event
-from shifts_api.feed.window import Cursor, EventWindow
+from shifts_api.feed.window import ClientPosition, EventWindow
 
 UNLIMITED = 10**9
 
@@ -45,15 +45,15 @@ def test_an_event_too_large_for_the_window_leaves_it_empty_behind_its_id() -> No
 def test_a_client_is_live_from_the_first_event_that_the_window_holds() -> None:
     window = EventWindow(0, 2, UNLIMITED)
     window.append(_events(1, 4))
-    assert not Cursor(1).is_covered(window)
-    assert Cursor(2).is_covered(window)
+    assert not ClientPosition(1).is_covered(window)
+    assert ClientPosition(2).is_covered(window)
 
 
 def test_a_client_is_dropped_only_when_it_was_live_before() -> None:
     window = EventWindow(0, 2, UNLIMITED)
-    live = Cursor(0)
+    live = ClientPosition(0)
     assert live.is_covered(window)
     window.append(_events(1, 3))
-    for cursor, dropped in ((live, True), (Cursor(0), False)):
+    for cursor, dropped in ((live, True), (ClientPosition(0), False)):
         assert not cursor.is_covered(window)
         assert cursor.is_dropped is dropped

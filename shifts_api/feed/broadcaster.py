@@ -1,0 +1,196 @@
+"""Delivers events to all clients: one connection listens, the newest events are shared in memory."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, cast
+
+import anyio
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shifts_api.feed.event import Event, EventFilter
+from shifts_api.feed.outbox import PAGE, read_id_before, read_incarnation, read_last_id, read_page
+from shifts_api.feed.window import ClientPosition, EventWindow
+
+MAX_EVENTS = 4_096
+"""Events in memory; a client that falls further behind is dropped and may resume by id."""
+MAX_BYTES = 16 * 1024**2
+BATCH = 2 * PAGE
+"""Events that are delivered at a time."""
+_DELAY_S_PER_CLIENT, _MAX_DELAY_S = 2.5e-5, 0.05
+"""Before new events are read: clients that are woken once for a burst cost far less than once for each event."""
+_ALL_EVENTS = EventFilter()
+_MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.1, 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Broadcaster:
+    """Listens to the outbox on one connection; any number of clients follow.
+
+    Args:
+        engine: autocommitting connections to Dagster's database: one to listen, the others for replays.
+        max_clients: clients at one time.
+    """
+
+    def __init__(self, engine: AsyncEngine, max_clients: int) -> None:
+        self._engine = engine
+        self._max_clients = max_clients
+        self._window: EventWindow | None = None
+        """None until the outbox was read; replaced when the outbox was restored."""
+        self._incarnation: str | None = None
+        """Of the outbox that the window was read from."""
+        self._new_events = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.shutdown = anyio.Event()
+        """Ends all clients' streams when set."""
+        self.connected = False
+        self.clients = 0
+        self.received = 0
+        self.delivered = 0
+        self.dropped = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further client is accepted."""
+        return self.clients >= self._max_clients
+
+    def start(self) -> None:
+        """Starts to listen; the database need not be available yet."""
+        self._tasks = [
+            asyncio.create_task(self._listen_forever()),
+            asyncio.create_task(self._wake_at_shutdown()),
+        ]
+
+    async def stop(self) -> None:
+        """Ends all streams and closes the connections."""
+        self.shutdown.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._engine.dispose()
+
+    async def follow(self, event_filter: EventFilter, after: int | None) -> AsyncIterator[Sequence[Event]]:
+        """Batches of events, from now on or from an id on.
+
+        Events that are no longer in memory are read from the outbox in pages, each up to the newest id in memory at
+        that moment; later ones come from memory. Ids become visible in ascending order, so no event is lost,
+        duplicated or out of order. The stream ends when the client falls behind what memory holds (it is dropped),
+        when the broadcaster stops, and when the outbox was restored.
+
+        Args:
+            event_filter: the events to deliver.
+            after: the id after which to resume; None for new events only.
+        """
+        with self._count_client():
+            while (window := self._window) is None:
+                if self.shutdown.is_set():
+                    return
+                await self._new_events.wait()
+            position = ClientPosition(window.last_id if after is None else await self._clamp(window, after))
+            while window is self._window and not self.shutdown.is_set():
+                new_events = self._new_events
+                if covered := position.is_covered(window):
+                    events = position.from_memory(window, BATCH)
+                elif position.is_dropped:
+                    self.dropped += 1
+                    return
+                else:
+                    events = await self._replay(event_filter, position, window)
+                accepted = [event for event in events if event_filter.accepts(event)]
+                if accepted:
+                    self.delivered += len(accepted)
+                    yield accepted
+                elif covered and not events:
+                    await new_events.wait()
+
+    async def _replay(
+        self, event_filter: EventFilter, position: ClientPosition, window: EventWindow
+    ) -> Sequence[Event]:
+        replay = position.next_replay(window)
+        async with self._engine.connect() as connection:
+            page = await read_page(connection, replay.after, replay.through, event_filter)
+        return position.from_outbox(replay, page, is_full=len(page) == PAGE)
+
+    async def _clamp(self, window: EventWindow, after: int) -> int:
+        """The id to resume from; an id that the outbox has not reached dates from before a restore."""
+        if after <= window.last_id:
+            return after
+        async with self._engine.connect() as connection:
+            return min(after, await read_last_id(connection))
+
+    @contextlib.contextmanager
+    def _count_client(self) -> Iterator[None]:
+        self.clients += 1
+        try:
+            yield
+        finally:
+            self.clients -= 1
+
+    async def _listen_forever(self) -> None:
+        backoff_s = _MIN_BACKOFF_S
+        while True:
+            try:
+                async with self._engine.connect() as connection:
+                    try:
+                        await self._listen(connection)
+                    finally:
+                        # In the pool it would go on to collect notifications.
+                        await connection.invalidate()
+            except (SQLAlchemyError, psycopg.Error) as error:
+                if self.connected:
+                    self.connected, backoff_s = False, _MIN_BACKOFF_S
+                _log.warning(
+                    "the feed's connection is lost", extra={"error": str(error), "next_try_s": backoff_s}
+                )
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+
+    async def _listen(self, connection: AsyncConnection) -> None:
+        """Receives events until the outbox is restored, which may keep the connection."""
+        await connection.execute(text("LISTEN shifts_feed"))
+        driver = cast(
+            "psycopg.AsyncConnection[Any]", (await connection.get_raw_connection()).driver_connection
+        )
+        incarnation = await read_incarnation(connection)
+        window = self._window
+        if window is None or incarnation != self._incarnation:
+            window = self._window = await _read_window(connection)
+            self._incarnation = incarnation
+            self._wake()
+        self.connected = True
+        while await read_incarnation(connection) == incarnation:
+            await self._receive(connection, window)
+            async for _ in driver.notifies(stop_after=1):
+                pass
+
+    async def _receive(self, connection: AsyncConnection, window: EventWindow) -> None:
+        """Reads the new events once and wakes all clients."""
+        await asyncio.sleep(min(_MAX_DELAY_S, self.clients * _DELAY_S_PER_CLIENT))
+        while page := await read_page(connection, window.last_id, None, _ALL_EVENTS):
+            window.append(page)
+            self.received += len(page)
+            self._wake()
+            # Clients run before the next page could evict events that they have not received.
+            await asyncio.sleep(0)
+
+    def _wake(self) -> None:
+        new_events, self._new_events = self._new_events, asyncio.Event()
+        new_events.set()
+
+    async def _wake_at_shutdown(self) -> None:
+        await self.shutdown.wait()
+        self._wake()
+
+
+async def _read_window(connection: AsyncConnection) -> EventWindow:
+    """A window of the newest events, so that clients that resume after a restart are served from memory."""
+    last = await read_last_id(connection)
+    window = EventWindow(await read_id_before(connection, last, MAX_EVENTS // 2), MAX_EVENTS, MAX_BYTES)
+    while window.last_id < last and (page := await read_page(connection, window.last_id, last, _ALL_EVENTS)):
+        window.append(page)
+    return window

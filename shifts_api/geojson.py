@@ -1,0 +1,133 @@
+"""Clusters as GeoJSON features and as CSV, and the trips of a cluster: what clients receive."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import date, time
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping
+
+from shifts_api.web.pagination import NextCursor
+from shifts_api.web.timestamps import LocalTime
+
+
+class LineString(BaseModel):
+    """A line from the centroid of the origins to that of the destinations."""
+
+    type: Literal["LineString"] = "LineString"
+    coordinates: list[tuple[float, float]] = Field(
+        min_length=2, max_length=2, examples=[[[7.6824, 45.0703], [7.6615, 45.0316]]]
+    )
+
+
+class ClusterProperties(BaseModel):
+    """The properties of a cluster's feature, and the columns of its CSV row."""
+
+    cluster_id: int = Field(examples=[2776266860134401])
+    region: str = Field(examples=["Turin"])
+    week: str = Field(examples=["2018-W22"])
+    monday: date = Field(examples=["2018-05-28"])
+    time_of_day: str = Field(description="Median start time of its trips.", examples=["08:05:30"])
+    earliest: str = Field(
+        description="First start in its time window, which may cross midnight.", examples=["07:41:02"]
+    )
+    latest: str = Field(description="Last start in its time window.", examples=["08:29:17"])
+    trips: int = Field(examples=[12])
+    radius_m: float = Field(
+        description="Largest distance of a trip from the centroid, at either end; metres.", examples=[214.7]
+    )
+    share_of_bin: float = Field(description="Its share of the trips of its time bin.", examples=[0.4])
+
+
+class Cluster(BaseModel):
+    """A cluster of similar trips as a GeoJSON feature."""
+
+    type: Literal["Feature"] = "Feature"
+    id: int = Field(examples=[2776266860134401])
+    geometry: LineString
+    properties: ClusterProperties
+
+
+class ClusterCollection(BaseModel):
+    """A page of clusters, largest first, as a GeoJSON feature collection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[Cluster]
+    next_cursor: NextCursor = Field(examples=["12-2776266860134401"])
+
+
+class ClusterOfTrip(BaseModel):
+    """The cluster that contains a trip."""
+
+    trip_id: int = Field(examples=[2776266860134402])
+    cluster: Cluster | None = Field(
+        description="null if the trip is noise or its week has not been clustered yet."
+    )
+
+
+class Trip(BaseModel):
+    """A trip of a cluster."""
+
+    trip_id: int = Field(examples=[2776266860134402])
+    region: str = Field(examples=["Turin"])
+    origin: tuple[float, float] = Field(description="Longitude and latitude.", examples=[[7.6824, 45.0703]])
+    destination: tuple[float, float] = Field(
+        description="Longitude and latitude.", examples=[[7.6615, 45.0316]]
+    )
+    started_at: LocalTime = Field(description="Local wall clock.")
+    source: str = Field(examples=["funny_car"])
+    file_id: int = Field(examples=[7])
+
+
+class TripPage(BaseModel):
+    """A page of a cluster's trips, by id."""
+
+    trips: list[Trip]
+    next_cursor: NextCursor = Field(examples=["2776266860134402"])
+
+
+def to_feature(row: RowMapping) -> Cluster:
+    """A row of `shifts_api.queries.clusters` as a feature."""
+    return Cluster(
+        id=row["cluster_id"],
+        geometry=LineString(
+            coordinates=[(row["origin_x"], row["origin_y"]), (row["destination_x"], row["destination_y"])]
+        ),
+        properties=ClusterProperties(
+            cluster_id=row["cluster_id"],
+            region=row["region"],
+            week=f"{row['week']:%G-W%V}",
+            monday=row["week"],
+            time_of_day=_format_time(row["typical_time"]),
+            earliest=_format_time(row["earliest_time"]),
+            latest=_format_time(row["latest_time"]),
+            trips=row["trips"],
+            radius_m=row["radius_m"],
+            share_of_bin=row["share_of_bin"],
+        ),
+    )
+
+
+def to_csv(clusters: Sequence[Cluster]) -> str:
+    """Clusters as CSV with a header: their properties, then the coordinates of both centroids."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    names = list(ClusterProperties.model_fields)
+    writer.writerow([*names, "origin_lon", "origin_lat", "destination_lon", "destination_lat"])
+    for cluster in clusters:
+        properties = cluster.properties.model_dump(mode="json")
+        origin, destination = cluster.geometry.coordinates
+        writer.writerow([*(_escape_formula(properties[name]) for name in names), *origin, *destination])
+    return text.getvalue()
+
+
+def _format_time(value: time) -> str:
+    return value.isoformat("seconds")
+
+
+def _escape_formula(value: object) -> object:
+    """Quotes text that a spreadsheet would evaluate as a formula, such as a region named `=1+1`."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula else value
