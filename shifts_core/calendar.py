@@ -1,4 +1,4 @@
-"""ISO weeks by their Mondays, and the range of dates on which trips may start."""
+"""ISO weeks, identified by their Mondays, and the range of dates on which trips may start."""
 
 import re
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from datetime import date, timedelta
 
 ONE_WEEK = timedelta(weeks=1)
 FIRST_MONDAY = date(1970, 1, 5)
-"""Week number 0. No trip may start before it."""
+"""The Monday of week number 0, before which no trip may start."""
 WEEKS_AHEAD = 53
-"""How many weeks the range of dates reaches, the current week included: shifts are planned a year ahead."""
+"""Weeks in which trips may start, counted from the current week: shifts are planned a year ahead."""
 _WEEK_OR_DATE = re.compile(r"(?P<year>\d{4})-(?:W(?P<week>\d\d)|\d\d-\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class DateRange:
-    """The days on which trips may start: from `first` to before `end`."""
+    """The days on which trips may start, from `first` up to but not including `end`."""
 
     first: date
     end: date
 
     @classmethod
     def starting(cls, first: date, today: date) -> "DateRange":
-        """From the Monday `first` to `WEEKS_AHEAD` weeks from the current week."""
+        """The range from the Monday `first` through `WEEKS_AHEAD` weeks that begin with the current one."""
         return cls(first, monday_of(today) + WEEKS_AHEAD * ONE_WEEK)
 
     def __contains__(self, day: date) -> bool:
@@ -34,7 +34,7 @@ def monday_of(day: date) -> date:
 
 
 def week_number(monday: date) -> int:
-    """Weeks from `FIRST_MONDAY` to a Monday."""
+    """The number of weeks from `FIRST_MONDAY` to a Monday."""
     return (monday - FIRST_MONDAY).days // 7
 
 
@@ -44,10 +44,10 @@ def monday_of_week(number: int) -> date:
 
 
 def parse_week(text: str) -> date:
-    """The Monday of an ISO week like 2018-W22, or of the week of a date like 2018-05-31.
+    """The Monday of an ISO week like 2018-W22, or of the week that contains a date like 2018-05-31.
 
     Raises:
-        ValueError: it is neither, or there is no such week or day; the message says which.
+        ValueError: the text has neither form, or the week or day does not exist.
     """
     match = _WEEK_OR_DATE.fullmatch(text)
     if match is None:

@@ -1,6 +1,6 @@
-"""The layout of trip and cluster ids: the week's number above, a number within the week below.
+"""The layout of trip and cluster ids: the week's number in the high bits, a number within the week in the low ones.
 
-The same layout in SQL: `sql/trips_db/functions/trips.sql`.
+`sql/trips_db/functions/trips.sql` has the same layout for SQL.
 """
 
 from datetime import date
@@ -8,7 +8,7 @@ from datetime import date
 from shifts_core.calendar import monday_of_week, week_number
 
 NUMBER_BITS = 40
-"""Bits of an id below the week's number."""
+"""Bits for the number within the week."""
 
 
 def first_id(monday: date) -> int:

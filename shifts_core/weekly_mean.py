@@ -1,4 +1,4 @@
-"""The divisor of a weekly mean: which weeks count. Pure functions on dates."""
+"""The divisor of a weekly mean: which weeks it counts."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -7,35 +7,39 @@ from typing import Literal
 from shifts_core.calendar import ONE_WEEK, monday_of
 
 Weeks = Literal["active", "span", "full"]
+"""Weeks that a mean divides by.
+
+`active`: weeks with a matching trip. `span`: all weeks from the region's first trip to its last. `full`: the same
+without the first and the last week if the region's trips do not reach their Monday and Sunday.
+"""
+Span = tuple[datetime, datetime]
+"""Times of a region's first and last trip."""
 
 
-def divisor(
-    weeks: Weeks,
-    trips: Mapping[date, int],
-    span: tuple[datetime, datetime] | None,
-    first_week: date | None = None,
-    last_week: date | None = None,
-) -> int:
+def divisor(weeks: Weeks, trips: Mapping[date, int], limits: tuple[date, date] | None) -> int:
     """The number of weeks that a mean divides by.
 
     Args:
-        weeks: `active` counts weeks with a matching trip; `span` all weeks from the region's first to its
-            last; `full` the same without first and last where the trips do not reach from Monday to Sunday.
+        weeks: which weeks count.
         trips: matching trips by Monday.
-        span: the region's first and last trip; None without trips.
-        first_week: the request's first Monday.
-        last_week: the request's last Monday.
+        limits: first and last Monday that count, from `week_limits`; None for no week.
     """
     if weeks == "active":
         return sum(1 for count in trips.values() if count)
-    limits = week_limits(weeks, span, first_week, last_week)
-    return max(0, (limits[1] - limits[0]).days // 7 + 1) if limits else 0
+    return 0 if limits is None else (limits[1] - limits[0]).days // 7 + 1
 
 
 def week_limits(
-    weeks: Weeks, span: tuple[datetime, datetime] | None, first_week: date | None, last_week: date | None
+    weeks: Weeks, span: Span | None, first_week: date | None = None, last_week: date | None = None
 ) -> tuple[date, date] | None:
-    """First and last Monday that can count; None when no week can."""
+    """The first and the last Monday whose weeks count; None if no week does.
+
+    Args:
+        weeks: which weeks count.
+        span: of the region; None if it has no trips.
+        first_week: the first Monday of the request; None for no limit.
+        last_week: the last Monday of the request; None for no limit.
+    """
     if span is None:
         return None
     first, last = monday_of(span[0].date()), monday_of(span[1].date())

@@ -3,8 +3,7 @@
 import math
 import re
 from contextlib import asynccontextmanager
-from datetime import date, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -12,11 +11,12 @@ from pydantic import BaseModel, Field
 from shifts_api.queries.database import snapshot
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.queries.weekly_trips import Region, count_pending_trips, find_region, weekly_trips
+from shifts_api.queries.weekly_trips import count_pending_trips, find_region, weekly_trips
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
 from shifts_core.tiles.box import EMPTY_BOX, Box, Match
-from shifts_core.weekly_mean import Weeks, divisor, week_limits
+from shifts_core.weekly_mean import Weeks
+from shifts_core.weekly_statistics import WeeklyQuery, WeeklyStatistics
 
 router = APIRouter(tags=["statistics"])
 
@@ -24,54 +24,15 @@ _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _CORNER = re.compile(rf"\s*({_NUMBER})\s*,\s*({_NUMBER})\s*")
 _MAX_FAST_PENDING = 100_000
 """Up to so many trips that are in no tile yet are counted without waiting: that takes a tenth of a second."""
+_FIRST = "The first week that counts, or a date in it."
+_LAST = "The last week that counts, or a date in it."
 _snapshot = asynccontextmanager(snapshot)
-
-
-class _Query(NamedTuple):
-    """What a request counts; equal queries may share a count."""
-
-    region: str
-    box: Box
-    match: Match = "both"
-    weeks: Weeks = "active"
-    first: date | None = None
-    last: date | None = None
 
 
 class Mean(BaseModel):
     """Mean number of trips per week."""
 
     mean: float | None = Field(examples=[1.5], description="Trips per week; null if no trip matches.")
-
-
-class WeekTrips(BaseModel):
-    """Trips of one week."""
-
-    week: str = Field(examples=["2018-W22"])
-    monday: date
-    trips: int
-
-
-class Filter(BaseModel):
-    """The filter that was applied."""
-
-    region: str
-    bbox: Box
-    match: Match
-    weeks: Weeks
-    from_week: str | None
-    to_week: str | None
-
-
-class WeeklyStatistics(BaseModel):
-    """Trips per week in a box, with the filter that was applied."""
-
-    mean: float | None
-    num_weeks: int = Field(description="Weeks the mean divides by.")
-    total_trips: int
-    series: list[WeekTrips]
-    filter: Filter
-    as_of: datetime = Field(description="Time of the snapshot; trips committed later are not counted.")
 
 
 @router.get(
@@ -100,8 +61,8 @@ async def stats(request: Request) -> Mean:
     )
     # The original service does not know boxes across the antimeridian.
     box = Box(west, south, east, north) if west <= east else EMPTY_BOX
-    _, trips = await _count(request, _Query(given["region"], box))
-    return Mean(mean=sum(trips.values()) / len(trips) if trips else None)
+    answer = await _answer(request, WeeklyQuery(given["region"], box))
+    return Mean(mean=answer.mean)
 
 
 @router.get("/trips/weekly", responses=responses(400), summary="Trips per week in a box")
@@ -113,64 +74,35 @@ async def weekly(
     ],
     match: Annotated[Match, Query(description="Which ends must lie in the box.")] = "both",
     weeks: Annotated[Weeks, Query(description="Which weeks the mean divides by.")] = "active",
-    first: Annotated[
-        Week | None,
-        Query(
-            alias="from", description="The first week that counts, or a date in it.", examples=WEEK_EXAMPLES
-        ),
-    ] = None,
-    last: Annotated[
-        Week | None,
-        Query(alias="to", description="The last week that counts, or a date in it.", examples=WEEK_EXAMPLES),
-    ] = None,
+    first: Annotated[Week | None, Query(alias="from", description=_FIRST, examples=WEEK_EXAMPLES)] = None,
+    last: Annotated[Week | None, Query(alias="to", description=_LAST, examples=WEEK_EXAMPLES)] = None,
 ) -> WeeklyStatistics:
     """Borders are inside the box. `from` and `to` are ISO weeks or dates; the whole week of a date counts."""
-    box = parse_box(bbox)
-    found, trips = await _count(request, _Query(region, box, match, weeks, first, last))
-    divided_by = divisor(weeks, trips, found.span, first, last)
-    total = sum(trips.values())
-    return WeeklyStatistics(
-        mean=total / divided_by if total else None,
-        num_weeks=divided_by,
-        total_trips=total,
-        series=[WeekTrips(week=f"{w:%G-W%V}", monday=w, trips=n) for w, n in trips.items()],
-        filter=Filter(
-            region=region,
-            bbox=box,
-            match=match,
-            weeks=weeks,
-            from_week=f"{first:%G-W%V}" if first else None,
-            to_week=f"{last:%G-W%V}" if last else None,
-        ),
-        as_of=found.as_of,
-    )
+    return await _answer(request, WeeklyQuery(region, parse_box(bbox), match, weeks, first, last))
 
 
-async def _count(request: Request, query: _Query) -> tuple[Region, dict[date, int]]:
-    """The region and its matching trips by Monday, in one snapshot.
+async def _answer(request: Request, query: WeeklyQuery) -> WeeklyStatistics:
+    """Counts in one snapshot: at once, or in turn where many pending trips make the count slow.
 
     Raises:
         ApiError: 400, the region has never had trips; 503, too many slow counts are waiting.
     """
     tiles: TileCache = request.app.state.tiles
-    slow: SlowCounts[tuple[Region, dict[date, int]]] = request.app.state.slow_counts
+    slow: SlowCounts[WeeklyStatistics | None] = request.app.state.slow_counts
 
-    async def count(max_pending: float) -> tuple[Region, dict[date, int]] | None:
+    async def count(max_pending: float = math.inf) -> WeeklyStatistics | None:
         async with _snapshot(request) as connection:
             region = await find_region(connection, query.region)
             if region is None:
                 raise ApiError(400, f"Region {query.region} not found")
-            limits = week_limits(query.weeks, region.span, query.first, query.last)
-            if limits is None:
-                return region, {}
-            if await count_pending_trips(connection, region, limits) > max_pending:
-                return None
-            return region, await weekly_trips(connection, tiles, region, query.box, query.match, limits)
+            limits, trips = query.limits(region.span), {}
+            if limits is not None:
+                if await count_pending_trips(connection, region, limits) > max_pending:
+                    return None
+                trips = await weekly_trips(connection, tiles, region, query.box, query.match, limits)
+        return query.statistics(trips, region.span, region.as_of)
 
-    async def count_all() -> tuple[Region, dict[date, int]]:
-        counted = await count(math.inf)
-        assert counted is not None
-        return counted
-
-    # A request that waits for a slow count holds no connection.
-    return await count(_MAX_FAST_PENDING) or await slow.run(query, count_all)
+    # A request that waits for its turn holds no connection.
+    answer = await count(_MAX_FAST_PENDING) or await slow.run(query, count)
+    assert answer is not None
+    return answer

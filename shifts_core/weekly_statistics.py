@@ -1,0 +1,82 @@
+"""Weekly statistics of trips in a box: the query and its answer, as clients exchange them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import NamedTuple
+
+from pydantic import BaseModel, Field
+
+from shifts_core.tiles.box import Box, Match
+from shifts_core.weekly_mean import Span, Weeks, divisor, week_limits
+
+
+class WeekTrips(BaseModel):
+    """Trips of one week."""
+
+    week: str = Field(examples=["2018-W22"])
+    monday: date
+    trips: int
+
+
+class Filter(BaseModel):
+    """The filter that was applied."""
+
+    region: str
+    bbox: Box
+    match: Match
+    weeks: Weeks
+    from_week: str | None
+    to_week: str | None
+
+
+class WeeklyStatistics(BaseModel):
+    """Trips per week in a box, with the filter that was applied."""
+
+    mean: float | None
+    num_weeks: int = Field(description="Weeks that the mean divides by.")
+    total_trips: int
+    series: list[WeekTrips]
+    filter: Filter
+    as_of: datetime = Field(description="Time of the snapshot; trips committed later are not counted.")
+
+
+class WeeklyQuery(NamedTuple):
+    """Which trips and weeks to count."""
+
+    region: str
+    box: Box
+    match: Match = "both"
+    weeks: Weeks = "active"
+    first_week: date | None = None
+    """The first Monday; None for the region's first."""
+    last_week: date | None = None
+    """The last Monday; None for the region's last."""
+
+    def limits(self, span: Span | None) -> tuple[date, date] | None:
+        """First and last Monday to count in a region, from its first and last trip; None for no week."""
+        return week_limits(self.weeks, span, self.first_week, self.last_week)
+
+    def statistics(self, trips: Mapping[date, int], span: Span | None, as_of: datetime) -> WeeklyStatistics:
+        """The answer.
+
+        Args:
+            trips: matching trips by Monday, without weeks that have none.
+            span: the region's first and last trip.
+            as_of: time of the snapshot.
+        """
+        total, num_weeks = sum(trips.values()), divisor(self.weeks, trips, self.limits(span))
+        return WeeklyStatistics(
+            mean=total / num_weeks if total else None,
+            num_weeks=num_weeks,
+            total_trips=total,
+            series=[WeekTrips(week=f"{w:%G-W%V}", monday=w, trips=n) for w, n in trips.items()],
+            filter=Filter(
+                region=self.region,
+                bbox=self.box,
+                match=self.match,
+                weeks=self.weeks,
+                from_week=f"{self.first_week:%G-W%V}" if self.first_week else None,
+                to_week=f"{self.last_week:%G-W%V}" if self.last_week else None,
+            ),
+            as_of=as_of,
+        )
