@@ -1,8 +1,9 @@
-"""What may be posted as trips, by the rules of a file's rows. Nothing here touches the database."""
+"""The bodies of `POST /trips`: lists of trips, by the rules of a trip row, and requests for files."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -18,18 +19,22 @@ from pydantic import (
 
 from shifts_api.web.errors import ApiError, describe
 from shifts_core.calendar import DateRange
-
-MAX_TRIPS = 100_000
-MAX_NAME_BYTES = 1024
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_POINT = re.compile(rf"\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]\s*", re.ASCII)
-_TIMESTAMP = re.compile(
-    r"[ \t]*(\d{4})-(\d\d)-(\d\d)(?:[Tt]|[ \t]+)(\d\d):(\d\d):(\d\d)(?:\.(\d+))?[ \t]*", re.ASCII
+from shifts_core.trips.rules import (
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    NUMBER,
+    check_date,
+    clean_name,
+    is_on_earth,
+    parse_timestamp,
 )
 
+MAX_TRIPS = 100_000
+_POINT = re.compile(rf"\s*\[\s*({NUMBER})\s*,\s*({NUMBER})\s*\]\s*", re.ASCII)
 
-def _point(value: object) -> object:
-    """Two numbers, of a list or of the string that original clients write."""
+
+def _numbers(value: object) -> object:
+    """The two numbers of a list, or of the string that original clients write."""
     if not isinstance(value, str):
         return value
     match = _POINT.fullmatch(value[:200])
@@ -38,42 +43,17 @@ def _point(value: object) -> object:
     return [float(match[1]), float(match[2])]
 
 
-def _in_range(point: tuple[float, float]) -> tuple[float, float]:
-    x, y = point
-    if not (abs(x) <= 180 and abs(y) <= 90):
+def _on_earth(point: tuple[float, float]) -> tuple[float, float]:
+    if not is_on_earth(*point):
         raise ValueError("out of range: [longitude, latitude] within ±180 and ±90 is needed")
     return point
 
 
-def _moment(value: object) -> datetime:
-    match = _TIMESTAMP.fullmatch(value[:100]) if isinstance(value, str) else None
-    if match is None:
+def _timestamp(value: object) -> datetime:
+    timestamp = parse_timestamp(value[:100]) if isinstance(value, str) else None
+    if timestamp is None:
         raise ValueError("YYYY-MM-DD HH:MM:SS is needed")
-    # Digits beyond the microsecond are cut off: rounding could push a trip into the next week.
-    micros = int((match[7] or "").ljust(6, "0")[:6])
-    try:
-        return datetime(*(int(match[part]) for part in range(1, 7)), micros)  # type: ignore[arg-type,call-arg]
-    except ValueError:
-        raise ValueError("there is no such day or time") from None
-
-
-def _name(value: str) -> str:
-    name = value.strip()
-    if "\0" in name:
-        raise ValueError("holds a NUL character")
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        raise ValueError("holds half a character") from None
-    if size > MAX_NAME_BYTES:
-        raise ValueError(f"is longer than {MAX_NAME_BYTES} bytes")
-    return name
-
-
-def _not_empty(name: str) -> str:
-    if not name:
-        raise ValueError("is empty")
-    return name
+    return timestamp
 
 
 Point = Annotated[
@@ -81,16 +61,16 @@ Point = Annotated[
         Annotated[float, Field(strict=True, allow_inf_nan=False)],
         Annotated[float, Field(strict=True, allow_inf_nan=False)],
     ],
-    BeforeValidator(_point),
-    AfterValidator(_in_range),
+    BeforeValidator(_numbers),
+    AfterValidator(_on_earth),
     WithJsonSchema(
         {
             "anyOf": [
                 {
                     "type": "array",
                     "prefixItems": [
-                        {"type": "number", "minimum": -180, "maximum": 180},
-                        {"type": "number", "minimum": -90, "maximum": 90},
+                        {"type": "number", "minimum": -MAX_LONGITUDE, "maximum": MAX_LONGITUDE},
+                        {"type": "number", "minimum": -MAX_LATITUDE, "maximum": MAX_LATITUDE},
                     ],
                     "minItems": 2,
                     "maxItems": 2,
@@ -102,9 +82,9 @@ Point = Annotated[
         }
     ),
 ]
-Moment = Annotated[
+Timestamp = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(_timestamp),
     WithJsonSchema(
         {
             "type": "string",
@@ -115,23 +95,22 @@ Moment = Annotated[
         }
     ),
 ]
-Name = Annotated[str, Field(strict=True), AfterValidator(_name)]
+Region = Annotated[str, Field(strict=True), AfterValidator(partial(clean_name, required=True))]
+Source = Annotated[str, Field(strict=True), AfterValidator(partial(clean_name, required=False))]
 
 
 class PostedTrip(BaseModel):
     """One trip of a posted list."""
 
-    region: Annotated[
-        Name, AfterValidator(_not_empty), Field(min_length=1, pattern=r"\S", examples=["Turin"])
-    ]
+    region: Annotated[Region, Field(min_length=1, pattern=r"\S", examples=["Turin"])]
     origin: Point
     destination: Point
-    timestamp: Moment
-    source: Annotated[Name, Field(examples=["funny_car"])]
+    timestamp: Timestamp
+    source: Annotated[Source, Field(examples=["funny_car"])]
 
 
 class PostedTrips(BaseModel):
-    """Trips in the request itself; all of them are taken in or none."""
+    """Trips in the request itself; either all of them are stored or none."""
 
     data_type: Literal["json"]
     data: Annotated[list[PostedTrip], Field(min_length=1, max_length=MAX_TRIPS)]
@@ -154,10 +133,10 @@ _BODY: TypeAdapter[PostedTrips | FileRequest] = TypeAdapter(
 
 
 def read_body(body: bytes, dates: DateRange) -> PostedTrips | FileRequest:
-    """What a client posted.
+    """The validated body of a request.
 
     Raises:
-        ApiError: 400, and the message names the field that is wrong.
+        ApiError: 400, the message names the first invalid fields.
     """
     try:
         posted = _BODY.validate_json(body)
@@ -165,17 +144,16 @@ def read_body(body: bytes, dates: DateRange) -> PostedTrips | FileRequest:
         raise ApiError(400, _describe(error.errors(include_input=False, include_url=False))) from None
     if isinstance(posted, PostedTrips):
         for number, trip in enumerate(posted.data):
-            if trip.timestamp.date() not in dates:
-                raise ApiError(
-                    400,
-                    f"data.{number}.timestamp: outside the calendar, {dates.first} to before {dates.end}",
-                )
+            try:
+                check_date(trip.timestamp, dates)
+            except ValueError as error:
+                raise ApiError(400, f"data.{number}.timestamp: {error}") from None
     return posted
 
 
 def _describe(errors: Sequence[Any]) -> str:
     for error in errors:
-        # The tag of the union is no field of the body.
+        # The tag of the union is not a field of the body.
         if error["loc"] and error["loc"][0] in ("json", "mocked", "gcp"):
             error["loc"] = error["loc"][1:]
         if error["type"].startswith("union_tag"):

@@ -15,13 +15,13 @@ from shifts_api.queries.weekly_trips import count_pending_trips, find_region, we
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
 from shifts_core.tiles.box import EMPTY_BOX, Box, Match
+from shifts_core.trips.rules import NUMBER
 from shifts_core.weekly_mean import Weeks
 from shifts_core.weekly_statistics import WeeklyQuery, WeeklyStatistics
 
 router = APIRouter(tags=["statistics"])
 
-_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-_CORNER = re.compile(rf"\s*({_NUMBER})\s*,\s*({_NUMBER})\s*")
+_CORNER = re.compile(rf"\s*({NUMBER})\s*,\s*({NUMBER})\s*")
 _MAX_FAST_PENDING = 100_000
 """Up to so many trips that are in no tile yet are counted without waiting: that takes a tenth of a second."""
 _FIRST = "The first week that counts, or a date in it."

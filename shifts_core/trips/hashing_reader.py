@@ -5,7 +5,7 @@ import io
 from typing import BinaryIO
 
 
-class MeteredStream(io.RawIOBase):
+class HashingReader(io.RawIOBase):
     """Reads on from another stream; each byte passes once."""
 
     def __init__(self, stream: BinaryIO) -> None:

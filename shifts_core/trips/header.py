@@ -2,7 +2,7 @@
 
 import csv
 
-from shifts_core.trips.limits import COLUMN_NAMES, IGNORED
+from shifts_core.trips.columns import COLUMN_NAMES, IGNORED
 from shifts_core.trips.report import UnreadableFile
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

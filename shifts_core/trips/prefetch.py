@@ -16,7 +16,7 @@ class _End:
 
 
 @contextmanager
-def ahead(items: Iterator[T], limit: int) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterator[T], limit: int) -> Iterator[Iterator[T]]:
     """The same items, up to `limit` of them made before they are asked for.
 
     What the iterator raises comes up where its item would have. When the block ends early the thread ends too.

@@ -1,4 +1,4 @@
-"""A CSV file as batches: the compiled reader first, the careful one for what it does not vouch for."""
+"""Reads a CSV file as batches: the compiled scanner first, the reference parser for the records that it leaves."""
 
 import io
 import zlib
@@ -11,61 +11,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.calendar import DateRange
-from shifts_core.trips.batch import Batch, Reject
+from shifts_core.trips.batch import Batch
+from shifts_core.trips.build_batch import BatchBuilder
+from shifts_core.trips.columns import TripColumns, empty_columns
 from shifts_core.trips.header import BYTE_ORDER_MARK, column_kinds
-from shifts_core.trips.interning import Names
-from shifts_core.trips.limits import REGION, SOURCE
-from shifts_core.trips.reference_parser import Row, micros_of, read_record, visible
+from shifts_core.trips.reference_parser import parse_record
+from shifts_core.trips.reject_reasons import ParsedRow
 from shifts_core.trips.report import UnreadableFile
-from shifts_core.trips.scan import Columns, scan
+from shifts_core.trips.rules import to_micros
+from shifts_core.trips.scan import Records, empty_records, scan
 
 BLOCK_BYTES = 16 << 20
-"""Read at once, and the longest record there can be."""
+"""Read at once; no record can be longer."""
 BATCH_ROWS = 1 << 18
 _FIRST_BYTES = 1 << 20
-"""Few at first: the database waits for them."""
+"""The first block is small, because the database waits for it."""
 _MAX_HEADER_BYTES = 1 << 16
-_UNREADABLE = (EOFError, BadGzipFile, zlib.error)
+_DECOMPRESSION_ERRORS = (EOFError, BadGzipFile, zlib.error)
 
 
-def read_csv(stream: BinaryIO, dates: DateRange, *, first_record: int | None = None) -> Iterator[Batch]:
+def read_csv(stream: BinaryIO, dates: DateRange) -> Iterator[Batch]:
     """The batches of a CSV file.
 
     Args:
         stream: the decompressed bytes.
         dates: when trips may start.
-        first_record: number rejects by record from here on instead of by line.
 
     Raises:
-        UnreadableFile: it is none, or lacks a column.
+        UnreadableFile: the stream is not a CSV file, or lacks a column.
     """
     blocks = _Blocks(stream)
-    kinds = column_kinds(blocks.header())
-    yield from _Reader(kinds, dates, first_record).batches(blocks)
+    kinds = column_kinds(blocks.read_header())
+    yield from _Reader(kinds, dates).batches(blocks)
 
 
 def load_compiled() -> None:
-    """Reads a line, so that the compiled reader is in memory when the first file comes: half a second of work."""
+    """Reads one line, so that the compiled code is in memory when the first file comes: this takes half a second."""
     line = b"a,POINT (1 1),POINT (1 1),2018-01-01 00:00:00,a\n"
     header = b"region,origin_coord,destination_coord,datetime,datasource\n"
     list(read_csv(io.BytesIO(header + line), DateRange(date(2018, 1, 1), date(2019, 1, 1))))
 
 
 class _Blocks:
-    """The bytes of a stream in a buffer, what is not used yet carried over to the next filling."""
+    """A buffer over the bytes of a stream; `fill` keeps the bytes that are not used yet."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        # The zero behind the bytes stops every compiled loop; the margin is for looks ahead.
+        # The zero after the bytes stops every compiled loop; the scanner looks ahead by less than the margin.
         self.data = np.zeros(BLOCK_BYTES + 64, np.uint8)
         self.begin = self.end = 0
         self.final = False
 
     def fill(self, limit: int | None = None) -> None:
-        """Moves what is left to the front and reads on until the buffer is full or the stream ends.
+        """Moves the unused bytes to the front and reads until the buffer is full or the stream ends.
 
         Args:
-            limit: so many bytes are enough.
+            limit: stop at so many bytes.
         """
         limit = min(limit or BLOCK_BYTES, BLOCK_BYTES)
         left = self.end - self.begin
@@ -75,7 +76,7 @@ class _Blocks:
         while self.end < limit and not self.final:
             try:
                 count = self._stream.readinto(view[self.end : limit])  # type: ignore[attr-defined]
-            except _UNREADABLE as error:
+            except _DECOMPRESSION_ERRORS as error:
                 raise UnreadableFile(
                     f"the compressed data is broken or cut off ({error}): drop the file again"
                 ) from error
@@ -83,8 +84,8 @@ class _Blocks:
             self.final = count == 0
         self.data[self.end : self.end + 64] = 0
 
-    def header(self) -> bytes:
-        """The first line without its end; what follows is left."""
+    def read_header(self) -> bytes:
+        """The first line without its end."""
         self.fill(_FIRST_BYTES)
         first = self.data[: min(self.end, _MAX_HEADER_BYTES)].tobytes()
         if not first:
@@ -99,18 +100,18 @@ class _Blocks:
 class _Reader:
     """Reads the blocks of one file whose columns are known."""
 
-    def __init__(self, kinds: tuple[int, ...], dates: DateRange, first_record: int | None) -> None:
+    def __init__(self, kinds: tuple[int, ...], dates: DateRange) -> None:
         self._kinds, self._dates = kinds, dates
-        self._record = first_record
         self._kinds_array = np.array(kinds, np.int64)
-        self._first = micros_of(datetime.combine(dates.first, time()))
-        self._end = micros_of(datetime.combine(dates.end, time()))
-        self._regions, self._sources = Names(REGION), Names(SOURCE)
+        self._first = to_micros(datetime.combine(dates.first, time()))
+        self._end = to_micros(datetime.combine(dates.end, time()))
+        self._builder = BatchBuilder()
 
     def batches(self, blocks: _Blocks) -> Iterator[Batch]:
         line = 2
+        regions, sources = self._builder.regions, self._builder.sources
         while blocks.begin < blocks.end or not blocks.final:
-            columns = _empty_columns(BATCH_ROWS)
+            columns, records = empty_columns(BATCH_ROWS), empty_records(BATCH_ROWS)
             count, pos, line, names_full = scan(
                 blocks.data,
                 blocks.begin,
@@ -120,19 +121,17 @@ class _Reader:
                 self._kinds_array,
                 self._first,
                 self._end,
-                self._regions.table,
-                self._sources.table,
+                regions.table,
+                sources.table,
                 columns,
+                records,
             )
             if count:
-                if self._record is not None:
-                    columns.lines[:count] = np.arange(self._record, self._record + count)
-                    self._record += count
-                yield self._batch(columns, count, blocks.data)
+                yield self._batch(columns, count, records, blocks.data)
             blocks.begin = pos
             if names_full:
-                self._regions.grow_if_full()
-                self._sources.grow_if_full()
+                regions.grow_if_full()
+                sources.grow_if_full()
             elif count < BATCH_ROWS:
                 if count == 0 and pos == 0 and blocks.end == BLOCK_BYTES:
                     raise UnreadableFile(
@@ -142,46 +141,11 @@ class _Reader:
                     return
                 blocks.fill()
 
-    def _batch(self, columns: Columns, count: int, data: NDArray[np.uint8]) -> Batch:
-        good = columns.vouched[:count]
-        # The scanner takes any bytes for a name.
-        for names, numbers in ((self._regions, columns.regions), (self._sources, columns.sources)):
-            nameless = np.array([name is None for name in names.known()], bool)
-            if nameless.any():
-                good[good] = ~nameless[numbers[:count][good]]
-        rejects = []
-        for index in np.flatnonzero(~good).tolist():
-            raw = data[columns.begins[index] : columns.ends[index]].tobytes()
-            row = read_record(raw, int(columns.flaws[index]), self._kinds, self._dates)
-            if isinstance(row, Row):
-                columns.points[index] = row.points
-                columns.started_at[index] = row.started_at
-                columns.regions[index] = self._regions.number(row.region)
-                columns.sources[index] = self._sources.number(row.source)
-                good[index] = True
-            else:
-                rejects.append(Reject(int(columns.lines[index]), row, visible(raw)))
-        kept = slice(count) if good.all() else np.flatnonzero(good)
-        return Batch(
-            columns.points[kept],
-            columns.started_at[kept],
-            columns.regions[kept],
-            columns.sources[kept],
-            list(self._regions.known()),
-            list(self._sources.known()),
-            rejects,
-        )
+    def _batch(self, columns: TripColumns, count: int, records: Records, data: NDArray[np.uint8]) -> Batch:
+        def raw(index: int) -> bytes:
+            return data[records.begins[index] : records.ends[index]].tobytes()
 
+        def parse(index: int) -> ParsedRow:
+            return parse_record(raw(index), int(records.quote_errors[index]), self._kinds, self._dates)
 
-def _empty_columns(rows: int) -> Columns:
-    return Columns(
-        points=np.empty((rows, 4)),
-        started_at=np.empty(rows, np.int64),
-        regions=np.empty(rows, np.int32),
-        sources=np.empty(rows, np.int32),
-        vouched=np.empty(rows, np.bool_),
-        flaws=np.empty(rows, np.uint8),
-        begins=np.empty(rows, np.int64),
-        ends=np.empty(rows, np.int64),
-        lines=np.empty(rows, np.int64),
-    )
+        return self._builder.build(columns, slice(0, count), parse, raw)

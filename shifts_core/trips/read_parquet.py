@@ -1,84 +1,78 @@
-"""A Parquet file as batches: written out as CSV piece by piece, so that both kinds mean the same.
+"""Reads a Parquet file as batches, column by column, with the rules and reasons of a CSV file.
 
-Few bytes can stand for any number of rows and any length of text. So texts are kept as dictionaries until a piece is
-small enough to be written out, and what the file says of its own sizes is checked before anything is read.
+A few bytes can stand for any number of rows and any length of text. Therefore texts stay in dictionaries, in which
+each is parsed once, and the sizes that the file states are checked before anything is read.
 """
 
-import io
 import os
 from collections.abc import Iterator
+from datetime import datetime, time
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from shifts_core.calendar import DateRange
 from shifts_core.trips.batch import Batch
+from shifts_core.trips.build_batch import BatchBuilder
+from shifts_core.trips.columns import DATETIME, DESTINATION, IGNORED, ORIGIN, REGION, SOURCE, empty_columns
 from shifts_core.trips.expansion import EXPANSION, max_expanded_bytes, too_large
 from shifts_core.trips.header import kinds_of
-from shifts_core.trips.limits import IGNORED, MAX_FIELD_BYTES
-from shifts_core.trips.read_csv import BATCH_ROWS, read_csv
+from shifts_core.trips.parquet_columns import TextColumn, is_supported, starts_of
+from shifts_core.trips.reject_reasons import ParsedRow, parse_fields
 from shifts_core.trips.report import UnreadableFile
+from shifts_core.trips.rules import to_micros
 
-PIECE_BYTES = 32 << 20
-"""Of CSV text that is made at once."""
 CHUNK_BYTES = 64 << 20
-"""Up to so much, a column of a row group may expand any number of times."""
-_OTHER_VALUE_BYTES = 64
-"""What a value that is no text takes at most."""
-_CSV = pa_csv.WriteOptions(include_header=True, quoting_style="all_valid")
+"""Up to so many bytes, a column of a row group may expand any number of times."""
+_READ_ROWS = 1 << 17
+_BATCH_TEXT_BYTES = 32 << 20
+"""Of the rows of a batch, if all of them are rejects."""
+_QUOTES_AND_COMMA = 3
 
 
 def read_parquet(file: BinaryIO, dates: DateRange) -> Iterator[Batch]:
-    """The batches of a Parquet file; a row's line is its number plus 1, as if a header stood before it.
+    """The batches of a Parquet file; the line of a row is its number plus 1, as if there were a header.
 
     Args:
         file: seekable.
         dates: when trips may start.
 
     Raises:
-        UnreadableFile: it is none, lacks a column, or expands beyond all measure.
+        UnreadableFile: the file is not a Parquet file, lacks a column, or expands too far.
         OSError: it cannot be read.
     """
     stored_bytes = file.seek(0, os.SEEK_END)
-    left = max_expanded_bytes(stored_bytes)
+    remaining_bytes = max_expanded_bytes(stored_bytes)
     try:
         metadata = pq.ParquetFile(file).metadata
         schema = metadata.schema.to_arrow_schema()
         kinds = kinds_of([name.strip().lower() for name in schema.names])
-        columns = [name for name, kind in zip(schema.names, kinds, strict=True) if kind != IGNORED]
-        _check_types([schema.field(name) for name in columns])
-        _check_sizes(metadata, set(columns))
-        parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=columns, pre_buffer=False)
-        row = 1
-        for batch in parquet.iter_batches(BATCH_ROWS // 2, columns=columns):
-            for piece in _pieces(batch):
-                text = _as_csv(piece)
-                left -= text.getbuffer().nbytes
-                if left < 0:
-                    raise too_large(stored_bytes)
-                yield from read_csv(text, dates, first_record=row + 1)
-                row += piece.num_rows
+        read = {name: kind for name, kind in zip(schema.names, kinds, strict=True) if kind != IGNORED}
+        fields = [schema.field(name) for name in read]
+        if not all(is_supported(field.type) for field in fields):
+            raise _unsupported(fields)
+        _check_sizes(metadata, set(read))
+        parquet = pq.ParquetFile(file, metadata=metadata, read_dictionary=list(read), pre_buffer=False)
+        builder, line = BatchBuilder(), 2
+        for batch in parquet.iter_batches(_READ_ROWS, columns=list(read)):
+            try:
+                rows = _Rows({read[name]: batch[name] for name in batch.schema.names})
+            except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+                raise _unsupported(fields) from error
+            remaining_bytes -= rows.text_bytes
+            if remaining_bytes < 0:
+                raise too_large(stored_bytes)
+            yield from rows.batches(builder, line, dates)
+            line += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's fault and not the file's
+            raise  # the fault of the disk, not of the file
         raise UnreadableFile(f"this is no sound Parquet file: {str(error).splitlines()[0]}") from error
 
 
-def _check_types(fields: list[pa.Field]) -> None:
-    if not all(_is_text(field.type) or pa.types.is_primitive(field.type) for field in fields):
-        raise _not_text(fields)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
-
-
-def _not_text(fields: list[pa.Field]) -> UnreadableFile:
+def _unsupported(fields: list[pa.Field]) -> UnreadableFile:
     kinds = ", ".join(f"{field.name}: {field.type}" for field in fields)
     return UnreadableFile(f"columns must hold text in UTF-8 and times, these do not: {kinds}")
 
@@ -96,40 +90,51 @@ def _check_sizes(metadata: pq.FileMetaData, columns: set[str]) -> None:
                 )
 
 
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The rows in pieces that are small as text; no value is longer than what is refused as too long."""
-    columns = [_shortened(column) for column in batch.columns]
-    rows = max(1, PIECE_BYTES // sum(map(_longest, columns)))
-    short = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-    for first in range(0, batch.num_rows, rows):
-        piece = short.slice(first, rows)
-        yield pa.RecordBatch.from_arrays(
-            [
-                column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-                for column in piece.columns
-            ],
-            names=piece.schema.names,
-        )
+class _Rows:
+    """Consecutive rows of a file."""
+
+    def __init__(self, columns: dict[int, pa.Array]) -> None:
+        """Takes columns by their kind, in the order of the file."""
+        self._starts = starts_of(columns[DATETIME])
+        self._texts = {
+            kind: TextColumn.from_arrow(column) for kind, column in columns.items() if kind != DATETIME
+        }
+        self._fields = {kind: self._texts.get(kind, self._starts) for kind in columns}
+        self._count = len(columns[DATETIME])
+
+    @property
+    def text_bytes(self) -> int:
+        """What the rows take as CSV text with every field in quotes."""
+        quotes_and_commas = _QUOTES_AND_COMMA * len(self._fields) * self._count
+        return quotes_and_commas + sum(column.text_bytes for column in self._fields.values())
+
+    def batches(self, builder: BatchBuilder, first_line: int, dates: DateRange) -> Iterator[Batch]:
+        """The rows as one batch, or as several if they are long as text."""
+        first = to_micros(datetime.combine(dates.first, time()))
+        end = to_micros(datetime.combine(dates.end, time()))
+        columns = empty_columns(self._count)
+        columns.lines[:] = np.arange(first_line, first_line + self._count)
+        columns.started_at[:], columns.parsed[:] = self._starts.timestamps(first, end)
+        for kind, pair in ((ORIGIN, slice(0, 2)), (DESTINATION, slice(2, 4))):
+            columns.points[:, pair], parsed = self._texts[kind].points()
+            columns.parsed[:] &= parsed
+        columns.regions[:] = self._texts[REGION].intern(builder.regions)
+        columns.sources[:] = self._texts[SOURCE].intern(builder.sources)
+        columns.parsed[:] &= (columns.regions >= 0) & (columns.sources >= 0)
+
+        def parse(row: int) -> ParsedRow:
+            return parse_fields(
+                {kind: column.field(row) or b"" for kind, column in self._fields.items()}, dates
+            )
+
+        longest_row = sum(column.longest + _QUOTES_AND_COMMA for column in self._fields.values())
+        step = max(1, _BATCH_TEXT_BYTES // longest_row)
+        for begin in range(0, self._count, step):
+            yield builder.build(columns, slice(begin, begin + step), parse, self._as_csv)
+
+    def _as_csv(self, row: int) -> bytes:
+        return b",".join(map(_quoted, (column.field(row) for column in self._fields.values())))
 
 
-def _shortened(column: pa.Array) -> pa.Array:
-    if not pa.types.is_dictionary(column.type) or _longest(column) <= MAX_FIELD_BYTES:
-        return column
-    texts = pc.utf8_slice_codeunits(column.dictionary, 0, MAX_FIELD_BYTES + 1)
-    return pa.DictionaryArray.from_arrays(column.indices, texts)
-
-
-def _longest(column: pa.Array) -> int:
-    if not pa.types.is_dictionary(column.type):
-        return _OTHER_VALUE_BYTES
-    return pc.max(pc.binary_length(column.dictionary)).as_py() or 1
-
-
-def _as_csv(piece: pa.RecordBatch) -> io.BytesIO:
-    buffer = io.BytesIO()
-    try:
-        pa_csv.write_csv(piece, buffer, _CSV)
-    except pa.ArrowException as error:
-        raise _not_text(list(piece.schema)) from error
-    buffer.seek(0)
-    return buffer
+def _quoted(field: bytes | None) -> bytes:
+    return b"" if field is None else b'"' + field.replace(b'"', b'""') + b'"'

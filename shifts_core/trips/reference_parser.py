@@ -1,120 +1,41 @@
-"""One record read with care: its values, or the reason a person understands. The measure for the compiled reader."""
-
-import math
-import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+"""Parses one record of a CSV file in plain Python: exact, slow, and the reference for the compiled scanner."""
 
 from shifts_core.calendar import DateRange
-from shifts_core.trips.limits import (
-    COLUMN_NAMES,
-    DATETIME,
-    DESTINATION,
-    MAX_FIELD_BYTES,
-    NOT_CLOSED,
-    ORIGIN,
-    REGION,
-    SOURCE,
-    TEXT_AFTER_QUOTE,
-)
+from shifts_core.trips.columns import IGNORED
+from shifts_core.trips.quotes import NOT_CLOSED, TEXT_AFTER_QUOTE
+from shifts_core.trips.reject_reasons import ParsedRow, RejectedRow, parse_fields
 
-_RAW_BYTES_KEPT = 10_000
-
-_NUMBER = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_POINT = re.compile(rb"[ \t]*point[ \t]*\([ \t]*(%b)[ \t]+(%b)[ \t]*\)[ \t]*" % (_NUMBER, _NUMBER), re.I)
-_NOT_FINITE = re.compile(rb"[ \t]*point[ \t]*\(.*\b(?:nan|inf|infinity)\b.*\)[ \t]*", re.I | re.S)
-_DATETIME = re.compile(rb"[ \t]*(\d{4})-(\d\d)-(\d\d)(?:[Tt]|[ \t]+)(\d\d):(\d\d):(\d\d)(?:\.(\d+))?[ \t]*")
-_EPOCH = datetime(1970, 1, 1)
+_QUOTE_REASONS = {
+    NOT_CLOSED: "a quote is opened and not closed",
+    TEXT_AFTER_QUOTE: "text follows a closing quote",
+}
 
 
-@dataclass(frozen=True)
-class Row:
-    """A trip as its record tells it."""
-
-    points: tuple[float, float, float, float]
-    """Origin lon, lat, destination lon, lat; degrees."""
-    started_at: int
-    """Microseconds since 1970-01-01, local wall clock."""
-    region: bytes
-    source: bytes
-
-
-class _RejectedError(Exception):
-    """The message is the reason."""
-
-
-def micros_of(moment: datetime) -> int:
-    """Microseconds since 1970-01-01."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def read_record(raw: bytes, flaw: int, kinds: tuple[int, ...], dates: DateRange) -> Row | str:
-    """The trip that a record tells, or why it tells none.
+def parse_record(raw: bytes, quote_error: int, kinds: tuple[int, ...], dates: DateRange) -> ParsedRow:
+    """The trip that a record describes.
 
     Args:
         raw: the record without its line end.
-        flaw: how its quotes are broken, see limits.py.
-        kinds: what each column is, see limits.py.
+        quote_error: the state of its quotes, see quotes.py.
+        kinds: the kind of each column, see columns.py.
         dates: when trips may start.
-    """
-    try:
-        return _read(raw, flaw, kinds, dates)
-    except _RejectedError as rejected:
-        return str(rejected)
-
-
-def visible(raw: bytes) -> str:
-    """Text of any bytes that PostgreSQL can store: what is not UTF-8, and NUL, is written as an escape."""
-    text = raw[:_RAW_BYTES_KEPT].decode(errors="backslashreplace").replace("\0", "\\x00")
-    return text if len(raw) <= _RAW_BYTES_KEPT else f"{text}… ({len(raw)} bytes)"
-
-
-def name_in(text: bytes, column: int) -> str:
-    """A region's or source's name as it is stored: blanks around it do not count.
 
     Raises:
-        ValueError: it cannot be one; the message is the reason.
+        RejectedRow: the record is not a trip.
     """
-    try:
-        name = text.decode().strip()
-    except UnicodeDecodeError:
-        raise ValueError(_not_utf8(column)) from None
-    if "\0" in name:
-        raise ValueError(f"{COLUMN_NAMES[column]} holds a NUL character")
-    if not name and column == REGION:
-        raise ValueError("region is empty")
-    return name
-
-
-def _read(raw: bytes, flaw: int, kinds: tuple[int, ...], dates: DateRange) -> Row:
-    if flaw == NOT_CLOSED:
-        raise _RejectedError("a quote is opened and not closed")
-    if flaw == TEXT_AFTER_QUOTE:
-        raise _RejectedError("text follows a closing quote")
+    if quote_error in _QUOTE_REASONS:
+        raise RejectedRow(_QUOTE_REASONS[quote_error])
     if not raw.strip():
-        raise _RejectedError("the line is empty")
-    fields = split(raw)
+        raise RejectedRow("the line is empty")
+    fields = split_record(raw)
     if len(fields) != len(kinds):
-        raise _RejectedError(f"wrong number of fields: {len(fields)} instead of {len(kinds)}")
-    texts = {kind: field for kind, field in zip(kinds, fields, strict=True) if kind < len(COLUMN_NAMES)}
-    for kind in (REGION, ORIGIN, DESTINATION, DATETIME, SOURCE):
-        if len(texts[kind]) > MAX_FIELD_BYTES:
-            raise _RejectedError(f"{COLUMN_NAMES[kind]} is longer than {MAX_FIELD_BYTES} bytes")
-    for kind in (REGION, SOURCE):
-        try:
-            name_in(texts[kind], kind)
-        except ValueError as error:
-            raise _RejectedError(str(error)) from None
-    return Row(
-        _point(texts[ORIGIN], ORIGIN) + _point(texts[DESTINATION], DESTINATION),
-        _started_at(texts[DATETIME], dates),
-        texts[REGION],
-        texts[SOURCE],
-    )
+        raise RejectedRow(f"wrong number of fields: {len(fields)} instead of {len(kinds)}")
+    by_kind = {kind: field for kind, field in zip(kinds, fields, strict=True) if kind != IGNORED}
+    return parse_fields(by_kind, dates)
 
 
-def split(raw: bytes) -> list[bytes]:
-    """The fields of a record whose quotes are sound; a quote counts only where a field begins."""
+def split_record(raw: bytes) -> list[bytes]:
+    """The fields of a record whose quotes are sound; a quote counts only at the start of a field."""
     fields = []
     pos = 0
     while True:
@@ -131,51 +52,3 @@ def split(raw: bytes) -> list[bytes]:
         if end >= len(raw):
             return fields
         pos = end + 1
-
-
-def _point(text: bytes, column: int) -> tuple[float, float]:
-    name = COLUMN_NAMES[column]
-    match = _POINT.fullmatch(text)
-    if match is None:
-        if _NOT_FINITE.fullmatch(text):
-            raise _RejectedError(f"{name} is not finite")
-        _raise_unless_utf8(text, column)
-        raise _RejectedError(f"{name} is not a WKT point such as POINT (13.4 52.5)")
-    lon, lat = float(match[1]), float(match[2])
-    if not (math.isfinite(lon) and math.isfinite(lat)):
-        raise _RejectedError(f"{name} is not finite")
-    if abs(lat) > 90:
-        swapped = abs(lat) <= 180 and abs(lon) <= 90
-        hint = "; longitude and latitude are probably swapped" if swapped else ""
-        raise _RejectedError(f"{name} is out of range: latitude beyond ±90{hint}")
-    if abs(lon) > 180:
-        raise _RejectedError(f"{name} is out of range: longitude beyond ±180")
-    return lon, lat
-
-
-def _started_at(text: bytes, dates: DateRange) -> int:
-    match = _DATETIME.fullmatch(text)
-    if match is None:
-        _raise_unless_utf8(text, DATETIME)
-        raise _RejectedError("datetime is unreadable: YYYY-MM-DD HH:MM:SS is expected")
-    # Digits beyond the microsecond are cut off: rounding could push a trip into the next week.
-    micros = int((match[7] or b"").ljust(6, b"0")[:6])
-    try:
-        year, month, day, hour, minute, second = (int(match[part]) for part in range(1, 7))
-        moment = datetime(year, month, day, hour, minute, second, micros)
-    except ValueError:
-        raise _RejectedError("datetime is impossible: there is no such day or time") from None
-    if moment.date() not in dates:
-        raise _RejectedError(f"datetime is outside the calendar, {dates.first} to before {dates.end}")
-    return micros_of(moment)
-
-
-def _raise_unless_utf8(text: bytes, column: int) -> None:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        raise _RejectedError(_not_utf8(column)) from None
-
-
-def _not_utf8(column: int) -> str:
-    return f"{COLUMN_NAMES[column]} holds bytes that are not UTF-8"

@@ -14,8 +14,8 @@ import psycopg
 from shifts_core.calendar import DateRange
 from shifts_core.trips.batch import Batch
 from shifts_core.trips.expansion import LimitedExpansion, max_text_bytes
-from shifts_core.trips.hashing_reader import MeteredStream
-from shifts_core.trips.prefetch import ahead
+from shifts_core.trips.hashing_reader import HashingReader
+from shifts_core.trips.prefetch import prefetch
 from shifts_core.trips.read_csv import read_csv
 from shifts_core.trips.report import LoadReport, Progress, UnreadableFile
 from shifts_pipeline.storage import database
@@ -60,18 +60,18 @@ def load_file(
         psycopg.Error: the database failed; the transaction is lost.
     """
     begun = time.perf_counter()
-    metered = MeteredStream(stream)
+    hashing = HashingReader(stream)
     writer = TripWriter(connection, file_id)
     with database.connect(database_url, autocommit=True) as side:
         encoder = TripEncoder(side, file_id)
         with (
-            _batches(metered, name, size, dates) as batches,
+            _batches(hashing, name, size, dates) as batches,
             # The database takes about as long as reading and encoding: they go on beside it.
-            ahead(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
+            prefetch(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
         ):
             for batch in ready:
                 writer.write(batch)
-                rows, read = writer.rows_loaded + writer.rows_rejected, metered.bytes_read
+                rows, read = writer.rows_loaded + writer.rows_rejected, hashing.bytes_read
                 _raise_if_hopeless(writer, max_text_bytes(name, size), max_rejected_share)
                 on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
     rows = writer.rows_loaded + writer.rows_rejected
@@ -83,7 +83,7 @@ def load_file(
     return LoadReport(
         rows_loaded=writer.rows_loaded,
         rows_rejected=writer.rows_rejected,
-        content_hash=metered.content_hash,
+        content_hash=hashing.content_hash,
         weeks=tuple(encoder.week_counts()),
         rejects_by_reason=reasons,
         reject_examples=tuple((reject.line, reject.reason, reject.raw) for reject in writer.reject_examples),
@@ -111,7 +111,7 @@ def _too_many_rejects(writer: TripWriter, rows: int, max_rejected_share: float) 
 
 
 @contextmanager
-def _batches(stream: MeteredStream, name: str, size: int, dates: DateRange) -> Iterator[Iterator[Batch]]:
+def _batches(stream: HashingReader, name: str, size: int, dates: DateRange) -> Iterator[Iterator[Batch]]:
     """The file's batches by its kind; when they are used up the whole stream was read."""
     lowered = name.lower()
     if lowered.endswith(".csv"):

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shifts_core.trips import read_csv as reading_module
+from shifts_core.trips.columns import REGION, SOURCE
 from shifts_core.trips.header import column_kinds
-from shifts_core.trips.limits import NOT_CLOSED
-from shifts_core.trips.reference_parser import Row, name_in, read_record, visible
+from shifts_core.trips.quotes import NOT_CLOSED, SOUND
+from shifts_core.trips.reference_parser import parse_record
+from shifts_core.trips.reject_reasons import RejectedRow, parse_name, printable_row
 from tests.unit.core.trips.malicious import damaged_lines, files
 from tests.unit.core.trips.oracle import NAMES, Record, Trip, records, trip_of
 from tests.unit.core.trips.reading import DATES, HEADER, Read, read
@@ -34,7 +36,7 @@ def expected_of(data: bytes, found: Iterable[Record]) -> tuple[list[Trip], list[
     for record in found:
         trip = trip_of(record, names)
         if trip is None:
-            rejects.append((record.line, visible(record.raw)))
+            rejects.append((record.line, printable_row(record.raw)))
         else:
             trips.append(trip)
     return trips, rejects
@@ -74,14 +76,15 @@ def test_the_compiled_reader_says_what_the_careful_one_says(data: bytes) -> None
     result = read(data)
     trips, reasons = [], []
     for record in records(data):
-        # Which of the two flaws it is the splitter of the test does not tell.
-        flaw = 0 if record.fields is not None else NOT_CLOSED
-        row = read_record(record.raw, flaw, kinds, DATES)
-        if isinstance(row, Row):
-            names = (name_in(text, kind) for text, kind in ((row.region, 3), (row.source, 4)))
-            trips.append(key(Trip(row.points, row.started_at, *names)))
-        else:
-            reasons.append((record.line, row if flaw == 0 else "quote"))
+        # The splitter of the test does not distinguish the two errors of quotes.
+        quote_error = SOUND if record.fields is not None else NOT_CLOSED
+        try:
+            row = parse_record(record.raw, quote_error, kinds, DATES)
+        except RejectedRow as rejected:
+            reasons.append((record.line, str(rejected) if quote_error == SOUND else "quote"))
+            continue
+        names = (parse_name(text, kind) for text, kind in ((row.region, REGION), (row.source, SOURCE)))
+        trips.append(key(Trip(row.points, row.started_at, *names)))
     assert list(map(key, result.trips)) == trips
     said = [(r.line, "quote" if "quote" in r.reason else r.reason) for r in result.rejects]
     assert said == reasons

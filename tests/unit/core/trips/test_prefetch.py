@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shifts_core.trips.prefetch import ahead
+from shifts_core.trips.prefetch import prefetch
 
 
 def readers() -> list[threading.Thread]:
@@ -13,7 +13,7 @@ def readers() -> list[threading.Thread]:
 
 
 def test_the_items_are_the_same_in_the_same_order() -> None:
-    with ahead(iter(range(1000)), 2) as items:
+    with prefetch(iter(range(1000)), 2) as items:
         assert list(items) == list(range(1000))
     assert readers() == []
 
@@ -29,7 +29,7 @@ def test_items_are_made_before_they_are_asked_for_and_no_more_than_allowed() -> 
             made.release()
             yield number
 
-    with ahead(numbers(), 2) as items:
+    with prefetch(numbers(), 2) as items:
         # Two that wait, and one in the maker's hands.
         for _ in range(3):
             assert made.acquire(timeout=20)
@@ -43,7 +43,7 @@ def test_what_the_iterator_raises_comes_up_in_its_place(error: BaseException) ->
         yield 1
         raise error
 
-    with ahead(numbers(), 2) as items:
+    with prefetch(numbers(), 2) as items:
         assert next(items) == 1
         with pytest.raises(type(error)) as raised:
             next(items)
@@ -60,7 +60,7 @@ def test_its_thread_ends_when_it_is_abandoned(taken: int) -> None:
             number += 1
 
     def abandon() -> None:
-        with ahead(numbers(), 2) as items:
+        with prefetch(numbers(), 2) as items:
             assert [next(items) for _ in range(taken)] == list(range(taken))
             raise LookupError
 
