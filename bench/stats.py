@@ -1,4 +1,4 @@
-"""Trips a week in any box: through HTTP, against the original's SQL, plain PostGIS and DuckDB."""
+"""Compares `GET /trips/weekly` with the original's SQL, plain PostGIS and DuckDB, on random boxes."""
 
 import argparse
 import sys
@@ -12,12 +12,12 @@ import numpy as np
 import psycopg
 
 from bench.server import machine, measured_server
-from bench.stats_boxes import Question, questions
+from bench.stats_boxes import BoxQuery, random_boxes
 from bench.stats_data import copy_for_others, load, refresh, sizes
 from bench.stats_ways import (
     Client,
     Counts,
-    Way,
+    Method,
     duckdb_scan,
     original_sql,
     plain_postgis,
@@ -26,81 +26,80 @@ from bench.stats_ways import (
 )
 
 _CHECKED = 5
-"""Answers held against plain SQL when the other ways are left out."""
+"""Answers that are compared with plain SQL when the other methods are left out."""
 _CLIENTS = 16
 _SMALL = 0.01
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Size and patience."""
+    """Adds the options."""
     parser.add_argument("--rows", type=int, default=2_000_000, help="trips (default: %(default)s)")
-    parser.add_argument("--boxes", type=int, default=200, help="random ones (default: %(default)s)")
+    parser.add_argument("--boxes", type=int, default=200, help="random boxes (default: %(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=10, help="of 16 clients at one time (default: %(default)s)"
+        "--seconds", type=float, default=10, help="duration of the load by 16 clients (default: %(default)s)"
     )
     parser.add_argument(
-        "--only-ours", action="store_true", help="for sizes at which the others take too long"
+        "--only-ours", action="store_true", help="leave out the other methods, which are slow on large data"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints the tables."""
+    """Measures and prints the table."""
     with measured_server() as (environment, folder), ExitStack() as stack:
         url = environment["SHIFTS_DATABASE_URL"]
         load(url, folder, arguments.rows, _say)
         refresh(url, _say)
-        asked = questions(url, arguments.boxes, seed=1)
+        queries = random_boxes(url, arguments.boxes, seed=1)
         port = stack.enter_context(service(environment, folder / "api.log"))
-        _say("the service reads ahead")
+        _say("waiting until the service has read all tiles")
         ahead = read_ahead(port)
         connection = stack.enter_context(psycopg.connect(url, autocommit=True))
         client = Client(port)
-        ways: dict[str, Way] = {"ours, `GET /trips/weekly`": client.ask}
+        methods: dict[str, Method] = {"Shifts, `GET /trips/weekly`": client.ask}
         if not arguments.only_ours:
             duck = stack.enter_context(
                 duckdb.connect(str(copy_for_others(url, folder, _say)), read_only=True)
             )
-            ways["DuckDB, its own table"] = duckdb_scan(duck)
-            ways["plain PostGIS, GiST on both ends"] = plain_postgis(connection)
-            ways["the original's SQL and table"] = original_sql(connection)
-        times, wrong = _measure(ways, asked)
+            methods["DuckDB, its own table"] = duckdb_scan(duck)
+            methods["plain PostGIS, GiST on both ends"] = plain_postgis(connection)
+            methods["the original's SQL and table"] = original_sql(connection)
+        times, wrong = _measure(methods, queries)
         if arguments.only_ours:
-            wrong = _check(client.ask, asked[:_CHECKED], url)
-        rate, slowest = _many_clients(port, questions(url, 500, seed=2, largest=_SMALL), arguments.seconds)
+            wrong = _check(client.ask, queries[:_CHECKED], url)
+        rate, slowest = _many_clients(port, random_boxes(url, 500, seed=2, largest=_SMALL), arguments.seconds)
         _say("")
         trips_bytes, tiles_bytes = sizes(url)
         print(f"\n### {arguments.boxes} random boxes of {arguments.rows:,} trips\n\n{machine(url)}.\n")
         print(_table(times, wrong, arguments.only_ours))
         print(
             f"\nTiles take {tiles_bytes / 2**20:,.0f} MiB, {tiles_bytes / trips_bytes:.1%} of the trips' table."
-            f" {_CLIENTS} clients at one time, boxes of up to {_SMALL:.0%} of a region's trips,"
-            f" {arguments.seconds:.0f} s: {rate:,.0f} requests/s, no error, slowest {1000 * slowest:,.0f} ms."
-            f" Tiles were in the service's memory {ahead:.1f} s after its start; everything was asked after that."
+            f" {_CLIENTS} concurrent clients with boxes of up to {_SMALL:.0%} of a region's trips,"
+            f" {arguments.seconds:.0f} s: {rate:,.0f} answers/s, no error, slowest {1000 * slowest:,.0f} ms."
+            f" All tiles were in memory {ahead:.1f} s after the start of the service, before the first query."
         )
     if wrong:
         sys.exit(f"{wrong} answers differ")
 
 
-def _measure(ways: dict[str, Way], asked: Sequence[Question]) -> tuple[dict[str, list[float]], int]:
-    """Seconds of every answer, and how many differed from ours. In turns, so that a slow minute falls to all."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
+def _measure(methods: dict[str, Method], queries: Sequence[BoxQuery]) -> tuple[dict[str, list[float]], int]:
+    """Seconds of every answer, and the number of answers that differ; the methods take turns on each box."""
+    times: dict[str, list[float]] = {name: [] for name in methods}
     wrong = 0
-    for way in ways.values():
-        # What is cached at all is so for everyone.
-        way(asked[0])
-    for number, question in enumerate(asked, start=1):
-        _say(f"box {number} of {len(asked)}")
+    for method in methods.values():
+        method(queries[0])
+    for number, query in enumerate(queries, start=1):
+        _say(f"box {number} of {len(queries)}")
         answers: list[Counts] = []
-        for name, way in ways.items():
+        for name, method in methods.items():
             begun = time.perf_counter()
-            answers.append(way(question))
+            answers.append(method(query))
             times[name].append(time.perf_counter() - begun)
         wrong += sum(answer != answers[0] for answer in answers)
     return times, wrong
 
 
-def _check(ours: Way, asked: Sequence[Question], url: str) -> int:
-    """How many answers differ from counting every trip."""
+def _check(ours: Method, queries: Sequence[BoxQuery], url: str) -> int:
+    """The number of answers that differ from a count of all trips."""
     statement = """
         SELECT date_trunc('week', started_at)::date::text, count(*) FROM shifts_store.trips
         WHERE region_id = %(region_id)s
@@ -110,14 +109,13 @@ def _check(ours: Way, asked: Sequence[Question], url: str) -> int:
     """
     with psycopg.connect(url) as connection:
         return sum(
-            dict(connection.execute(statement, vars(question)).fetchall()) != ours(question)
-            for question in asked
+            dict(connection.execute(statement, vars(query)).fetchall()) != ours(query) for query in queries
         )
 
 
-def _many_clients(port: int, asked: Sequence[Question], seconds: float) -> tuple[float, float]:
-    """Requests a second of all clients together, and the slowest of them."""
-    _say(f"{_CLIENTS} clients at one time")
+def _many_clients(port: int, queries: Sequence[BoxQuery], seconds: float) -> tuple[float, float]:
+    """Requests per second of all clients together, and seconds of the slowest answer."""
+    _say(f"{_CLIENTS} concurrent clients")
     times: list[float] = []
     failed: list[Exception] = []
     end = time.perf_counter() + seconds
@@ -127,7 +125,7 @@ def _many_clients(port: int, asked: Sequence[Question], seconds: float) -> tuple
         number = first
         try:
             while (begun := time.perf_counter()) < end:
-                client.ask(asked[number % len(asked)])
+                client.ask(queries[number % len(queries)])
                 times.append(time.perf_counter() - begun)
                 number += _CLIENTS
         except Exception as error:  # any: it is raised again in the main thread
@@ -146,7 +144,7 @@ def _many_clients(port: int, asked: Sequence[Question], seconds: float) -> tuple
 def _table(times: dict[str, list[float]], wrong: int, only_ours: bool) -> str:
     ours = np.quantile(next(iter(times.values())), [0.5, 0.95])
     lines = [
-        "| way | p50 | p95 | worst | ours is, p50 | ours is, p95 | answers |",
+        "| method | p50 | p95 | worst | Shifts is, p50 | Shifts is, p95 | answers |",
         "|---|--:|--:|--:|--:|--:|---|",
     ]
     compared = f"{_CHECKED} checked by plain SQL" if only_ours else "compared, all equal"
@@ -160,5 +158,5 @@ def _table(times: dict[str, list[float]], wrong: int, only_ours: bool) -> str:
 
 
 def _say(what: str) -> None:
-    """Where the run is, on a line that is written over."""
+    """Shows progress on one line of the terminal."""
     print(f"\r\x1b[K{what}", end="", file=sys.stderr, flush=True)

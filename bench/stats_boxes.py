@@ -1,4 +1,4 @@
-"""Random boxes of all sizes where trips are: by the share of a region's trips that they hold."""
+"""Random boxes where trips are, by the share of a region's trips that they contain."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ _SAMPLE = 100_000
 
 
 @dataclass(frozen=True)
-class Question:
+class BoxQuery:
     """A box of a region."""
 
     region: str
@@ -20,16 +20,16 @@ class Question:
     east: float
     north: float
     share: float
-    """Of the region's trips, both ends in it, in a sample."""
+    """Share of the region's trips with both ends in the box, estimated from a sample."""
 
     @property
     def bbox(self) -> str:
-        """As the API takes it."""
+        """The API's parameter `bbox`."""
         return f"{self.west!r},{self.south!r},{self.east!r},{self.north!r}"
 
 
-def questions(url: str, count: int, seed: int, largest: float = 1.0) -> list[Question]:
-    """Boxes whose shares are spread evenly over the orders of magnitude from 0.01 % to `largest`."""
+def random_boxes(url: str, count: int, seed: int, largest: float = 1.0) -> list[BoxQuery]:
+    """Boxes whose shares are distributed evenly over the orders of magnitude from 0.01 % to `largest`."""
     rng = np.random.default_rng(seed)
     with psycopg.connect(url) as connection:
         regions = connection.execute("SELECT region_id, name FROM shifts_store.regions ORDER BY 1").fetchall()
@@ -43,7 +43,7 @@ def questions(url: str, count: int, seed: int, largest: float = 1.0) -> list[Que
 
 
 def _sample(connection: psycopg.Connection, region_id: int) -> NDArray[np.float64]:
-    """Some of a region's trips; shape (n, 4), degrees."""
+    """A sample of a region's trips; shape (n, 4), degrees."""
     rows = connection.execute(
         "SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)"
         " FROM shifts_store.trips TABLESAMPLE SYSTEM (least(100, 100.0 * %s / (SELECT sum(trips)"
@@ -55,13 +55,13 @@ def _sample(connection: psycopg.Connection, region_id: int) -> NDArray[np.float6
 
 def _box(
     region: str, region_id: int, ends: NDArray[np.float64], share: float, rng: np.random.Generator
-) -> Question:
-    """A box around a place that trips begin at, as much longer than wide as chance will have it."""
+) -> BoxQuery:
+    """A box with a random aspect ratio around the origin of a random trip."""
     centre = ends[rng.integers(0, len(ends)), :2]
     stretch = np.exp(rng.normal(0, 0.4)) * np.array([1.5, 1.0])
-    # Half the width at which each trip comes in.
+    # The size, as a multiple of `stretch`, from which on the box contains each trip.
     reach = (np.abs(ends - np.tile(centre, 2)) / np.tile(stretch, 2)).max(axis=1)
     half = float(np.quantile(reach, share)) * stretch
     west, south = (centre - half).tolist()
     east, north = (centre + half).tolist()
-    return Question(region, region_id, west, max(south, -90.0), east, min(north, 90.0), share)
+    return BoxQuery(region, region_id, west, max(south, -90.0), east, min(north, 90.0), share)

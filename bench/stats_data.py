@@ -1,4 +1,4 @@
-"""Generated trips loaded and refreshed as the platform does it, and the same trips in the other ways' tables."""
+"""Generated trips, loaded and refreshed as the platform does it and copied to the tables of the other methods."""
 
 from collections.abc import Callable
 from datetime import date
@@ -22,7 +22,7 @@ _ROW = row_dtype(region_id=">i4", day=">i4", x0=">f8", y0=">f8", x1=">f8", y1=">
 
 
 def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
-    """Generated trips in files of at most 5 million, into the trips table."""
+    """Loads generated trips into the trips table, in files of at most 5 million."""
     for number, first in enumerate(range(0, rows, _FILE_ROWS)):
         size = min(_FILE_ROWS, rows - first)
         say(f"loading {first + size:,} of {rows:,} trips")
@@ -53,7 +53,7 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
 
 
 def refresh(url: str, say: Callable[[str], None]) -> None:
-    """Tiles for every pair, and what a server does in quiet hours."""
+    """Builds the tiles of every pair, then analyzes and checkpoints the database."""
     with psycopg.connect(url) as connection:
         pairs = connection.execute(
             "SELECT region, week FROM shifts_store.stale_weeks ORDER BY 1, 2"
@@ -72,7 +72,7 @@ def refresh(url: str, say: Callable[[str], None]) -> None:
 
 
 def sizes(url: str) -> tuple[int, int]:
-    """Bytes of the trips with their indexes, and of the tiles with theirs."""
+    """Bytes of the trips and of the tiles, each with their indexes."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "SELECT (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('shifts_store.trips'))::bigint,"
@@ -83,7 +83,7 @@ def sizes(url: str) -> tuple[int, int]:
 
 
 def copy_for_others(url: str, folder: Path, say: Callable[[str], None]) -> Path:
-    """The original's table, the same with GiST indexes, and a DuckDB file; returns its path."""
+    """Fills the original's table, a plain table with GiST indexes and a DuckDB file; returns the file's path."""
     with psycopg.connect(url, autocommit=True) as connection:
         say("the original's table")
         connection.execute(
@@ -110,7 +110,7 @@ def copy_for_others(url: str, folder: Path, say: Callable[[str], None]) -> Path:
             " FROM shifts_store.trips) TO STDOUT (FORMAT binary)"
         )
         for rows in copied_rows(connection, statement, _ROW):
-            columns = {  # noqa: F841  DuckDB finds it by its name
+            columns = {  # noqa: F841  DuckDB reads the variable by its name
                 name: rows[name].astype(rows[name].dtype.newbyteorder("="))
                 for name in ("region_id", "day", "x0", "y0", "x1", "y1")
             }

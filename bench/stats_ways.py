@@ -1,4 +1,4 @@
-"""Ways of counting trips a week in a box: ours through HTTP, and others on tables of their own."""
+"""Methods of counting trips per week in a box: Shifts over HTTP, the others on tables of their own."""
 
 import http.client
 import json
@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 import duckdb
 import psycopg
 
-from bench.stats_boxes import Question
+from bench.stats_boxes import BoxQuery
 
 Counts = dict[str, int]
-"""Trips by Monday (ISO date), weeks without any left out."""
-Way = Callable[[Question], Counts]
+"""Trips by Monday (ISO date), without weeks that have none."""
+Method = Callable[[BoxQuery], Counts]
 
 _ORIGINAL = """
     SELECT date_trunc('week', datetime)::date::text, count(*) FROM original_trips
@@ -28,7 +28,7 @@ _ORIGINAL = """
       AND ST_Intersects(destination_coord, ST_MakeEnvelope(%(west)s, %(south)s, %(east)s, %(north)s, 4326))
     GROUP BY 1
 """
-# The operator && finds by the index, in single precision; the coordinates decide.
+# The operator && uses the index, in single precision; then the coordinates are compared.
 _PLAIN = """
     SELECT date_trunc('week', started_at)::date::text, count(*) FROM plain_trips
     WHERE region_id = %(region_id)s
@@ -48,14 +48,14 @@ _DUCKDB = """
 
 @contextmanager
 def service(environment: dict[str, str], log: Path) -> Iterator[int]:
-    """The web service on a free port, as a process of its own."""
+    """Starts the API as a process on a free port."""
     with service_process(environment, log) as (_, port):
         yield port
 
 
 @contextmanager
 def service_process(environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The same, with the process."""
+    """Starts the API and returns its process and port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -85,7 +85,7 @@ def _is_ready(port: int) -> bool:
 
 
 def read_ahead(port: int) -> float:
-    """Seconds until the service has read all it will read ahead: nothing new came in a second."""
+    """Waits until the API's memory has not grown for a second; returns the seconds until then."""
     begun, held, since = time.perf_counter(), -1.0, time.perf_counter()
     while time.perf_counter() - since < 1:
         now = _metric(port, "shifts_tiles_held_bytes")
@@ -104,23 +104,22 @@ def _metric(port: int, name: str) -> float:
 
 
 class Client:
-    """One connection to the service that is kept."""
+    """A persistent connection to the API."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def ask(self, question: Question) -> Counts:
-        """The answer's series.
+    def ask(self, query: BoxQuery) -> Counts:
+        """Requests a box and returns the series of the answer.
 
         Raises:
-            RuntimeError: it is no success.
+            RuntimeError: the status is not 200.
         """
-        query = urlencode({"region": question.region, "bbox": question.bbox})
-        path = f"/api/v1/trips/weekly?{query}"
+        path = f"/api/v1/trips/weekly?{urlencode({'region': query.region, 'bbox': query.bbox})}"
         try:
             response = self._get(path)
         except (http.client.RemoteDisconnected, ConnectionError):
-            # While slower ways were asked, the service closed what was idle.
+            # The API closes idle connections while slower methods run.
             self._connection.close()
             response = self._get(path)
         body = response.read()
@@ -133,25 +132,25 @@ class Client:
         return self._connection.getresponse()
 
 
-def original_sql(connection: psycopg.Connection) -> Way:
-    """The original service's statement: every row of the table is looked at."""
-    return lambda question: _by_sql(connection, _ORIGINAL, question)
+def original_sql(connection: psycopg.Connection) -> Method:
+    """The original service's statement, which scans the table."""
+    return lambda query: _by_sql(connection, _ORIGINAL, query)
 
 
-def plain_postgis(connection: psycopg.Connection) -> Way:
-    """GiST indexes on both ends, parallel query."""
-    return lambda question: _by_sql(connection, _PLAIN, question)
+def plain_postgis(connection: psycopg.Connection) -> Method:
+    """A plain PostGIS table with GiST indexes on both ends, and parallel query."""
+    return lambda query: _by_sql(connection, _PLAIN, query)
 
 
-def duckdb_scan(connection: duckdb.DuckDBPyConnection) -> Way:
-    """DuckDB on its own columns, all cores."""
+def duckdb_scan(connection: duckdb.DuckDBPyConnection) -> Method:
+    """A DuckDB table, on all cores."""
 
-    def ask(question: Question) -> Counts:
-        sides = {name: getattr(question, name) for name in ("region_id", "west", "south", "east", "north")}
+    def ask(query: BoxQuery) -> Counts:
+        sides = {name: getattr(query, name) for name in ("region_id", "west", "south", "east", "north")}
         return dict(connection.execute(_DUCKDB, sides).fetchall())
 
     return ask
 
 
-def _by_sql(connection: psycopg.Connection, statement: str, question: Question) -> Counts:
-    return dict(connection.execute(statement, vars(question)).fetchall())
+def _by_sql(connection: psycopg.Connection, statement: str, query: BoxQuery) -> Counts:
+    return dict(connection.execute(statement, vars(query)).fetchall())

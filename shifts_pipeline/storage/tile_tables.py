@@ -1,4 +1,4 @@
-"""A pair's tiles in their table: written in the layer's transaction, and held against the trips."""
+"""Writes the tiles of a (region, week) pair to `weekly_trip_tiles` and totals them for the asset check."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _COLUMNS = "region_id, week, tile, trips, leaves, high_bits, low_bits"
 
 
 def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
-    """Replaces the pair's tiles in the open transaction, and notes which files' trips are in them."""
+    """Replaces the pair's tiles in the open transaction, and records which files' trips they contain."""
     where = [pair.region_id, pair.week]
     connection.execute("DELETE FROM shifts_store.weekly_trip_tiles WHERE region_id = %s AND week = %s", where)
     statement = f"COPY shifts_store.weekly_trip_tiles ({_COLUMNS}) FROM STDIN (FORMAT binary)"
@@ -35,7 +35,7 @@ def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Conn
 
 
 def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:
-    """Trips in the pair's tiles, and trips booked for the files that are in them; in the open transaction."""
+    """Trips in the pair's tiles, and trips that the loads of the same files recorded; in the open transaction."""
     row = connection.execute(
         """
         SELECT coalesce((SELECT sum(trips) FROM shifts_store.weekly_trip_tiles
