@@ -1,4 +1,4 @@
-"""Any box of any trips is answered as plain SQL counts it, whatever becomes of the data."""
+"""Answers for random boxes equal plain SQL while data is loaded, refreshed and replaced."""
 
 import threading
 from collections.abc import Callable
@@ -21,7 +21,7 @@ MATCHES = ("both", "origin", "destination", "any")
 WEEKS: tuple[Weeks, ...] = ("active", "span", "full")
 _ONE_WEEK = timedelta(weeks=1)
 
-# Written apart from the service's own SQL on purpose.
+# Independent of the SQL of the API.
 _COUNT = """
     SELECT date_trunc('week', started_at)::date, count(*)
     FROM (SELECT started_at,
@@ -34,14 +34,14 @@ _MATCH = {"both": "o AND d", "origin": "o", "destination": "d", "any": "o OR d"}
 
 
 class Trips:
-    """Random trips as files: stacked places, short decimals, whole doubles, and some beside the antimeridian."""
+    """Random trips as files: repeated places, short decimals, float64 values, many near the antimeridian."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.places = np.round(self.rng.normal([179.98, -17.0], 0.05, (40, 2)), 2)
 
     def csv(self, rows: int) -> str:
-        """A file's text."""
+        """The text of a file."""
         return HEADER + "".join(self._row() for _ in range(rows))
 
     def _row(self) -> str:
@@ -61,7 +61,7 @@ class Trips:
         return (lon + 180) % 360 - 180 if abs(lon) > 180 else lon, lat
 
     def box(self) -> tuple[float, float, float, float]:
-        """West, south, east, north: often through places, often across the antimeridian."""
+        """West, south, east, north; sides often run through places, boxes often cross the antimeridian."""
         (a, b), (c, d) = (self._place(), self._place())
         if self.rng.random() < 0.5:
             a, c = min(a, c), max(a, c)
@@ -81,7 +81,7 @@ def counted(database: psycopg.Connection, box: tuple[float, ...], match: str) ->
 
 
 def divisor(database: psycopg.Connection, weeks: str, trips: dict[date, int]) -> int:
-    """Weeks that count, by the calendar."""
+    """The number of weeks that the mean divides by, counted on the calendar."""
     if weeks == "active":
         return len(trips)
     row = database.execute(
@@ -96,7 +96,7 @@ def divisor(database: psycopg.Connection, weeks: str, trips: dict[date, int]) ->
 
 
 def agrees(client: httpx.Client, database: psycopg.Connection, trips: Trips, boxes: int) -> None:
-    """Asks about boxes and holds every answer against plain SQL."""
+    """Requests random boxes and compares every answer with plain SQL."""
     for number in range(boxes):
         box = trips.box()
         for match in MATCHES:
@@ -127,24 +127,26 @@ def _is_full(database: psycopg.Connection, monday: date) -> bool:
     return row == (True,)
 
 
-def test_every_answer_is_that_of_plain_sql_through_the_life_of_the_data(
+def test_answers_equal_plain_sql_while_data_changes(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
-    _live(service, client, trips_db, Trips(1))
+    _compare_while_data_changes(service, client, trips_db, Trips(1))
 
 
-def test_a_service_that_may_keep_nothing_in_memory_answers_the_same(
+def test_answers_equal_plain_sql_without_memory_for_tiles(
     service: Service, trips_db: psycopg.Connection, tmp_path: Path
 ) -> None:
-    forgetful = replace(
+    without_memory = replace(
         service, port=0, process=None, log=tmp_path / "api.log", more={"SHIFTS_API_TILES_BYTES": "0"}
     )
-    with running(forgetful), httpx.Client(base_url=forgetful.api, timeout=20) as client:
-        _live(service, client, trips_db, Trips(2))
+    with running(without_memory), httpx.Client(base_url=without_memory.api, timeout=20) as client:
+        _compare_while_data_changes(service, client, trips_db, Trips(2))
 
 
-def _live(service: Service, client: httpx.Client, trips_db: psycopg.Connection, trips: Trips) -> None:
-    """Loads, refreshes, posts and replaces, and asks all the time."""
+def _compare_while_data_changes(
+    service: Service, client: httpx.Client, trips_db: psycopg.Connection, trips: Trips
+) -> None:
+    """Loads, refreshes, posts and replaces trips, and compares answers after each step."""
     with pipeline_of(service) as pipeline:
         pipeline.put("a.csv", trips.csv(5000))
         pipeline.put("b.csv", trips.csv(3000))
@@ -152,7 +154,7 @@ def _live(service: Service, client: httpx.Client, trips_db: psycopg.Connection, 
         agrees(client, trips_db, trips, 6)
         pipeline.refresh()
         agrees(client, trips_db, trips, 15)
-        # Some trips in tiles, some beside them.
+        # Some trips are in tiles, others are pending.
         pipeline.put("c.csv", trips.csv(2000))
         pipeline.load()
         agrees(client, trips_db, trips, 6)
@@ -160,7 +162,7 @@ def _live(service: Service, client: httpx.Client, trips_db: psycopg.Connection, 
         one["timestamp"] = "2021-01-03 23:59:59"
         assert client.post("/trips", json=posted(one, one)).status_code == 201
         agrees(client, trips_db, trips, 6)
-        # Trips in tiles are taken away.
+        # Trips that are in tiles are deleted.
         pipeline.put("a.csv", trips.csv(1000))
         pipeline.load()
         agrees(client, trips_db, trips, 6)
@@ -169,7 +171,7 @@ def _live(service: Service, client: httpx.Client, trips_db: psycopg.Connection, 
         agrees(client, trips_db, trips, 9)
 
 
-def test_beside_a_load_and_a_refresh_every_answer_is_the_one_before_or_the_one_after(
+def test_answers_during_a_load_or_a_refresh_are_those_before_or_after_it(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     trips = Trips(3)
@@ -197,7 +199,7 @@ def _refresh(pipeline: Pipeline) -> None:
 
 
 def _totals_while(client: httpx.Client, work: Callable[[], None]) -> list[int]:
-    """The answers from just before until the work is done; at least two."""
+    """Totals requested from before the work starts until it is done; at least two."""
     totals = [_total(client)]
     done = threading.Event()
 

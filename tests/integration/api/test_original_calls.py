@@ -1,4 +1,4 @@
-"""The original service's calls, to the letter: paths, parameters, codes and whole bodies."""
+"""The calls of the original service: same paths, parameters, status codes and bodies."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def _stats(client: httpx.Client, **parameters: str) -> tuple[int, Any]:
         ({"nortest": "not a corner"}, "region, southest"),
     ],
 )
-def test_all_missing_parameters_are_told_sorted_and_before_any_wrong_format(
+def test_missing_parameters_are_listed_in_order_before_any_wrong_format(
     client: httpx.Client, given: dict[str, str], missing: str
 ) -> None:
     assert _stats(client, **given) == (400, {"message": f"Missing query parameters: {missing}"})
@@ -45,14 +45,14 @@ def test_all_missing_parameters_are_told_sorted_and_before_any_wrong_format(
         ({"nortest": "nan,1", "southest": "inf,1"}, "nortest, southest"),
     ],
 )
-def test_corners_that_are_not_two_numbers_are_told_sorted(
+def test_corners_that_are_not_two_numbers_are_listed_in_order(
     client: httpx.Client, corners: dict[str, str], wrong: str
 ) -> None:
     answer = _stats(client, region="Nowhere", **corners)
     assert answer == (400, {"message": f"Wrong format in query parameters: {wrong}"})
 
 
-def test_an_unknown_region_is_told_last(client: httpx.Client) -> None:
+def test_an_unknown_region_is_reported_last(client: httpx.Client) -> None:
     assert _stats(client, region="Paris", **EVERYWHERE) == (400, {"message": "Region Paris not found"})
 
 
@@ -69,7 +69,7 @@ def test_a_box_without_trips_has_the_mean_null(client: httpx.Client) -> None:
     assert _stats(client, region="Null", nortest="-10.5,-10.5", southest="-11,-11") == (200, {"mean": None})
 
 
-def test_both_ends_must_lie_in_the_box_and_its_border_counts(client: httpx.Client) -> None:
+def test_both_ends_must_lie_in_the_box_which_includes_its_border(client: httpx.Client) -> None:
     client.post(
         "/trips", json=posted(trip(region="Border", origin=[-1.5, 2.25], destination="[3.75, -4.125]"))
     )
@@ -95,7 +95,7 @@ def test_points_may_be_strings_and_keep_every_digit(
     assert stored == [(*exact, *exact)]
 
 
-def test_posted_trips_are_in_the_ledger_and_wait_to_be_grouped(
+def test_posted_trips_are_in_the_ledger_and_make_their_week_stale(
     client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     client.post("/trips", json=posted(*[trip(region="Ledger")] * 3))
@@ -178,7 +178,7 @@ def test_an_invalid_body_is_refused_with_the_field_that_is_wrong(
 
 
 @pytest.mark.parametrize("absolute", [False, True])
-def test_a_file_request_is_durable_when_it_is_answered(
+def test_a_requested_file_is_queued_when_the_request_is_answered(
     client: httpx.Client, landing_folder: Path, absolute: bool
 ) -> None:
     (landing_folder / "asked.csv").write_text("region\n")

@@ -1,4 +1,4 @@
-"""Questions about many trips that are in no tile yet: they take turns, and leave connections to all others."""
+"""Slow counts of pending trips: they take turns and leave connections to other requests."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.web.errors import ApiError
 from tests.integration.api.running import Service, posted, running, trip, wait_until
 
-QUESTIONS = 6
+REQUESTS = 6
 
 
 @pytest.fixture(scope="module")
 def service(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service with few connections and little patience with slow queries."""
+    """An API with few connections and a short statement timeout."""
     folder = tmp_path_factory.mktemp("few")
     more = {
         "SHIFTS_API_POOL_SIZE": "4",
@@ -31,7 +31,7 @@ def service(
 
 
 def _counting(database_url: str) -> int:
-    """How many counts of single trips wait for the trips."""
+    """The number of counts that wait for the lock on the trips."""
     with psycopg.connect(database_url, autocommit=True) as observer:
         row = observer.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%count_pending%'"
@@ -41,14 +41,14 @@ def _counting(database_url: str) -> int:
     return int(row[0])
 
 
-def test_counts_of_many_waiting_trips_leave_connections_to_all_others(
+def test_slow_counts_leave_connections_to_other_requests(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     assert client.post("/trips", json=posted(trip(), trip())).status_code == 201
-    # So many that looking at each would take long.
+    # So many that counting them takes long.
     trips_db.execute("UPDATE shifts_store.file_week_counts SET trips = 10000000")
-    paths = [f"/trips/weekly?region=Turin&bbox=7,45,{8 + number},46" for number in range(QUESTIONS)]
-    with ThreadPoolExecutor(QUESTIONS) as clients:
+    paths = [f"/trips/weekly?region=Turin&bbox=7,45,{8 + number},46" for number in range(REQUESTS)]
+    with ThreadPoolExecutor(REQUESTS) as clients:
         with trips_db.transaction():
             trips_db.execute("LOCK TABLE shifts_store.trips IN ACCESS EXCLUSIVE MODE")
             asked = [clients.submit(client.get, path) for path in paths]
@@ -58,11 +58,11 @@ def test_counts_of_many_waiting_trips_leave_connections_to_all_others(
             assert httpx.get(f"{service.root}/ready").status_code == 200
             assert _counting(service.database_url) == 1
         answers = [future.result() for future in asked]
-    assert [answer.status_code for answer in answers] == [200] * QUESTIONS
-    assert [answer.json()["total_trips"] for answer in answers] == [2] * QUESTIONS
+    assert [answer.status_code for answer in answers] == [200] * REQUESTS
+    assert [answer.json()["total_trips"] for answer in answers] == [2] * REQUESTS
 
 
-def test_equal_counts_that_wait_share_a_result_and_later_ones_do_not() -> None:
+def test_equal_counts_share_a_result_until_it_is_started() -> None:
     begun: list[int] = []
 
     async def run() -> list[int]:
@@ -89,7 +89,7 @@ def test_equal_counts_that_wait_share_a_result_and_later_ones_do_not() -> None:
     assert asyncio.run(run()) == [0, 1, 1, 2]
 
 
-def test_a_client_that_leaves_does_not_end_the_count_of_another() -> None:
+def test_a_client_that_disconnects_does_not_cancel_the_count_of_another() -> None:
     async def run() -> int:
         go_on = asyncio.Event()
         slow: SlowCounts[int] = SlowCounts(1)
@@ -109,7 +109,7 @@ def test_a_client_that_leaves_does_not_end_the_count_of_another() -> None:
     assert asyncio.run(run()) == 1
 
 
-def test_counts_beyond_those_that_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_is_refused_when_too_many_are_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shifts_api.queries.slow_counts._MAX_WAITING", 1)
 
     async def run() -> int:
@@ -124,7 +124,7 @@ def test_counts_beyond_those_that_may_wait_are_refused(monkeypatch: pytest.Monke
     assert asyncio.run(run()) == 503
 
 
-def test_tiles_that_do_not_come_in_time_are_a_slow_query_and_no_fault(
+def test_a_timeout_while_tiles_are_read_is_answered_as_a_slow_query(
     client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     assert client.post("/trips", json=posted(trip(region="Slow"))).status_code == 201

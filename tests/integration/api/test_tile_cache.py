@@ -1,4 +1,4 @@
-"""Tiles in the service's memory: reading ahead, its faults, the budget, and what `/ready` says about it."""
+"""The tile cache on a database: reading ahead, errors, the memory budget and `/ready`."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ BOX = Box(7.6, 45.0, 7.7, 45.1)
 
 @pytest.fixture(scope="module")
 def options(database_url: str) -> ApiSettings:
-    """Settings for a database of many small pairs."""
+    """Settings of a database with many small (region, week) pairs."""
     fill_pairs(database_url, REGIONS, WEEKS, TRIPS)
     return ApiSettings(database_url=database_url, dagster_database_url=database_url, landing_url="landing")
 
@@ -57,15 +57,15 @@ async def reading(pool: AsyncEngine, max_bytes: int) -> AsyncIterator[TileCache]
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def has_read(tiles: TileCache, pairs: int) -> None:
-    """Returns when the codes of so many pairs are in memory."""
+async def wait_until_loaded(tiles: TileCache, pairs: int) -> None:
+    """Returns when the high bits of so many pairs are in memory."""
     async with asyncio.timeout(60):
         while tiles.indexes.weeks_loaded < pairs:
             await asyncio.sleep(0.005)
 
 
 async def ask(connection: AsyncConnection, tiles: TileCache, name: str) -> int:
-    """Trips of a region in the box."""
+    """The number of a region's trips in the box."""
     region = await find_region(connection, name)
     assert region is not None
     weeks = (date(2000, 1, 3), date(2999, 12, 30))
@@ -74,7 +74,7 @@ async def ask(connection: AsyncConnection, tiles: TileCache, name: str) -> int:
 
 @contextlib.contextmanager
 def calls_counted() -> Iterator[list[int]]:
-    """Counts the calls that are made by the code of the service."""
+    """Counts the calls from code of the API."""
     calls = [0]
 
     def count(frame: FrameType, event: str, _: Any) -> None:
@@ -88,7 +88,7 @@ def calls_counted() -> Iterator[list[int]]:
         sys.setprofile(None)
 
 
-def test_reading_ahead_takes_no_more_work_a_pair_however_many_there_are(
+def test_the_work_of_reading_ahead_is_proportional_to_the_number_of_pairs(
     options: ApiSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     revisions = tile_cache._REVISIONS
@@ -99,7 +99,7 @@ def test_reading_ahead_takes_no_more_work_a_pair_however_many_there_are(
         async with pool_of(options) as pool:
             with calls_counted() as calls:
                 async with reading(pool, PLENTY) as tiles:
-                    await has_read(tiles, first_regions * WEEKS)
+                    await wait_until_loaded(tiles, first_regions * WEEKS)
         return calls[0]
 
     asyncio.run(calls_for(1))
@@ -108,7 +108,7 @@ def test_reading_ahead_takes_no_more_work_a_pair_however_many_there_are(
 
 
 @pytest.mark.parametrize("error", [OSError, MemoryError, ValueError])
-def test_reading_ahead_goes_on_with_the_other_regions_and_comes_back(
+def test_reading_ahead_continues_after_an_error_and_retries_the_region(
     options: ApiSettings, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     failures = [error(), error()]
@@ -120,7 +120,7 @@ def test_reading_ahead_goes_on_with_the_other_regions_and_comes_back(
 
     async def read() -> None:
         async with pool_of(options) as pool, reading(pool, PLENTY) as tiles:
-            await has_read(tiles, REGIONS * WEEKS)
+            await wait_until_loaded(tiles, REGIONS * WEEKS)
 
     monkeypatch.setattr(tile_cache, "decode_leaves", fail_at_first)
     monkeypatch.setattr(tile_cache, "_RETRY_S", 0.01)
@@ -128,7 +128,7 @@ def test_reading_ahead_goes_on_with_the_other_regions_and_comes_back(
     assert not failures
 
 
-def test_bounds_codes_and_bookkeeping_stay_within_the_budget(options: ApiSettings) -> None:
+def test_memory_stays_within_the_budget_and_answers_are_the_same(options: ApiSettings) -> None:
     async def read_all(max_bytes: int) -> tuple[int, list[int], set[int]]:
         async with pool_of(options) as pool, reading(pool, max_bytes) as tiles, pool.connect() as connection:
             counts, held = [], set()
@@ -145,24 +145,24 @@ def test_bounds_codes_and_bookkeeping_stay_within_the_budget(options: ApiSetting
         assert max(held) <= budget
 
 
-def test_totals_are_those_of_what_is_held(options: ApiSettings, trips_db: psycopg.Connection) -> None:
+def test_a_refreshed_week_replaces_its_memory(options: ApiSettings, trips_db: psycopg.Connection) -> None:
     async def totals() -> None:
         async with pool_of(options) as pool, reading(pool, PLENTY) as tiles, pool.connect() as connection:
-            await has_read(tiles, REGIONS * WEEKS)
+            await wait_until_loaded(tiles, REGIONS * WEEKS)
             before = tiles.indexes.memory_bytes
-            # A pair is refreshed, without a change of its tiles.
+            # A refresh that writes the same tiles again.
             trips_db.execute(
                 "UPDATE shifts_store.region_weeks SET tiles_revision = nextval('shifts_store.revisions') + 1000000"
                 " WHERE region_id = 3 AND week = '2014-01-06'"
             )
             await ask(connection, tiles, "Region 3")
-            await has_read(tiles, REGIONS * WEEKS)
+            await wait_until_loaded(tiles, REGIONS * WEEKS)
             assert tiles.indexes.memory_bytes == before
 
     asyncio.run(totals())
 
 
-def test_ready_says_that_statistics_cannot_be_counted_and_when_they_can_again(
+def test_ready_reports_that_tiles_cannot_be_read_until_a_read_succeeds(
     options: ApiSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def answers() -> list[tuple[int, str]]:
@@ -197,12 +197,12 @@ def test_ready_says_that_statistics_cannot_be_counted_and_when_they_can_again(
     ]
 
 
-def test_the_service_takes_no_mapping_of_memory_for_each_pair(options: ApiSettings) -> None:
+def test_the_number_of_memory_mappings_does_not_grow_with_the_pairs(options: ApiSettings) -> None:
     async def grown() -> int:
         async with pool_of(options) as pool:
             before = len(Path("/proc/self/maps").read_text().splitlines())
             async with reading(pool, PLENTY) as tiles:
-                await has_read(tiles, REGIONS * WEEKS)
+                await wait_until_loaded(tiles, REGIONS * WEEKS)
                 return len(Path("/proc/self/maps").read_text().splitlines()) - before
 
     assert asyncio.run(grown()) < REGIONS * WEEKS // 10

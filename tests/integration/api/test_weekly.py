@@ -1,4 +1,4 @@
-"""What `/trips/weekly` means: which trips, which weeks, which divisor; small data, answers known by counting."""
+"""`/trips/weekly` on small data: which trips match, which weeks count, what the mean divides by."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.integration.pipeline.harness import HEADER, row
 IN, OUT = (7.65, 45.05), (7.9, 45.3)
 BOX = "7.6,45.0,7.7,45.1"
 TRIPS = [
-    # Two weeks in which trips begin and end in the box, one without any between them, one with one end in it.
+    # Two weeks with trips that begin and end in the box, a week without and a week with one end in it between them.
     ("2018-05-02 07:00:00", IN, IN),
     ("2018-05-03 07:00:00", IN, IN),
     ("2018-05-03 08:00:00", IN, OUT),
@@ -24,7 +24,7 @@ TRIPS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def refreshed(service: Service) -> None:
-    """Trips in tiles; what single tests post is beside them."""
+    """Loads trips and builds their tiles; trips that tests post are pending."""
     with pipeline_of(service) as pipeline:
         rows = [row("Turin", moment, origin, destination) for moment, origin, destination in TRIPS]
         pipeline.put("trips.csv", HEADER + "".join(rows))
@@ -49,7 +49,7 @@ def weekly(client: httpx.Client, **parameters: str) -> dict[str, Any]:
         ("any", "active", 5 / 3, 3, 5),
         ("both", "span", 0.75, 4, 3),
         ("origin", "span", 1.0, 4, 4),
-        # Neither the first week nor the last is whole.
+        # The trips reach neither the first Monday nor the last Sunday.
         ("both", "full", None, 2, 0),
         ("any", "full", 0.5, 2, 1),
     ],
@@ -61,7 +61,7 @@ def test_the_mean_divides_matching_trips_by_the_weeks_that_count(
     assert (found["mean"], found["num_weeks"], found["total_trips"]) == (mean, num_weeks, total)
 
 
-def test_every_answer_says_what_was_counted_and_when(client: httpx.Client) -> None:
+def test_an_answer_contains_its_filter_and_its_time(client: httpx.Client) -> None:
     found = weekly(client, **{"from": "2018-W18", "to": "2018-05-20"})
     assert found["series"] == [{"week": "2018-W18", "monday": "2018-04-30", "trips": 2}]
     assert found["filter"] == {
@@ -87,14 +87,14 @@ def test_every_answer_says_what_was_counted_and_when(client: httpx.Client) -> No
         ("2018-W21", "2018-W18", 0, 0),
     ],
 )
-def test_from_and_to_are_weeks_or_days_whose_whole_weeks_count(
+def test_from_and_to_are_weeks_or_dates_in_weeks_that_count_completely(
     client: httpx.Client, first: str, last: str, num_weeks: int, total: int
 ) -> None:
     found = weekly(client, weeks="span", **{"from": first, "to": last})
     assert (found["num_weeks"], found["total_trips"]) == (num_weeks, total)
 
 
-def test_weeks_have_the_year_of_their_thursday(client: httpx.Client) -> None:
+def test_a_week_belongs_to_the_year_of_its_thursday(client: httpx.Client) -> None:
     moments = [
         "2015-12-28 00:00:00",
         "2016-01-03 23:59:59",
@@ -116,7 +116,7 @@ def test_weeks_have_the_year_of_their_thursday(client: httpx.Client) -> None:
     assert only["total_trips"] == 2
 
 
-def test_full_weeks_leave_out_a_first_and_last_week_that_trips_do_not_fill(client: httpx.Client) -> None:
+def test_full_leaves_out_a_first_and_a_last_week_that_trips_do_not_fill(client: httpx.Client) -> None:
     moments = ["2018-05-07 00:10:00", "2018-05-16 12:00:00", "2018-05-27 23:00:00"]
     trips = [trip(region="Full", timestamp=m, origin=[1, 1], destination=[1, 1]) for m in moments]
     assert client.post("/trips", json=posted(*trips)).status_code == 201
@@ -124,7 +124,7 @@ def test_full_weeks_leave_out_a_first_and_last_week_that_trips_do_not_fill(clien
     assert (found["num_weeks"], found["total_trips"]) == (3, 3)
 
 
-def test_a_box_across_the_antimeridian_is_one_box(client: httpx.Client) -> None:
+def test_a_box_may_cross_the_antimeridian(client: httpx.Client) -> None:
     ends = ([179.5, 0], [-179.5, 0], [180, 0], [-180, 0], [0, 0], [178, 0])
     trips = [trip(region="Fiji", origin=end, destination=[-179.9, 0.5]) for end in ends]
     assert client.post("/trips", json=posted(*trips)).status_code == 201
@@ -133,7 +133,7 @@ def test_a_box_across_the_antimeridian_is_one_box(client: httpx.Client) -> None:
     assert weekly(client, region="Fiji", bbox="180,-1,-180,1", match="origin")["total_trips"] == 2
 
 
-def test_a_region_without_trips_any_more_has_no_mean(client: httpx.Client, service: Service) -> None:
+def test_a_region_whose_trips_were_all_deleted_has_no_mean(client: httpx.Client, service: Service) -> None:
     with pipeline_of(service) as pipeline:
         pipeline.put("gone.csv", HEADER + row("Gone"))
         pipeline.load()
@@ -158,7 +158,7 @@ def test_a_region_without_trips_any_more_has_no_mean(client: httpx.Client, servi
         ({"weeks": "some"}, "weeks"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_its_name(
+def test_an_invalid_parameter_is_refused_with_its_name(
     client: httpx.Client, parameters: dict[str, str], said: str
 ) -> None:
     response = client.get("/trips/weekly", params={"region": "Turin", "bbox": BOX, **parameters})

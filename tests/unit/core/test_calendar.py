@@ -1,4 +1,4 @@
-"""One reading of what a week is, for every parameter of the service and every option of the command."""
+"""ISO weeks: one parser for all parameters of the API and all options of the command."""
 
 from datetime import date
 
@@ -25,7 +25,7 @@ MISSING = (
 
 
 @given(st.dates())
-def test_a_day_and_its_week_are_the_same_monday(day: date) -> None:
+def test_a_date_and_its_iso_week_have_the_same_monday(day: date) -> None:
     if monday_of(day).year < 1:
         return
     year, week, _ = day.isocalendar()
@@ -35,7 +35,7 @@ def test_a_day_and_its_week_are_the_same_monday(day: date) -> None:
 
 
 @pytest.mark.parametrize("text", MALFORMED)
-def test_what_is_malformed_is_refused(text: str) -> None:
+def test_a_malformed_week_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="an ISO week like 2018-W22 or a date like 2018-05-31 is needed"):
         parse_week(text)
 
@@ -53,5 +53,5 @@ def test_every_parameter_and_the_command_refuse_the_same(text: str) -> None:
     (error,) = refused.value.errors()
     with pytest.raises(ValueError, match=error["msg"].removeprefix("Value error, ")):
         parse_week(text)
-    told = CliRunner().invoke(shifts, ["tune", "--region", "Turin", f"--week={text}"]).exception
-    assert str(told).startswith("--week: ")
+    error_of_command = CliRunner().invoke(shifts, ["tune", "--region", "Turin", f"--week={text}"]).exception
+    assert str(error_of_command).startswith("--week: ")
