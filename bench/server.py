@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.platform import environment_of, migrate_all
+from shifts_platform.environment import environment_of
+from shifts_platform.migrations.databases import migrate_all
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import PlatformSettings
 
 

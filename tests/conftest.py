@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.migrate import migrate_dagster_database, migrate_trips_database
+from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
+from shifts_platform.postgres.server import EmbeddedPostgres
 
 _numbers = itertools.count(1)
 # The server needs no durability: nothing outlives the test run.

@@ -7,9 +7,11 @@ from rich.console import Console
 
 from shifts_platform.commands.up import notices, show_urls, start
 from shifts_platform.demo_check import drop_sample, show_answers, wait_until_answered
+from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
-from shifts_platform.platform import Platform, environment_of, stopped_by_signals
+from shifts_platform.platform import Platform
 from shifts_platform.settings import PlatformSettings, load_settings
+from shifts_platform.stop_signals import stopped_by_signals
 
 
 @click.command()

@@ -4,8 +4,8 @@ import shlex
 
 import click
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.platform import environment_of
+from shifts_platform.environment import environment_of
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import load_settings
 
 

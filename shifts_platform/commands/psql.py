@@ -6,9 +6,10 @@ import shutil
 import click
 from sqlalchemy import make_url
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres, find_server
+from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
-from shifts_platform.platform import environment_of
+from shifts_platform.postgres.programs import find_programs
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import load_settings
 
 
@@ -18,7 +19,9 @@ def psql(arguments: tuple[str, ...]) -> None:
     """Open a SQL prompt on the platform's database; ARGUMENTS go to psql."""
     settings = load_settings()
     server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
-    program = shutil.which("psql") or (str(find_server() / "psql") if settings.database_url is None else None)
+    program = shutil.which("psql") or (
+        str(find_programs() / "psql") if settings.database_url is None else None
+    )
     if program is None:
         raise PlatformError("psql is not on this machine: install PostgreSQL's client")
     # The password goes by the environment, where other users' `ps` does not see it.

@@ -5,9 +5,9 @@ import httpx
 import psycopg
 
 from shifts_platform.commands.stale import show_stale_pairs
-from shifts_platform.embedded_postgres import EmbeddedPostgres
+from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
-from shifts_platform.platform import environment_of
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import load_settings
 
 

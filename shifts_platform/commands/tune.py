@@ -17,9 +17,9 @@ from shifts_core.calendar import parse_week
 from shifts_core.clustering.clusters import Similarity
 from shifts_pipeline.settings import PipelineSettings
 from shifts_pipeline.storage.region_week import PairTrips, read_pair
-from shifts_platform.embedded_postgres import EmbeddedPostgres
+from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
-from shifts_platform.platform import environment_of
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import load_settings
 from shifts_platform.tuning.plot import draw_sweep
 from shifts_platform.tuning.sweep import Outcome, grid, sweep, to_csv

@@ -6,8 +6,9 @@ from contextlib import suppress
 import click
 from rich.console import Console
 
-from shifts_platform.platform import Platform, stopped_by_signals
+from shifts_platform.platform import Platform
 from shifts_platform.settings import load_settings
+from shifts_platform.stop_signals import stopped_by_signals
 
 
 @click.command()

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import psycopg
 
-from shifts_platform.platform import free_port
+from shifts_platform.ports import free_port
 
 START_TAKES_S = 300.0
 _SHIFTS = (sys.executable, "-m", "shifts_platform")

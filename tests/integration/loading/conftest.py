@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.migrate import ensure_database, migrate_trips_database
+from shifts_platform.migrations.databases import ensure_database, migrate_trips_database
+from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.conftest import FAST
 from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server

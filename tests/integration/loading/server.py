@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.platform import database_answers
+from shifts_platform.postgres.server import EmbeddedPostgres
+from tests.database import database_answers
 from tests.integration.platform.running import wait_until
 
 

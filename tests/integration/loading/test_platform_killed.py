@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from shifts_platform.generator.csv_file import csv_blocks
-from shifts_platform.platform import database_answers
+from tests.database import database_answers
 from tests.integration.platform.running import (
     RunningPlatform,
     new_environment,

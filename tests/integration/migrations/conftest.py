@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres, find_server
+from shifts_platform.postgres.programs import find_programs
+from shifts_platform.postgres.server import EmbeddedPostgres
 
 NewDatabase = Callable[[str], str]
 """Creates an empty database of that name and returns its URL."""
@@ -30,7 +31,7 @@ def new_database(postgres_server: EmbeddedPostgres) -> Iterator[NewDatabase]:
 
 def dump_schema(url: str) -> str:
     """Everything but the data, as pg_dump writes it."""
-    command = [str(find_server() / "pg_dump"), "--schema-only", "--dbname", url]
+    command = [str(find_programs() / "pg_dump"), "--schema-only", "--dbname", url]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # These two lines hold a random word.
     return "\n".join(

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres, find_server
-from shifts_platform.migrate import migrate_dagster_database, migrate_trips_database
+from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
+from shifts_platform.postgres.programs import find_programs
+from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.conftest import FAST, dagster_instance
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, last_id, listening, publish, running, wait_until
@@ -28,7 +29,7 @@ def run(commands: str, trips_url: str, dagster_url: str, folder: Path) -> None:
     address = make_url(dagster_url).set(drivername="postgresql+psycopg2")
     environment = {
         **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(find_server()), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(find_programs()), os.environ["PATH"]]),
         "SHIFTS_DATABASE_URL": trips_url,
         "SHIFTS_DAGSTER_DATABASE_URL": address.render_as_string(hide_password=False),
         "SHIFTS_DATA_DIR": str(folder / "platform"),

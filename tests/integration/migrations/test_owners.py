@@ -11,10 +11,11 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from shifts_platform import schema
-from shifts_platform.embedded_postgres import EmbeddedPostgres
 from shifts_platform.errors import PlatformError
-from shifts_platform.migrate import migrate_dagster_database
+from shifts_platform.migrations.databases import migrate_dagster_database
+from shifts_platform.migrations.files import read_sql_files
+from shifts_platform.migrations.upgrade import upgrade
+from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.conftest import FAST, dagster_instance
 from tests.integration.migrations.without_postgis import copy_without_postgis
 
@@ -37,7 +38,7 @@ def server(
     with pytest.MonkeyPatch.context() as patch:
         if request.param.startswith("of PyPI"):
             programs = copy_of_package(folder)
-            patch.setattr("shifts_platform.embedded_postgres.find_server", lambda: programs)
+            patch.setattr("shifts_platform.postgres.server.find_programs", lambda: programs)
         found = EmbeddedPostgres(folder / "server", extra_settings=FAST)
     found.prepare()
     found.start(folder / "server.log")
@@ -77,7 +78,7 @@ def create(server: EmbeddedPostgres, owner: str, database: str) -> str:
 
 def migrate_trips(url: str, folder: Path) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        schema.upgrade(connection, copy_without_postgis(folder), ["shifts_store", "shifts"])
+        upgrade(connection, read_sql_files(copy_without_postgis(folder)), ["shifts_store", "shifts"])
 
 
 def as_service(url: str, statement: str) -> list[tuple[Any, ...]]:

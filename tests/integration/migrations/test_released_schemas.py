@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from shifts_platform.migrate import migrate_dagster_database, migrate_trips_database
+from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
 from tests.conftest import dagster_instance
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, running

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from shifts_platform.migrate import migrate_trips_database
+from shifts_platform.migrations.databases import migrate_trips_database
 from tests.integration.migrations.conftest import NewDatabase
 
 FUNCTIONS = """

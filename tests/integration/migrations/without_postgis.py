@@ -19,9 +19,9 @@ CREATE FUNCTION public.ST_Y(point public.geometry) RETURNS double precision
 
 
 def copy_without_postgis(to: Path) -> Path:
-    """A copy of `sql/trips_db` in the folder `to`."""
-    folder = to / "trips_db"
-    shutil.copytree(project_file("sql/trips_db"), folder)
+    """Copies `sql` to `to` and changes `trips_db` in the copy; returns that folder."""
+    shutil.copytree(project_file("sql"), to / "sql")
+    folder = to / "sql/trips_db"
     for path in folder.rglob("*.sql"):
         text = path.read_text(encoding="utf-8")
         text = text.replace("CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public;", _STAND_INS)

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from shifts_pipeline.storage import database
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.migrate import migrate_dagster_database, migrate_trips_database
+from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
+from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.conftest import dagster_instance
 
 SETTINGS = {

@@ -23,7 +23,7 @@ from dagster._grpc.client import DagsterGrpcClient
 
 from shifts_pipeline.sensors import lost_workers as sensor_module
 from shifts_pipeline.sensors import worker_processes
-from shifts_platform.platform import free_port
+from shifts_platform.ports import free_port
 from tests.integration.pipeline.blocking_job import blocking_job
 from tests.integration.pipeline.harness import Pipeline
 from tests.integration.pipeline.test_lost_workers import look, status

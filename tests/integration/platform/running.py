@@ -16,7 +16,7 @@ import httpx
 import psycopg
 
 from shifts_platform.feed_client import FeedEvent, follow_feed
-from shifts_platform.platform import free_port
+from shifts_platform.ports import free_port
 
 PATIENCE_S = 120.0
 _SHIFTS = (sys.executable, "-m", "shifts_platform")

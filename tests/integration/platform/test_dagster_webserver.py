@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from shifts_platform.platform import free_port
+from shifts_platform.ports import free_port
 from tests.integration.platform.running import answers, wait_until
 from tests.stop_signals import with_stop_signals
 

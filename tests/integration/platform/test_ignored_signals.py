@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.platform import stopped_by_signals
+from shifts_platform.postgres.server import EmbeddedPostgres
+from shifts_platform.stop_signals import stopped_by_signals
 from shifts_platform.supervisor import ChildSpec, Supervisor
 from tests.conftest import FAST
 from tests.integration.landing.emulator import emulator

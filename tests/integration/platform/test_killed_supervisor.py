@@ -7,10 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.platform import Platform, database_answers
+from shifts_platform.platform import Platform
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import read_settings
 from tests.conftest import FAST
+from tests.database import database_answers
 from tests.integration.pipeline.harness import HEADER, row
 from tests.integration.platform.running import new_environment, running_platform, wait_until
 from tests.integration.platform.test_platform import WHOLE_WORLD, drop
@@ -46,7 +47,7 @@ def earlier(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
 def test_a_start_ends_the_server_of_an_earlier_start_and_starts_its_own(
     tmp_path: Path, earlier: EmbeddedPostgres
 ) -> None:
-    old = earlier.find_earlier()
+    old = earlier.find_orphan()
     assert old is not None
     server = EmbeddedPostgres(tmp_path / "data/postgres", extra_settings=FAST)
     process = server.start(tmp_path / "postgres.log")
@@ -57,13 +58,13 @@ def test_a_start_ends_the_server_of_an_earlier_start_and_starts_its_own(
     finally:
         server.stop()
     assert process.poll() == 0
-    assert server.find_earlier() is None
+    assert server.find_orphan() is None
 
 
 def test_a_platform_says_that_it_stops_the_server_of_an_earlier_start(
     tmp_path: Path, earlier: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = earlier.find_earlier()
+    old = earlier.find_orphan()
     assert old is not None
     for name, value in new_environment(tmp_path / "data").items():
         monkeypatch.setenv(name, value)
@@ -73,7 +74,7 @@ def test_a_platform_says_that_it_stops_the_server_of_an_earlier_start(
         said = [next(steps) for _ in range(3)]
     finally:
         platform.close()
-    assert said[-1] == f"stopping the PostgreSQL server of an earlier start (process {old.pid})"
+    assert said[-1] == f"stopping the PostgreSQL server of a killed platform (process {old.pid})"
 
 
 def test_another_process_with_the_id_of_an_earlier_server_is_left_alone(
@@ -82,4 +83,4 @@ def test_another_process_with_the_id_of_an_earlier_server_is_left_alone(
     earlier.stop()
     ourselves = psutil.Process()
     (tmp_path / "data/postgres/data/postmaster.pid").write_text(f"{ourselves.pid}\n")
-    assert earlier.find_earlier() is None
+    assert earlier.find_orphan() is None

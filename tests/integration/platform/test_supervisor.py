@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from shifts_platform import backoff
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.platform import database_answers
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.supervisor import ChildSpec, Supervisor
 from tests.conftest import FAST
+from tests.database import database_answers
 
 EXITS = 8
 """More than a supervisor that gives up would take."""

@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from shifts_platform import embedded_postgres
-from shifts_platform.embedded_postgres import EmbeddedPostgres, find_server
-from shifts_platform.migrate import ensure_database, migrate_trips_database
-from shifts_platform.platform import database_answers
+from shifts_platform.migrations.databases import ensure_database, migrate_trips_database
+from shifts_platform.postgres.programs import find_programs
+from shifts_platform.postgres.server import EmbeddedPostgres
+from tests.database import database_answers
 from tests.integration.platform.running import wait_until
 
 
@@ -23,7 +23,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The installed server copied to a folder, where it finds its files relative to itself."""
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o755)
-    programs = find_server()
+    programs = find_programs()
     folders = {
         option: Path(
             subprocess.run(
@@ -36,7 +36,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copies = {option: tmp_path / "usr" / folder.relative_to(root) for option, folder in folders.items()}
     for option, folder in folders.items():
         shutil.copytree(folder, copies[option], ignore=shutil.ignore_patterns("bitcode"))
-    monkeypatch.setattr(embedded_postgres, "find_server", lambda: copies["--bindir"])
+    monkeypatch.setattr("shifts_platform.postgres.server.find_programs", lambda: copies["--bindir"])
     return copies["--pkglibdir"]
 
 

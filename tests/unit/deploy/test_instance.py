@@ -10,8 +10,8 @@ from dagster._core.instance import DagsterInstance
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 
-from shifts_platform.embedded_postgres import EmbeddedPostgres
-from shifts_platform.platform import environment_of
+from shifts_platform.environment import environment_of
+from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import PlatformSettings
 from tests.unit.deploy.files import ROOT, compose, read
 

@@ -1,5 +1,5 @@
--- Settings of this database's sessions; they are not part of a dump either. A server that notices within half a minute that
--- a client's machine is gone releases its locks: of Dagster's own connections, too, which set nothing themselves.
+-- Settings of the sessions of this database, which are not part of a dump. A server that notices within half a minute
+-- that a client's machine is gone releases its locks. Dagster's own connections set nothing themselves.
 
 DO $$
 DECLARE
@@ -15,7 +15,7 @@ BEGIN
         EXECUTE format('ALTER DATABASE %I SET %s', current_database(), setting);
     END LOOP;
 EXCEPTION WHEN insufficient_privilege OR invalid_parameter_value THEN
-    -- Only the database's owner may, and not every system knows all of them: the pipeline's connections set their own.
+    -- Only the owner of the database may, and some systems lack some of them. The pipeline's connections set their own.
     RAISE WARNING 'the sessions of database % get no keepalives: %', current_database(), SQLERRM;
 END
 $$;

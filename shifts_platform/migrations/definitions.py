@@ -1,4 +1,4 @@
-"""Functions, views and triggers as their files define them: replaced in place, and removed when no file has them."""
+"""Functions, views and triggers: replaced from their files, and dropped when no file defines them any more."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ SELECT 'FUNCTION', p.oid::regprocedure::text, p.xmin::text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = ANY (%(schemas)s)
 """
-"""Kind, name and the transaction that wrote the row of the catalog: replacing an object writes it again."""
+"""Kind, name and the transaction that wrote the catalog row: replacing an object writes the row again."""
 _VALIDATE = """
 SELECT CASE l.lanname WHEN 'sql' THEN fmgr_sql_validator(p.oid)::text ELSE plpgsql_validator(p.oid)::text END
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -31,19 +31,24 @@ _NOT_REPLACEABLE = (psycopg.errors.InvalidFunctionDefinition, psycopg.errors.Inv
 _Versions = dict[tuple[str, str], str]
 
 
-def apply_definitions(
+def replace_definitions(
     connection: psycopg.Connection, schemas: Sequence[str], execute: Callable[[], object]
 ) -> None:
-    """Runs `execute`, which creates or replaces all there is to be in `schemas`, and drops what it did not touch.
+    """Runs `execute`, then drops the objects in `schemas` that it neither created nor replaced.
 
-    What cannot be replaced because its columns or its result changed is dropped first; what others built on it
-    (a view of somebody's own) is never dropped. To be called in a transaction.
+    Where an object cannot be replaced because its columns or result changed, all are dropped first. Objects outside
+    `schemas`, such as an analyst's view, are never dropped.
+
+    Args:
+        connection: in a transaction.
+        schemas: whose functions, views and triggers `execute` defines.
+        execute: runs `CREATE OR REPLACE` statements for all of them.
 
     Raises:
-        PlatformError: something of others depends on what has to go, a function's body is invalid, or what `execute`
-            raises.
+        PlatformError: an object outside `schemas` depends on one to be dropped, a function's body is invalid, or
+            `execute` raises it.
     """
-    # Functions may name views and functions of later files; they are validated when all are there.
+    # Functions may name views and functions of later files, so they are validated at the end.
     connection.execute("SET LOCAL check_function_bodies = off")
     before = _versions(connection, schemas)
     try:
@@ -61,7 +66,7 @@ def apply_definitions(
     try:
         connection.execute(_VALIDATE, {"schemas": list(schemas)})
     except psycopg.Error as error:
-        raise PlatformError(f"a function is invalid: {one_line(error)}") from error
+        raise PlatformError(f"invalid function: {one_line(error)}") from error
 
 
 def _versions(connection: psycopg.Connection, schemas: Sequence[str]) -> _Versions:
@@ -76,9 +81,7 @@ def _drop(connection: psycopg.Connection, names: Sequence[tuple[str, str]]) -> N
                 connection.execute(f"DROP TRIGGER {name}".encode())
         # Together, because they may depend on each other.
         for kind in ("VIEW", "FUNCTION"):
-            if gone := [name for each, name in names if each == kind]:
-                connection.execute(f"DROP {kind} {', '.join(gone)}".encode())
+            if dropped := [name for each, name in names if each == kind]:
+                connection.execute(f"DROP {kind} {', '.join(dropped)}".encode())
     except psycopg.errors.DependentObjectsStillExist as error:
-        raise PlatformError(
-            f"something that is not part of the platform is in the way, drop it first: {one_line(error)}"
-        ) from error
+        raise PlatformError(f"drop this first, it is not part of the platform: {one_line(error)}") from error

@@ -1,13 +1,13 @@
-"""How large the embedded server may be on this machine; a pure function from memory and cores to settings."""
+"""Settings for the embedded server by the size of the machine."""
 
 MIB = 1024**2
 
 
 def server_settings(memory_bytes: int, cores: int) -> dict[str, str]:
-    """Settings for `postgresql.conf`; three quarters of the memory stay for page cache and pipeline.
+    """Settings for `postgresql.conf`, from the memory and the cores of the machine.
 
-    The rules are those of PostgreSQL's manual, chapter "Resource Consumption": a quarter of the memory for
-    shared buffers, and a WAL large enough that a bulk load does not checkpoint all the time.
+    By PostgreSQL's manual, chapter "Resource Consumption": a quarter of the memory for shared buffers (the rest is
+    for the page cache and the pipeline), and a WAL large enough that a bulk load rarely causes a checkpoint.
     """
     memory = memory_bytes // MIB
     workers = max(cores, 2)
