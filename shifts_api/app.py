@@ -4,21 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from shifts_api.access.browser_guard import BrowserGuard
 from shifts_api.feed.broadcaster import Broadcaster
+from shifts_api.openapi import add_docs
 from shifts_api.queries.database import create_feed_engine, create_pools
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import Observe
-from shifts_api.web.errors import install_error_handlers
+from shifts_api.web.errors import install_error_handlers, responses
 from shifts_api.web.limits import Limits
 from shifts_api.web.metrics import RequestMetrics
-from shifts_api.web.openapi import install_documents
 from shifts_api.web.uploads import RETRY_OPTIONS
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.tiles.warm_up import compile_kernels
@@ -64,16 +64,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.metrics = metrics
     install_error_handlers(app)
 
-    app.include_router(statistics.router, prefix=PREFIX)
-    app.include_router(trips.router, prefix=PREFIX)
-    app.include_router(clusters.router, prefix=PREFIX)
-    app.include_router(regions.router, prefix=PREFIX)
-    app.include_router(files.router, prefix=PREFIX)
-    app.include_router(events.router, prefix=PREFIX)
-    app.include_router(live.router, prefix=PREFIX)
+    api = APIRouter(prefix=PREFIX, responses=responses(400, 403, 413, 414, 421, 431, 500, 503))
+    for module in (statistics, trips, clusters, regions, files, events, live):
+        api.include_router(module.router)
+    app.include_router(api)
     app.include_router(health.router)
 
-    install_documents(app, settings)
+    add_docs(app, settings)
 
     # The last one added is the outermost.
     app.add_middleware(

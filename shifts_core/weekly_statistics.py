@@ -14,30 +14,33 @@ class WeekTrips(BaseModel):
     """Trips of one week."""
 
     week: str = Field(examples=["2018-W22"])
-    monday: date
-    trips: int
+    monday: date = Field(examples=["2018-05-28"])
+    trips: int = Field(examples=[15])
 
 
 class Filter(BaseModel):
     """The filter that was applied."""
 
-    region: str
-    bbox: Box
-    match: Match
-    weeks: Weeks
-    from_week: str | None
-    to_week: str | None
+    region: str = Field(examples=["Turin"])
+    bbox: Box = Field(examples=[{"west": 7.6, "south": 45.0, "east": 7.72, "north": 45.1}])
+    match: Match = Field(examples=["both"])
+    weeks: Weeks = Field(examples=["active"])
+    from_week: str | None = Field(examples=[None])
+    to_week: str | None = Field(examples=[None])
 
 
 class WeeklyStatistics(BaseModel):
     """Trips per week in a box, with the filter that was applied."""
 
-    mean: float | None
-    num_weeks: int = Field(description="Weeks that the mean divides by.")
-    total_trips: int
+    mean: float | None = Field(examples=[15.0])
+    num_weeks: int = Field(description="Weeks that the mean divides by.", examples=[1])
+    total_trips: int = Field(examples=[15])
     series: list[WeekTrips]
     filter: Filter
-    as_of: datetime = Field(description="Time of the snapshot; trips committed later are not counted.")
+    as_of: datetime = Field(
+        description="Time of the snapshot; trips committed later are not counted.",
+        examples=["2026-11-23T21:00:00Z"],
+    )
 
 
 class WeeklyQuery(NamedTuple):

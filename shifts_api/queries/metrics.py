@@ -1,6 +1,8 @@
 """Prometheus metrics that are read from the ledger and from the stale (region, week) pairs."""
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import extract, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,23 +16,21 @@ _STALE_PAIRS = select(
 )
 
 
-async def read_database_metrics(connection: AsyncConnection) -> list[Metric]:
-    """Totals of the ledger by status, and the number and age of stale pairs."""
-    files = GaugeMetricFamily("shifts_files", "Files in the ledger", labels=["status"])
-    rows = GaugeMetricFamily("shifts_rows", "Rows of loaded files", labels=["outcome"])
-    totals = {"loaded": 0, "rejected": 0}
-    for status, count, loaded, rejected in await connection.execute(_LEDGER_TOTALS):
-        files.add_metric([status], count)
-        if status == "loaded":
-            totals = {"loaded": loaded, "rejected": rejected}
-    for outcome, total in totals.items():
-        rows.add_metric([outcome], total)
+async def read_database_metrics(connection: AsyncConnection, registry: CollectorRegistry) -> None:
+    """Adds the totals of the ledger by status, and the number and age of stale pairs."""
+    totals = (await connection.execute(_LEDGER_TOTALS)).all()
     pairs, age_s = (await connection.execute(_STALE_PAIRS)).one()
     # `ledger_totals` may have merged rows.
     await connection.commit()
-    return [
-        files,
-        rows,
-        GaugeMetricFamily("shifts_stale_pairs", "(region, week) pairs that wait for a refresh", pairs),
-        GaugeMetricFamily("shifts_oldest_stale_pair_seconds", "Age of the oldest of them", age_s),
-    ]
+    gauge = partial(Gauge, registry=registry)
+    files = gauge("shifts_files", "Files in the ledger", ["status"])
+    rows = gauge("shifts_rows", "Rows of loaded files", ["outcome"])
+    for outcome in ("loaded", "rejected"):
+        rows.labels(outcome).set(0)
+    for status, count, loaded, rejected in totals:
+        files.labels(status).set(count)
+        if status == "loaded":
+            rows.labels("loaded").set(loaded)
+            rows.labels("rejected").set(rejected)
+    gauge("shifts_stale_pairs", "(region, week) pairs that wait for a refresh").set(pairs)
+    gauge("shifts_oldest_stale_pair_seconds", "Age of the oldest of them").set(age_s)

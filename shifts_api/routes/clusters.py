@@ -32,7 +32,7 @@ _CSV = (
     response_model=ClusterCollection,
     responses={
         200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": _CSV}}},
-        **responses(400, 404),
+        **responses(404),
     },
     summary="Clusters of similar trips of a week",
 )
@@ -99,13 +99,13 @@ async def list_clusters(
     return ClusterCollection(features=page, next_cursor=next_cursor)
 
 
-@router.get("/clusters/{cluster_id}", responses=responses(400, 404), summary="One cluster")
+@router.get("/clusters/{cluster_id}", responses=responses(404), summary="One cluster")
 async def get_cluster(connection: Snapshot, cluster_id: ClusterId) -> Cluster:
     """A cluster keeps its id as long as it has the same trips."""
     return await _find(connection, cluster_id)
 
 
-@router.get("/clusters/{cluster_id}/trips", responses=responses(400, 404), summary="The trips of a cluster")
+@router.get("/clusters/{cluster_id}/trips", responses=responses(404), summary="The trips of a cluster")
 async def list_cluster_trips(
     connection: Snapshot,
     request: Request,
@@ -125,7 +125,7 @@ async def list_cluster_trips(
     return TripPage(trips=page, next_cursor=next_cursor)
 
 
-@router.get("/trips/{trip_id}/cluster", responses=responses(400, 404), summary="The cluster of a trip")
+@router.get("/trips/{trip_id}/cluster", responses=responses(404), summary="The cluster of a trip")
 async def get_trip_cluster(connection: Snapshot, trip_id: TripId) -> ClusterOfTrip:
     """The cluster that contains the trip, if any."""
     cluster_id = await connection.scalar(statements.select_cluster_id_of_trip(trip_id))

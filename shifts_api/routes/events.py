@@ -9,7 +9,7 @@ from sse_starlette import EventSourceResponse
 
 from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.feed.event import TYPES, EventFilter
-from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.errors import ApiError
 from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 
 router = APIRouter(tags=["feed"])
@@ -37,7 +37,6 @@ _EXAMPLE = (
             "description": "An endless stream of events, a comment every 15 seconds",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         },
-        **responses(400),
     },
     summary="Everything that happens, as it happens",
 )

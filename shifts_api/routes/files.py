@@ -78,7 +78,7 @@ class Rejects(BaseModel):
     next_cursor: NextCursor = Field(examples=[None])
 
 
-@router.get("/files", responses=responses(400), summary="The ledger")
+@router.get("/files", summary="The ledger")
 async def files(
     connection: Snapshot,
     request: Request,
@@ -106,7 +106,7 @@ async def files(
 @router.post(
     "/files",
     status_code=202,
-    responses=responses(400, 401, 403, 408, 413, 422, 507),
+    responses=responses(401, 408, 422, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -145,14 +145,14 @@ async def upload(
     return Queued(file_id=entry.file_id, task_id=entry.task_id, name=name)
 
 
-@router.get("/files/{file_id}", responses=responses(400, 404), summary="One file")
+@router.get("/files/{file_id}", responses=responses(404), summary="One file")
 async def file(connection: Snapshot, file_id: FileId) -> File:
     """What became of a file."""
     return await _find(connection, file_id)
 
 
 @router.get(
-    "/files/{file_id}/rejects", responses=responses(400, 404), summary="The rows that are not among the trips"
+    "/files/{file_id}/rejects", responses=responses(404), summary="The rows that are not among the trips"
 )
 async def rejects(
     connection: Snapshot,

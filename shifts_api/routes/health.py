@@ -1,12 +1,11 @@
 """Routes for those who operate the service: liveness, readiness and Prometheus metrics."""
 
-from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -108,41 +107,26 @@ async def get_readiness(request: Request) -> JSONResponse:
 async def get_metrics(request: Request) -> Response:
     """Requests, the feed, memory for tiles, and, while the database answers, the ledger and stale pairs."""
     state = request.app.state
-    metrics = [*_feed_metrics(state.feed), *_tile_metrics(state.tiles)]
-    try:
-        async with state.pools.probes.connect() as connection:
-            metrics += await read_database_metrics(connection)
-    except SQLAlchemyError:
-        # The metrics of the process itself are needed most during an outage.
-        pass
     requests: RequestMetrics = state.metrics
     registry = CollectorRegistry()
-    registry.register(_ReadMetrics(metrics))
+    _add_feed_metrics(state.feed, registry)
+    tiles: TileCache = state.tiles
+    memory = Gauge(
+        "shifts_tiles_held_bytes", "Memory of tiles: bounds, high bits and bookkeeping", registry=registry
+    )
+    memory.set(tiles.indexes.memory_bytes)
+    # During an outage of the database the metrics of the process itself are needed most.
+    with suppress(SQLAlchemyError):
+        async with state.pools.probes.connect() as connection:
+            await read_database_metrics(connection, registry)
     content = generate_latest(requests.registry) + generate_latest(registry)
     return Response(content, media_type=CONTENT_TYPE_LATEST)
 
 
-def _feed_metrics(feed: Broadcaster) -> Iterator[Metric]:
-    yield GaugeMetricFamily("shifts_feed_connected", "Whether the feed listens to the outbox", feed.connected)
-    yield GaugeMetricFamily("shifts_feed_clients", "Clients of the feed", feed.clients)
-    yield CounterMetricFamily("shifts_feed_events_received", "Events read from the outbox", feed.received)
-    yield CounterMetricFamily("shifts_feed_events_delivered", "Events delivered to clients", feed.delivered)
-    yield CounterMetricFamily("shifts_feed_clients_dropped", "Clients that fell too far behind", feed.dropped)
-
-
-def _tile_metrics(tiles: TileCache) -> Iterator[Metric]:
-    yield GaugeMetricFamily(
-        "shifts_tiles_held_bytes",
-        "Memory of tiles: bounds, high bits and bookkeeping",
-        tiles.indexes.memory_bytes,
-    )
-
-
-class _ReadMetrics(Collector):
-    """Metrics that were read before they are formatted."""
-
-    def __init__(self, metrics: list[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> list[Metric]:
-        return self._metrics
+def _add_feed_metrics(feed: Broadcaster, registry: CollectorRegistry) -> None:
+    gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
+    gauge("shifts_feed_connected", "Whether the feed listens to the outbox").set(feed.connected)
+    gauge("shifts_feed_clients", "Clients of the feed").set(feed.clients)
+    counter("shifts_feed_events_received", "Events read from the outbox").inc(feed.received)
+    counter("shifts_feed_events_delivered", "Events delivered to clients").inc(feed.delivered)
+    counter("shifts_feed_clients_dropped", "Clients that fell too far behind").inc(feed.dropped)

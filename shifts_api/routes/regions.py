@@ -5,7 +5,6 @@ from pydantic import BaseModel, Field
 from sqlalchemy import BigInteger, cast, func, select
 
 from shifts_api.queries.database import Snapshot
-from shifts_api.web.errors import responses
 from shifts_api.web.timestamps import LocalTime
 from shifts_core.schema.tables import file_week_counts, region_weeks, regions
 
@@ -48,7 +47,7 @@ class RegionList(BaseModel):
     regions: list[Region]
 
 
-@router.get("/regions", responses=responses(), summary="The regions and their trips")
+@router.get("/regions", summary="The regions and their trips")
 async def list_regions(connection: Snapshot) -> RegionList:
     """Number of trips and weeks, first and last trip of every region."""
     result = await connection.execute(_REGIONS)

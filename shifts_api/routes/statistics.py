@@ -12,7 +12,7 @@ from shifts_api.queries.database import snapshot
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.weekly_trips import count_pending_trips, find_region, weekly_trips
-from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.errors import ApiError
 from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
 from shifts_core.tiles.box import EMPTY_BOX, Box, Match
 from shifts_core.trips.rules import NUMBER
@@ -37,7 +37,6 @@ class Mean(BaseModel):
 
 @router.get(
     "/trips/stats",
-    responses=responses(400),
     summary="Weekly mean of trips with both ends in a box",
     openapi_extra={
         "parameters": [
@@ -65,7 +64,7 @@ async def stats(request: Request) -> Mean:
     return Mean(mean=answer.mean)
 
 
-@router.get("/trips/weekly", responses=responses(400), summary="Trips per week in a box")
+@router.get("/trips/weekly", summary="Trips per week in a box")
 async def weekly(
     request: Request,
     region: Annotated[str, Query(examples=["Turin"])],

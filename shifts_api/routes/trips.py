@@ -78,7 +78,7 @@ class Accepted(BaseModel):
     response_model=Inserted,
     responses={
         202: {"model": Accepted, "description": "The file is queued"},
-        **responses(400, 401, 403, 408, 413, 422),
+        **responses(401, 408, 422),
     },
     openapi_extra={"requestBody": _BODY},
     summary="Trips, or the name of a file of them",

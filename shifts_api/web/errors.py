@@ -32,10 +32,10 @@ _MEANINGS = {
     ),
     422: ("The idempotency key was used for another request", "Idempotency-Key: used for another request"),
     431: ("The headers are too long", "The headers are longer than 32768 bytes"),
+    500: ("A fault of the service", "Internal error"),
     503: ("Busy or away, try again", "The database is busy or away, try again"),
     507: ("The landing zone is full", "The landing zone is full"),
 }
-_OF_EVERY_ROUTE = (400, 403, 413, 414, 421, 431, 503)
 _NEEDED = {
     "missing": "is missing",
     "int_parsing": "a whole number is needed",
@@ -127,14 +127,14 @@ def answer(status: int, message: str, headers: Mapping[str, str] | None = None) 
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for its documentation; what any request can meet is always among them."""
+    """The documentation of error responses; those of every route are declared once in `app.py`."""
     return {
         status: {
             "model": Message,
             "description": _MEANINGS[status][0],
             "content": {"application/json": {"example": {"message": _MEANINGS[status][1]}}},
         }
-        for status in sorted({*statuses, *_OF_EVERY_ROUTE})
+        for status in statuses
     }
 
 
