@@ -1,13 +1,18 @@
-"""Reading the platform's feed as any client does: server-sent events over HTTP, resumed by id."""
+"""A client of the platform's feed: server-sent events over HTTP, resumed by id after a broken connection."""
 
-import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from httpx_sse import connect_sse
 
 from shifts_platform.errors import PlatformError
+
+_TIMEOUT = httpx.Timeout(10, read=60)
+"""The service sends a comment every 15 s."""
+_RECONNECT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -20,40 +25,36 @@ class FeedEvent:
 
 
 def follow_feed(api_url: str, types: str) -> Iterator[FeedEvent | None]:
-    """Yields None once the feed is open, then every event of the types; a broken connection is resumed.
+    """Yields None when the feed is open, then events; a broken connection is resumed after the last event.
+
+    Args:
+        api_url: of the web service, as `http://127.0.0.1:8000`.
+        types: of the events, comma separated.
 
     Raises:
-        PlatformError: the service cannot be reached.
+        PlatformError: the service does not answer before the first event, or refuses the request.
     """
     last_id: str | None = None
     while True:
         headers = {"Last-Event-ID": last_id} if last_id else {}
-        timeout = httpx.Timeout(10, read=60)
         try:
-            with httpx.stream(
-                "GET", f"{api_url}/api/v1/events", params={"types": types}, headers=headers, timeout=timeout
-            ) as stream:
-                stream.raise_for_status()
+            with (
+                httpx.Client(timeout=_TIMEOUT) as client,
+                connect_sse(
+                    client, "GET", f"{api_url}/api/v1/events", params={"types": types}, headers=headers
+                ) as source,
+            ):
+                source.response.raise_for_status()
                 if last_id is None:
                     yield None
-                for event in _parse(stream.iter_lines()):
+                for event in source.iter_sse():
                     last_id = event.id
-                    yield event
+                    yield FeedEvent(event.id, event.event, event.json())
         except httpx.TransportError as error:
             if last_id is None:
                 raise PlatformError(
-                    f"nobody answers at {api_url} ({error}): start the platform with `shifts up`"
+                    f"no answer from {api_url} ({error}): start the platform with `shifts up`"
                 ) from None
         except httpx.HTTPStatusError as error:
             raise PlatformError(f"{api_url}: {error.response.status_code} from the feed") from None
-
-
-def _parse(lines: Iterator[str]) -> Iterator[FeedEvent]:
-    fields: dict[str, str] = {}
-    for line in lines:
-        if line and not line.startswith(":"):
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        elif not line and "data" in fields:
-            yield FeedEvent(fields.get("id", ""), fields.get("event", ""), json.loads(fields["data"]))
-            fields = {}
+        time.sleep(_RECONNECT_S)
