@@ -1,1 +1,1 @@
-"""One machine's platform: the shifts command, the embedded PostGIS, migrations and the process tree."""
+"""The platform of one machine: the command `shifts`, the embedded PostGIS, migrations and supervised processes."""

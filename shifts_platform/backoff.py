@@ -1,22 +1,22 @@
-"""How long to wait before a process that exited is started again."""
+"""Delays before a process that exited is restarted."""
 
 FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 60.0
 STABLE_AFTER_S = 60.0
-"""A process that ran this long has recovered: its next delay is the first one again."""
+"""A process that ran this long has recovered: its next delay is `FIRST_DELAY_S`."""
 
 
 class Backoff:
-    """Delays for one process: doubled with each exit, up to a limit, for as long as it keeps exiting."""
+    """Exponential backoff of one process: the delay doubles with each exit, up to `MAX_DELAY_S`."""
 
     def __init__(self) -> None:
         self._exits = 0
 
     def delay_after(self, ran_s: float) -> float:
-        """Seconds to wait now that the process exited after running `ran_s` seconds."""
+        """Returns the seconds to wait after the process ran `ran_s` seconds and exited."""
         if ran_s >= STABLE_AFTER_S:
             self._exits = 0
-        # Bounded before it is a power, which would overflow after a day of exits.
+        # The exponent is bounded: the power would overflow after a day of exits.
         delay = FIRST_DELAY_S * 2 ** min(self._exits, 30)
         self._exits += 1
         return float(min(delay, MAX_DELAY_S))

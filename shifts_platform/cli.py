@@ -1,4 +1,4 @@
-"""The command `shifts`: its sub-commands, one file each, imported when they are called."""
+"""The command `shifts` and its sub-commands, each a module that is imported when it is called."""
 
 import sys
 from importlib import import_module
@@ -10,18 +10,18 @@ from shifts_platform.errors import PlatformError
 _COMMANDS = {
     "up": "Start the platform and serve until Ctrl-C.",
     "demo": "Start the platform, drop a generated sample and show the answers.",
-    "drop": "Put files into the landing zone and follow them until they are done.",
-    "generate": "Write believable trips of several cities as CSV.",
-    "status": "Show what is running, what was taken in and what is stale.",
-    "tune": "Show how eps, min_trips and max_radius change the groups of a region.",
-    "migrate": "Bring the databases to this version.",
+    "drop": "Put files into the landing zone and wait until they are loaded.",
+    "generate": "Write realistic trips of several cities as CSV.",
+    "status": "Show running services, loaded files and stale weeks.",
+    "tune": "Show how eps, min_trips and max_radius change the clusters of a region.",
+    "migrate": "Upgrade the databases to this version.",
     "env": "Print the settings in force as shell assignments.",
     "psql": "Open a SQL prompt on the platform's database.",
 }
 
 
 class _Commands(click.Group):
-    """Knows its commands by name and imports one when it is wanted: `shifts --help` stays quick."""
+    """Lists commands by name and imports one when it is called, so that `shifts --help` is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -43,11 +43,11 @@ class _Commands(click.Group):
 @click.command(cls=_Commands)
 @click.version_option(package_name="shifts")
 def shifts() -> None:
-    """Trips in, groups and weekly statistics out: the platform on one machine."""
+    """Load trips, find clusters of similar trips, and answer weekly statistics, on one machine."""
 
 
 def main() -> None:
-    """Runs the command; an error that a person can mend is one line and exit code 1."""
+    """Runs the command; an error that the user can fix is one line and exit code 1."""
     try:
         shifts(prog_name="shifts")
     except PlatformError as error:

@@ -1,6 +1,6 @@
-"""Dagster's code server, which ends together with its workers when the platform is killed.
+"""Dagster's code server, which ends together with its run workers when the platform is killed.
 
-A code server that is asked to end waits for its workers, and a worker without its database may take long.
+On a normal stop a code server waits for its workers, and a worker that has lost its database may take long.
 """
 
 import os

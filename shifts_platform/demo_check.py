@@ -1,4 +1,4 @@
-"""What `shifts demo` shows: a generated sample dropped, followed to its answers, and the answers checked."""
+"""The check behind `shifts demo`: drops a generated sample, waits for its results, prints and checks the answers."""
 
 import math
 from collections.abc import Callable
@@ -19,13 +19,13 @@ FILE_NAME = "demo.csv"
 TRIPS, SEED = 100_000, 7
 _REGION = "Turin"
 _MARGIN_DEGREES = 0.03
-_SHOWN = 5
-_FEWEST = 3
+_CLUSTERS_SHOWN = 5
+_MIN_CLUSTERS = 3
 
 
 @dataclass(frozen=True)
-class Question:
-    """A box and what the API must say about it."""
+class ExpectedAnswer:
+    """A box in a region, and the weekly mean that the API must return for it."""
 
     region: str
     west: float
@@ -33,23 +33,23 @@ class Question:
     east: float
     north: float
     mean: float
-    """Trips a week with both ends in the box, counted one by one."""
+    """Trips a week with both ends in the box, counted one by one in the generated sample."""
     last_week: str
-    """ISO week with the region's last trips."""
+    """ISO week of the region's last trip."""
 
 
-def drop_sample(landing: str) -> Question:
-    """Writes the sample into the landing zone; what is asked about it afterwards."""
+def drop_sample(landing: str) -> ExpectedAnswer:
+    """Writes the sample into the landing zone and returns what to expect of it."""
     chunks = list(generate_trips(TRIPS, seed=SEED))
     with open_zone(landing).write(FILE_NAME) as file:
         file.write(HEADER)
         for chunk in chunks:
             file.write(format_csv(chunk))
-    return _question(chunks)
+    return _expect(chunks)
 
 
-def _question(chunks: list[TripChunk]) -> Question:
-    """The middle of a city, and the trips in it counted the plain way."""
+def _expect(chunks: list[TripChunk]) -> ExpectedAnswer:
+    """Takes the middle of a city as the box and counts the sample's trips in it."""
     regions = np.concatenate([np.array(chunk.regions)[chunk.region] for chunk in chunks])
     mine = regions == _REGION
     ends = np.concatenate([chunk.ends for chunk in chunks])[mine]
@@ -60,66 +60,70 @@ def _question(chunks: list[TripChunk]) -> Question:
     east, north = round(lon + _MARGIN_DEGREES, 2), round(lat + _MARGIN_DEGREES, 2)
     inside = ((ends >= [west, south] * 2) & (ends <= [east, north] * 2)).all(axis=1)
     counts = np.unique(mondays[inside], return_counts=True)[1]
-    return Question(_REGION, west, south, east, north, float(counts.mean()), f"{mondays.max().item():%G-W%V}")
+    return ExpectedAnswer(
+        _REGION, west, south, east, north, float(counts.mean()), f"{mondays.max().item():%G-W%V}"
+    )
 
 
 def wait_until_answered(
-    api_url: str, database_url: str, drop: Callable[[], Question], say: Callable[[str], None]
-) -> Question:
-    """Drops the sample once the feed is open, and follows the feed until all its weeks are grouped.
+    api_url: str, database_url: str, drop: Callable[[], ExpectedAnswer], echo: Callable[[str], None]
+) -> ExpectedAnswer:
+    """Drops the sample when the feed is open, and follows the feed until all its weeks are clustered.
 
     Raises:
         PlatformError: the file or a run failed.
     """
-    question: Question | None = None
+    expected: ExpectedAnswer | None = None
     loaded = False
     for event in follow_feed(api_url, "run.started,run.failed,file.loaded,file.failed,run.succeeded"):
         if event is None:
-            question = drop()
-            say(f"dropped {FILE_NAME}: {TRIPS:,} generated trips")
+            expected = drop()
+            echo(f"dropped {FILE_NAME}: {TRIPS:,} generated trips")
             continue
         message = event.data.get("message", "")
         if event.type in ("file.failed", "run.failed"):
             raise PlatformError(message)
         if event.type == "file.loaded" and event.data.get("partition") == FILE_NAME:
             loaded = True
-            say(message)
-        if loaded and question is not None and _is_grouped(database_url):
-            return question
+            echo(message)
+        if loaded and expected is not None and not _has_stale_weeks(database_url):
+            return expected
     raise PlatformError("the feed ended")
 
 
-def _is_grouped(database_url: str) -> bool:
+def _has_stale_weeks(database_url: str) -> bool:
     with psycopg.connect(database_url) as connection:
-        row = connection.execute("SELECT NOT EXISTS (SELECT FROM shifts_store.stale_weeks)").fetchone()
+        row = connection.execute("SELECT EXISTS (SELECT FROM shifts_store.stale_weeks)").fetchone()
     return row == (True,)
 
 
-def show_answers(api_url: str, question: Question, say: Callable[[str], None]) -> None:
-    """Prints the weekly mean and the best groups.
+def show_answers(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
+    """Prints the weekly mean and the largest clusters.
 
     Raises:
-        PlatformError: an answer is not what the plain counts say.
+        PlatformError: an answer is wrong.
     """
-    box = {"nortest": f"{question.east},{question.north}", "southest": f"{question.west},{question.south}"}
-    mean = _get(f"{api_url}/api/v1/trips/stats", {"region": question.region, **box})["mean"]
-    say(f"\n{question.region}, box {question.west},{question.south} to {question.east},{question.north}:")
-    say(f"  {mean:,.1f} trips a week on average")
-    if mean is None or not math.isclose(mean, question.mean, rel_tol=1e-12):
-        raise PlatformError(f"the weekly mean is {mean}, counted one by one it is {question.mean}")
-    where = {"region": question.region, "week": question.last_week, "limit": str(_SHOWN)}
-    groups = _get(f"{api_url}/api/v1/clusters", where)["features"]
-    say(f"\nlargest groups of similar trips, {question.region}, week {question.last_week}:")
-    say(f"  {'trips':>5}  {'time of day':<13} {'from':<18} {'to':<18} {'radius':>6}")
-    for group in groups:
-        known, (origin, destination) = group["properties"], group["geometry"]["coordinates"]
-        window = f"{known['earliest'][:5]} - {known['latest'][:5]}"
-        say(
-            f"  {known['trips']:>5}  {window:<13} {_place(origin):<18} {_place(destination):<18}"
-            f" {known['radius_m']:>4.0f} m"
+    box = {"nortest": f"{expected.east},{expected.north}", "southest": f"{expected.west},{expected.south}"}
+    mean = _get(f"{api_url}/api/v1/trips/stats", {"region": expected.region, **box})["mean"]
+    if mean is None or not math.isclose(mean, expected.mean, rel_tol=1e-12):
+        raise PlatformError(f"the weekly mean is {mean}, but counting the sample gives {expected.mean}")
+    echo(f"\n{expected.region}, box {expected.west},{expected.south} to {expected.east},{expected.north}:")
+    echo(f"  {mean:,.1f} trips a week on average")
+    parameters = {"region": expected.region, "week": expected.last_week, "limit": str(_CLUSTERS_SHOWN)}
+    clusters = _get(f"{api_url}/api/v1/clusters", parameters)["features"]
+    echo(f"\nlargest clusters of similar trips, {expected.region}, week {expected.last_week}:")
+    echo(f"  {'trips':>5}  {'time of day':<13} {'from':<18} {'to':<18} {'radius':>6}")
+    for cluster in clusters:
+        properties, (origin, destination) = cluster["properties"], cluster["geometry"]["coordinates"]
+        window = f"{properties['earliest'][:5]} - {properties['latest'][:5]}"
+        echo(
+            f"  {properties['trips']:>5}  {window:<13} {_place(origin):<18} {_place(destination):<18}"
+            f" {properties['radius_m']:>4.0f} m"
         )
-    if len(groups) < _FEWEST:
-        raise PlatformError(f"only {len(groups)} groups were found, at least {_FEWEST} were planted")
+    if len(clusters) < _MIN_CLUSTERS:
+        raise PlatformError(
+            f"the sample has {_MIN_CLUSTERS} clusters or more, but only {len(clusters)} were found"
+        )
 
 
 def _place(point: list[float]) -> str:

@@ -1,10 +1,10 @@
-"""What the commands report to people."""
+"""Errors that commands report to their users."""
 
 
 class PlatformError(Exception):
-    """Something a person can fix; its message is one line and names the cause and the remedy."""
+    """An error that the user can fix; its message is one line with the cause and the remedy."""
 
 
 def one_line(error: Exception) -> str:
-    """The message of an error without its line breaks."""
+    """Returns the message of an error without line breaks."""
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Child processes that end when the process that started them is killed."""
+"""Child processes that end when their parent process is killed."""
 
 import ctypes
 import os
@@ -9,14 +9,14 @@ from collections.abc import Callable
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
 END_OF_GROUP = signal.SIGUSR1
-"""For a child that then ends its process group, itself included."""
+"""For a child that handles it by killing its process group, including itself."""
 
 
 def child_setup(number: signal.Signals) -> Callable[[], None]:
-    """A `preexec_fn` for a child: `number` is sent to it when its parent ends, where the system is Linux.
+    """Returns a `preexec_fn`: on Linux, the kernel sends `number` to the child when its parent ends.
 
-    Python calls it after it changed the child's user, a change that would clear the setting. It also undoes ignored
-    stop signals: a shell that starts us in the background makes us ignore them, and every child inherits that.
+    Python calls it after changing the child's user, which would clear the setting. It also restores the default
+    handling of stop signals, which background jobs of a shell ignore and their children inherit.
     """
     parent = os.getpid()
 
@@ -26,7 +26,7 @@ def child_setup(number: signal.Signals) -> Callable[[], None]:
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, number)
             if os.getppid() != parent:
-                # It ended before the call.
+                # The parent ended before the call.
                 os.kill(os.getpid(), signal.SIGKILL)
 
     return set_up

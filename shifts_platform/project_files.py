@@ -1,4 +1,4 @@
-"""Where the project's files lie: at the top of a checkout, or inside the installed package."""
+"""Paths of the project's files: at the top of a checkout, or inside the installed package."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ _CHECKOUT = Path(__file__).parent.parent
 
 
 def project_file(name: str) -> Path:
-    """The path of a file or folder that belongs to the project.
+    """Returns the path of a file or folder of the project.
 
     Raises:
         PlatformError: the installation is incomplete.

@@ -1,4 +1,4 @@
-"""The platform's settings: what one machine's processes are started with."""
+"""The settings of the platform, from the environment or `.env`."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from shifts_platform.errors import PlatformError
 
 
 class PlatformSettings(Settings):
-    """What `shifts` can be told from outside, `SHIFTS_` before each name."""
+    """Settings of the command `shifts`; each environment variable starts with `SHIFTS_`."""
 
     data_dir: Path = Path(".shifts")
     database_url: DatabaseUrl | None = Field(None, repr=False)
@@ -22,7 +22,7 @@ class PlatformSettings(Settings):
     api_port: Port = 8000
     dagster_port: Port = 3000
     dagster_hosts: HostNames = ()
-    """Host names under which the Dagster UI is reached besides loopback, comma separated."""
+    """Host names of the Dagster UI besides loopback, comma separated."""
     api_key: str | None = Field(None, repr=False)
 
     @property
@@ -32,26 +32,26 @@ class PlatformSettings(Settings):
 
     @property
     def landing(self) -> str:
-        """The landing zone, a folder of the data folder unless set."""
+        """The landing zone: a folder in the data folder unless set."""
         return self.landing_url or str(self.data_folder / "landing")
 
     @property
     def api_url(self) -> str:
-        """Where clients on this machine reach the service."""
+        """The URL of the web service for clients on this machine."""
         host = "127.0.0.1" if self.api_host in ("0.0.0.0", "::") else self.api_host  # noqa: S104
         return f"http://{host}:{self.api_port}"
 
     @property
     def dagster_url(self) -> str:
-        """Where the Dagster UI is."""
+        """The URL of the Dagster UI."""
         return f"http://127.0.0.1:{self.dagster_port}"
 
 
 def read_settings() -> PlatformSettings:
-    """The platform's settings, without looking at what they name.
+    """Reads the settings without checking the data folder or the settings of other packages.
 
     Raises:
-        PlatformError: one is bad; the message has its name and the reason.
+        PlatformError: one is invalid; the message has its name and the reason.
     """
     try:
         return PlatformSettings()
@@ -60,16 +60,16 @@ def read_settings() -> PlatformSettings:
 
 
 def load_settings() -> PlatformSettings:
-    """The settings in force, of every part.
+    """Reads the settings, checks those of the pipeline and the web service too, and creates the data folder.
 
     Raises:
-        PlatformError: one is bad; the message has its name and the reason.
+        PlatformError: one is invalid; the message has its name and the reason.
     """
     settings = read_settings()
     try:
-        # What the parts would say one by one, each in its own log, is better said before the start.
-        for part in (PipelineSettings, ApiSettings):
-            part(
+        # Otherwise each process would report its own in its log.
+        for package in (PipelineSettings, ApiSettings):
+            package(
                 database_url=settings.database_url or "postgresql://",
                 dagster_database_url=settings.dagster_database_url or "postgresql://",
                 landing_url=settings.landing,
@@ -89,7 +89,7 @@ def load_settings() -> PlatformSettings:
 
 
 def _bad_settings(error: ValidationError) -> PlatformError:
-    # Without the values: keys and passwords are among them.
+    # Without the values, which include keys and passwords.
     problems = [
         f"SHIFTS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
         for e in error.errors()

@@ -1,4 +1,4 @@
-"""The process tree: children start in process groups of their own, are restarted when they exit, and end together."""
+"""The supervisor of the platform's processes: starts them, restarts those that exit, and ends them together."""
 
 import os
 import re
@@ -24,19 +24,19 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """A process that belongs to the platform."""
+    """A process of the platform."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     is_ready: Callable[[], bool]
     parent_death_signal: signal.Signals = signal.SIGKILL
-    """What it is sent when the supervisor is killed."""
+    """The signal that it gets when the supervisor is killed."""
 
 
 @dataclass
 class _Process:
-    """A process that is restarted, and what its restarts depend on."""
+    """A supervised process and the state of its restarts."""
 
     name: str
     log: Path
@@ -45,25 +45,31 @@ class _Process:
     started_at: float
     backoff: Backoff = field(default_factory=Backoff)
     restart_at: float | None = None
-    """When it is started next; None while it runs."""
+    """When it is restarted, by the monotonic clock; None while it runs."""
 
 
 class Supervisor:
-    """Keeps processes running until told to stop, however often they exit.
+    """Keeps processes running until `request_stop`, however often they exit.
 
-    Each child leads a process group, so that what it starts itself (Dagster's runs) ends with it; where the
-    system can, it is also ended when the supervisor vanishes.
+    Each child leads a process group, so that its own children (Dagster's run workers) end with it. On Linux children
+    also end when the supervisor is killed.
     """
 
-    def __init__(self, logs: Path, notice: Callable[[str], None]) -> None:
+    def __init__(self, logs: Path, report: Callable[[str], None]) -> None:
+        """Prepares a supervisor without processes.
+
+        Args:
+            logs: the folder for the logs of children.
+            report: called with a line when a process exits or cannot be restarted.
+        """
         self._logs = logs
-        self._notice = notice
+        self._report = report
         self._children: list[tuple[ChildSpec, _Process]] = []
         self._watched: list[_Process] = []
         self._stopping = threading.Event()
 
     def spawn(self, specs: Sequence[ChildSpec]) -> None:
-        """Starts children side by side and goes on."""
+        """Starts children without waiting until they are ready."""
         for spec in specs:
             log = self._logs / f"{spec.name.replace(' ', '-')}.log"
             start = partial(_spawn, spec, log)
@@ -76,14 +82,14 @@ class Supervisor:
         log: Path,
         start: Callable[[], subprocess.Popen[bytes]],
     ) -> None:
-        """Also restarts a process that somebody else started and stops."""
+        """Also restarts a process that the caller has started and stops itself."""
         self._watched.append(_Process(name, log, start, process, time.monotonic()))
 
     def wait(self, *, timeout_s: float = 120) -> None:
-        """Waits until all that was started is ready.
+        """Waits until every child is ready.
 
         Raises:
-            PlatformError: a child exits before it is ready, or takes too long; the message has the end of its log.
+            PlatformError: a child exited before it was ready (the message has the end of its log), or took too long.
         """
         deadline = time.monotonic() + timeout_s
         waiting = list(self._children)
@@ -101,7 +107,7 @@ class Supervisor:
             self._stopping.wait(0.1)
 
     def run(self) -> None:
-        """Restarts what exits, with growing delays and a notice each time, until `request_stop`."""
+        """Restarts processes that exit, with growing delays, and reports each exit, until `request_stop`."""
         while not self._stopping.is_set():
             for process in (*self._watched, *(child for _, child in self._children)):
                 self._check(process)
@@ -112,8 +118,8 @@ class Supervisor:
         self._stopping.set()
 
     def stop(self) -> None:
-        """Ends every child's group: asked first, killed after `STOP_TIMEOUT_S`."""
-        # The process id of one that waits for its restart may be somebody else's by now.
+        """Ends every child's process group: SIGTERM first, SIGKILL after `STOP_TIMEOUT_S`."""
+        # A process that waits for its restart has ended: another one may have its process id.
         running = [child.process for _, child in self._children if child.restart_at is None]
         for process in running:
             _signal_group(process, signal.SIGTERM)
@@ -133,7 +139,7 @@ class Supervisor:
         code = process.process.poll()
         if code is None:
             return
-        # What it left behind in its group would hold its ports.
+        # Processes left in its group would hold its ports.
         _signal_group(process.process, signal.SIGKILL)
         how = f"signal {-code}" if code < 0 else f"code {code}"
         self._schedule(process, f"{process.name} exited ({how}; {log_tail(process.log)})")
@@ -143,7 +149,7 @@ class Supervisor:
         try:
             process.process = process.start()
         except (OSError, subprocess.SubprocessError) as error:
-            # No memory or no file handles, or its program is just being replaced by an upgrade.
+            # Out of memory or file handles, or an upgrade is replacing the program.
             self._schedule(process, f"{process.name} cannot be started ({error})")
         else:
             process.restart_at = None
@@ -152,11 +158,11 @@ class Supervisor:
         now = time.monotonic()
         delay = process.backoff.delay_after(now - process.started_at)
         process.restart_at = now + delay
-        self._notice(f"{reason}: restarting in {delay:g} s, log: {process.log}")
+        self._report(f"{reason}: restarting in {delay:g} s, log: {process.log}")
 
 
 def log_tail(log: Path) -> str:
-    """The last line of a log file, without colours."""
+    """Returns the last line of a log file, without colours."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))

@@ -1,11 +1,11 @@
-"""`shifts demo`: the platform with a generated sample and its answers, on data of its own."""
+"""`shifts demo`: the platform with a generated sample, in a data folder of its own."""
 
 import threading
 
 import click
 from rich.console import Console
 
-from shifts_platform.commands.up import notices, show_urls, start
+from shifts_platform.commands.up import reporter, show_urls, start
 from shifts_platform.demo_check import drop_sample, show_answers, wait_until_answered
 from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
@@ -16,33 +16,33 @@ from shifts_platform.stop_signals import stopped_by_signals
 
 @click.command()
 @click.option(
-    "--exit", "then_exit", is_flag=True, help="Stop after the answers; exit code 0 if they were right."
+    "--exit", "then_exit", is_flag=True, help="Stop after the answers; exit with 0 if they were right."
 )
 def demo(then_exit: bool) -> None:
     """Start the platform, drop a generated sample and show the answers.
 
-    Unless told otherwise by SHIFTS_DATABASE_URL and SHIFTS_LANDING_URL it keeps to a folder `demo` of the data
-    folder: generated trips do not mix with real ones.
+    Works in the folder `demo` of the data folder, so that generated trips do not mix with real ones, unless
+    SHIFTS_DATABASE_URL or SHIFTS_LANDING_URL is set.
     """
     settings = load_settings()
     settings = settings.model_copy(update={"data_dir": settings.data_folder / "demo"})
     settings.data_folder.mkdir(exist_ok=True)
     console = Console(stderr=True, highlight=False)
-    platform = Platform(settings, notices(console))
-    showing = _Showing(platform, settings, then_exit)
+    platform = Platform(settings, reporter(console))
+    demo_thread = _DemoThread(platform, settings, then_exit)
     with stopped_by_signals(platform.request_stop):
         try:
             start(platform, console)
-            showing.start()
+            demo_thread.start()
             platform.serve()
         finally:
             platform.close()
-    if showing.error is not None:
-        raise showing.error
+    if demo_thread.error is not None:
+        raise demo_thread.error
 
 
-class _Showing(threading.Thread):
-    """Works beside the loop that keeps the platform running, and ends it when told or when an answer is wrong."""
+class _DemoThread(threading.Thread):
+    """Runs the demo beside the supervisor; stops the platform on `--exit` or an error."""
 
     def __init__(self, platform: Platform, settings: PlatformSettings, then_exit: bool) -> None:
         super().__init__(daemon=True)
@@ -50,16 +50,16 @@ class _Showing(threading.Thread):
         self.error: PlatformError | None = None
 
     def run(self) -> None:
-        """Drops the sample, waits and shows."""
+        """Drops the sample, waits for its results and prints the answers."""
         settings = self._settings
         try:
-            question = wait_until_answered(
+            expected = wait_until_answered(
                 settings.api_url,
                 environment_of(settings, self._platform.server)["SHIFTS_DATABASE_URL"],
                 lambda: drop_sample(settings.landing),
                 click.echo,
             )
-            show_answers(settings.api_url, question, click.echo)
+            show_answers(settings.api_url, expected, click.echo)
             click.echo()
             show_urls(settings.api_url, settings.dagster_url, settings.landing)
         except PlatformError as error:

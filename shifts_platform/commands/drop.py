@@ -1,4 +1,4 @@
-"""`shifts drop`: files into the landing zone, followed until they are done."""
+"""`shifts drop`: puts files into the landing zone and shows their progress until they are loaded."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from shifts_platform.errors import PlatformError
 from shifts_platform.feed_client import FeedEvent, follow_feed
 from shifts_platform.settings import load_settings
 
-CHUNK = 8 * 1024**2
+_CHUNK_BYTES = 8 * 1024**2
 
 
 @click.command()
@@ -22,7 +22,7 @@ CHUNK = 8 * 1024**2
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 def drop(files: tuple[Path, ...]) -> None:
-    """Put FILES into the landing zone and follow them until they are done."""
+    """Put FILES into the landing zone and wait until they are loaded."""
     names = [file.name for file in files]
     if len(set(names)) < len(names):
         raise PlatformError("two of the files have the same name: the second would replace the first")
@@ -32,11 +32,11 @@ def drop(files: tuple[Path, ...]) -> None:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[outcome]}"),
         TimeElapsedColumn(),
         console=Console(stderr=True, highlight=False),
     ) as bars:
-        waiting = {name: bars.add_task(name, total=1.0, said="waiting") for name in names}
+        waiting = {name: bars.add_task(name, total=1.0, outcome="waiting") for name in names}
         for event in follow_feed(settings.api_url, "file.progress,file.loaded,file.failed"):
             if event is None:
                 _put(open_zone(settings.landing), files, bars)
@@ -62,15 +62,15 @@ def _put(zone: LandingZone, files: tuple[Path, ...], bars: Progress) -> None:
         bars.console.print(f"copying {file.name} into the landing zone") if bars.console.is_terminal else None
         try:
             with file.open("rb") as source, zone.write(file.name) as target:
-                while chunk := source.read(CHUNK):
+                while chunk := source.read(_CHUNK_BYTES):
                     target.write(chunk)
         except (OSError, LandingZoneError) as error:
             raise PlatformError(f"{file}: {error}") from error
 
 
 def _show(bars: Progress, bar: TaskID, event: FeedEvent) -> None:
-    said = f"{event.data.get('rows', 0):,} rows" if event.type == "file.progress" else _ending(event)
-    bars.update(bar, completed=event.data.get("share", 1.0), said=said)
+    outcome = f"{event.data.get('rows', 0):,} rows" if event.type == "file.progress" else _ending(event)
+    bars.update(bar, completed=event.data.get("share", 1.0), outcome=outcome)
     if not bars.console.is_terminal:
         bars.console.print(event.data["message"])
 

@@ -1,4 +1,4 @@
-"""`shifts env`: the settings in force, for `eval "$(shifts env)"`."""
+"""`shifts env`: prints the settings in force, for `eval "$(shifts env)"`."""
 
 import shlex
 

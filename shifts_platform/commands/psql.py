@@ -1,4 +1,4 @@
-"""`shifts psql`: a SQL prompt on the trips."""
+"""`shifts psql`: opens a SQL prompt on the trips database."""
 
 import os
 import shutil
@@ -23,8 +23,8 @@ def psql(arguments: tuple[str, ...]) -> None:
         str(find_programs() / "psql") if settings.database_url is None else None
     )
     if program is None:
-        raise PlatformError("psql is not on this machine: install PostgreSQL's client")
-    # The password goes by the environment, where other users' `ps` does not see it.
+        raise PlatformError("psql is not installed: install PostgreSQL's client")
+    # In the environment, because other users see the arguments in `ps`.
     url = environment_of(settings, server)["SHIFTS_DATABASE_URL"]
     address = make_url(url)
     os.environ["PGPASSWORD"] = address.password or ""

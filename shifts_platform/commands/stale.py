@@ -1,4 +1,4 @@
-"""The part of `shifts status` on (region, week) pairs: what waits, what failed, what can never be refreshed."""
+"""The part of `shifts status` about stale (region, week) pairs: counts, failures, and pairs without a partition."""
 
 from datetime import UTC, datetime
 
@@ -14,11 +14,11 @@ _FAILURES_SHOWN = 10
 
 
 def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]) -> None:
-    """Prints how many pairs are stale, which failed and why, and how many have no partition.
+    """Prints how many pairs are stale, which refreshes failed and why, and how many pairs have no partition.
 
     Args:
         connection: to the trips database.
-        environment: what the pipeline is started with.
+        environment: of the pipeline.
     """
     row = connection.execute(
         "SELECT count(*) FILTER (WHERE clusters_stale), count(*) FILTER (WHERE aggregates_stale),"
@@ -26,7 +26,7 @@ def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]
     ).fetchone()
     clusters, aggregates, seconds = row or (0, 0, 0)
     since = f", the oldest for {seconds:,} s" if clusters or aggregates else ""
-    click.echo(f"\nstale (region, week) pairs: {clusters} to group, {aggregates} to aggregate{since}")
+    click.echo(f"\nstale (region, week) pairs: {clusters} to cluster, {aggregates} to aggregate{since}")
     first_week = PipelineSettings(
         database_url=environment["SHIFTS_DATABASE_URL"],
         dagster_database_url=environment["SHIFTS_DAGSTER_DATABASE_URL"],
@@ -35,7 +35,7 @@ def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]
     weeks = DateRange.starting(first_week, datetime.now(UTC).date())
     if outside := stale_pairs.outside(connection, weeks):
         click.echo(
-            f"  {outside:,} of them are not refreshed: their weeks lie before SHIFTS_FIRST_WEEK ({weeks.first})"
+            f"  {outside:,} of them are never refreshed: their weeks are before SHIFTS_FIRST_WEEK ({weeks.first})"
             f" or more than {WEEKS_AHEAD} weeks ahead"
         )
     failed = connection.execute(
@@ -45,9 +45,9 @@ def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]
         " WHERE a.attempts > 1 OR a.retry_at <= now() OR a.error <> %s ORDER BY a.started_at DESC LIMIT %s",
         [stale_pairs.NO_MESSAGE, _FAILURES_SHOWN],
     ).fetchall()
-    for region, week, layer, attempts, error, _ in failed:
+    for region, week, derived_table, attempts, error, _ in failed:
         click.echo(
-            f"  attempt {attempts} failed: {layer} of {printable(region)} {week:%G-W%V}: {printable(error)}"
+            f"  attempt {attempts} failed: {derived_table} of {printable(region)} {week:%G-W%V}: {printable(error)}"
         )
     if failed and (more := failed[0][-1] - len(failed)) > 0:
-        click.echo(f"  … and {more:,} more that failed")
+        click.echo(f"  … and {more:,} more failures")

@@ -1,4 +1,4 @@
-"""`shifts status`: what is running, what was taken in, what is stale."""
+"""`shifts status`: shows running services, totals of the ledger and stale weeks."""
 
 import click
 import httpx
@@ -13,16 +13,16 @@ from shifts_platform.settings import load_settings
 
 @click.command()
 def status() -> None:
-    """Show what is running, what was taken in and what is stale."""
+    """Show running services, loaded files and stale weeks."""
     settings = load_settings()
-    click.echo(f"API        {_state(settings.api_url + '/ready')}  {settings.api_url}/docs")
-    click.echo(f"Dagster    {_state(settings.dagster_url + '/server_info')}  {settings.dagster_url}")
+    click.echo(f"API        {_health(settings.api_url + '/ready')}  {settings.api_url}/docs")
+    click.echo(f"Dagster    {_health(settings.dagster_url + '/server_info')}  {settings.dagster_url}")
     server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
     environment = environment_of(settings, server)
     try:
         with psycopg.connect(environment["SHIFTS_DATABASE_URL"], connect_timeout=5) as connection:
             click.echo("database   up")
-            _ledger(connection)
+            _show_ledger(connection)
             show_stale_pairs(connection, environment)
     except psycopg.errors.UndefinedTable:
         raise PlatformError("the database has no tables yet: run `shifts migrate`") from None
@@ -31,14 +31,14 @@ def status() -> None:
         raise PlatformError("the platform is not running: start it with `shifts up`") from None
 
 
-def _state(url: str) -> str:
+def _health(url: str) -> str:
     try:
-        return "up  " if httpx.get(url, timeout=5).is_success else "sick"
+        return "up  " if httpx.get(url, timeout=5).is_success else "fail"
     except httpx.HTTPError:
         return "down"
 
 
-def _ledger(connection: psycopg.Connection) -> None:
+def _show_ledger(connection: psycopg.Connection) -> None:
     rows = connection.execute(
         "SELECT status, count(*), sum(rows_loaded)::bigint, sum(rows_rejected)::bigint"
         " FROM shifts_store.trip_files GROUP BY status ORDER BY status"

@@ -1,4 +1,4 @@
-"""`shifts up`: the platform until Ctrl-C."""
+"""`shifts up`: starts the platform and serves until Ctrl-C."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +16,7 @@ def up() -> None:
     """Start the platform and serve until Ctrl-C."""
     settings = load_settings()
     console = Console(stderr=True, highlight=False)
-    platform = Platform(settings, notices(console))
+    platform = Platform(settings, reporter(console))
     with stopped_by_signals(platform.request_stop):
         try:
             start(platform, console)
@@ -26,8 +26,8 @@ def up() -> None:
             platform.close()
 
 
-def notices(console: Console) -> Callable[[str], None]:
-    """Shows what happens to the platform, a line each; a terminal or pipe that is gone ends nothing."""
+def reporter(console: Console) -> Callable[[str], None]:
+    """Returns a function that prints a line; it ignores a closed terminal or pipe."""
 
     def show(message: str) -> None:
         with suppress(OSError):
@@ -37,7 +37,7 @@ def notices(console: Console) -> Callable[[str], None]:
 
 
 def start(platform: Platform, console: Console) -> None:
-    """Starts the platform and shows what it is at."""
+    """Starts the platform and shows the current step."""
     with console.status("starting") as status:
         for step in platform.steps():
             status.update(step)
@@ -46,7 +46,7 @@ def start(platform: Platform, console: Console) -> None:
 
 
 def show_urls(api: str, dagster: str, landing: str) -> None:
-    """Prints where everything is."""
+    """Prints the URLs of the platform and the landing zone."""
     click.echo(f"API       {api}/docs")
     click.echo(f"events    {api}/api/v1/events")
     click.echo(f"Dagster   {dagster}")

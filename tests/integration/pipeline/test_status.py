@@ -27,7 +27,7 @@ def said(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_status_names_pairs_that_failed_and_weeks_without_a_partition(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert said(pipeline, capsys) == ["stale (region, week) pairs: 0 to group, 0 to aggregate"]
+    assert said(pipeline, capsys) == ["stale (region, week) pairs: 0 to cluster, 0 to aggregate"]
     pipeline.execute("INSERT INTO shifts_store.regions (name) VALUES ('Turin'), ('Prague')")
     pipeline.execute(
         "INSERT INTO shifts_store.region_weeks (region_id, week, revision, changed_at, stale_since)"
@@ -39,9 +39,9 @@ def test_status_names_pairs_that_failed_and_weeks_without_a_partition(
         assert len(said(pipeline, capsys)) == 2  # a refresh at work has not failed
         stale_pairs.fail(connection, "clusters", "Turin", WEEK, "ZeroDivisionError: by nothing")
     stale, *more = said(pipeline, capsys)
-    assert stale.startswith("stale (region, week) pairs: 4 to group, 4 to aggregate, the oldest for 3,6")
+    assert stale.startswith("stale (region, week) pairs: 4 to cluster, 4 to aggregate, the oldest for 3,6")
     assert more == [
-        "  2 of them are not refreshed: their weeks lie before SHIFTS_FIRST_WEEK (2000-01-03)"
+        "  2 of them are never refreshed: their weeks are before SHIFTS_FIRST_WEEK (2000-01-03)"
         " or more than 53 weeks ahead",
         "  attempt 1 failed: clusters of Turin 2018-W22: ZeroDivisionError: by nothing",
     ]
