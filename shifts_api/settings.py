@@ -25,7 +25,7 @@ class ApiSettings(SharedSettings):
     """Of a request that is no upload."""
     api_max_upload_bytes: int = Field(20 * 1024**3, ge=1)
     api_tiles_bytes: int = Field(1024**3, ge=0)
-    """Memory for tiles, with their bounds and bookkeeping; codes take 8 bytes a trip."""
+    """Memory for tiles with their bounds and bookkeeping; high bits take 8 bytes per trip."""
     api_max_listeners: int = Field(5_000, ge=1)
     """Clients of the feed at one time."""
 

@@ -57,4 +57,4 @@ def parse_week(text: str) -> date:
             return date.fromisocalendar(int(match["year"]), int(match["week"]), 1)
         return monday_of(date.fromisoformat(text))
     except (ValueError, OverflowError):
-        raise ValueError(f"there is no {text}") from None
+        raise ValueError(f"{text} does not exist") from None

@@ -1,4 +1,4 @@
-"""Compiles all numba code ahead of its first use; `python -m shifts_core.warm_up` runs at install."""
+"""Compiles all numba functions before their first use; `python -m shifts_core.warm_up` runs at installation."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from shifts_core.trips.read_csv import load_compiled
 
 
 def main() -> None:
-    """Reads a line, groups a few trips and counts in a leaf; numba caches the code beside its source."""
+    """Runs the parser, the counting kernels and the clustering once; numba caches their code beside its source."""
     load_compiled()
     compile_kernels()
     random = np.random.default_rng(0)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from shifts_core.clustering.clusters import Similarity
 from shifts_core.tiles.build import build_tiles
+from shifts_core.tiles.codec import Tile, decode_tile
 from shifts_pipeline.settings import PipelineSettings
 from shifts_pipeline.storage.cluster_tables import group_pair
 from shifts_pipeline.storage.region_week import PairTrips, read_pair
@@ -37,31 +38,31 @@ class DerivedCheck:
                 pair = read_pair(connection, region, week)
                 assert pair is not None
                 self._check_clusters(pair)
-                # Last: it reorders the trips.
                 self._check_tiles(pair)
         self._report.check("pairs computed again", len(pairs))
 
     def _check_tiles(self, pair: PairTrips) -> None:
         stored = [
-            (trips, bytes(leaves), bytes(codes), bytes(rests))
-            for trips, leaves, codes, rests in self._platform.query(
+            Tile(trips, bytes(leaves), bytes(high_bits), bytes(low_bits))
+            for trips, leaves, high_bits, low_bits in self._platform.query(
                 "SELECT trips, leaves, high_bits, low_bits FROM shifts_store.weekly_trip_tiles"
                 " WHERE region_id = %s AND week = %s ORDER BY tile",
                 [pair.region_id, pair.week],
             )
         ]
-        wanted = [
-            (tile.trips, bytes(tile.leaves), bytes(tile.high_bits), bytes(tile.low_bits))
-            for tile in build_tiles(pair.ends.copy())
-        ]
+        wanted = list(build_tiles(pair.ends.copy()))
         if stored != wanted:
             self._report.finding(
                 "tiles differ from a fresh computation",
                 region=pair.region,
                 week=pair.week,
-                stored=[row[0] for row in stored],
-                wanted=[row[0] for row in wanted],
+                stored=[tile.trips for tile in stored],
+                wanted=[tile.trips for tile in wanted],
             )
+        elif stored and not np.array_equal(
+            _sorted_rows(np.concatenate([decode_tile(tile) for tile in stored])), _sorted_rows(pair.ends)
+        ):
+            self._report.finding("tiles decode to other coordinates", region=pair.region, week=pair.week)
 
     def _check_clusters(self, pair: PairTrips) -> None:
         stored: dict[int, set[int]] = {}
@@ -79,6 +80,10 @@ class DerivedCheck:
                 stored=len(stored),
                 wanted=len(wanted),
             )
+
+
+def _sorted_rows(ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    return ends[np.lexsort(ends.T)]
 
 
 def _partition(clusters: dict[int, set[int]]) -> set[frozenset[int]]:

@@ -225,7 +225,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, path: str, told: s
             "/clusters?region=Turin&week=22",
             "week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed",
         ),
-        ("/clusters?region=Turin&week=2018-W53", "week: there is no 2018-W53"),
+        ("/clusters?region=Turin&week=2018-W53", "week: 2018-W53 does not exist"),
         ("/clusters?region=Turin&week=2018-W22&time=8", "time: a time of day like 08:00 is needed"),
         (
             "/clusters?region=Turin&week=2018-W22&cursor=x",

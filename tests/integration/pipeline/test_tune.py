@@ -93,7 +93,7 @@ def test_the_database_stays_as_it_was(working_folder: Path, pipeline: Pipeline) 
 WRONG = [
     (["Paris"], "no trips of a region Paris: there are Lyon, Turin"),
     (["Turin", "--week", "2018-W30"], "no trips in 2018-W30: its weeks go from 2018-W21 to 2018-W22"),
-    (["Turin", "--week", "2018-W60"], "--week: there is no 2018-W60"),
+    (["Turin", "--week", "2018-W60"], "--week: 2018-W60 does not exist"),
     (["Turin", "--week", "soon"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
     (["Turin", "--week", "2018W22"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
     (["Turin", "--eps", "1,b"], "--eps: 1,b are no numbers"),

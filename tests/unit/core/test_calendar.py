@@ -42,7 +42,7 @@ def test_a_malformed_week_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", MISSING)
 def test_a_week_or_day_that_does_not_exist_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=f"there is no {text}"):
+    with pytest.raises(ValueError, match=f"{text} does not exist"):
         parse_week(text)
 
 
