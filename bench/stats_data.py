@@ -9,11 +9,11 @@ import psycopg
 
 from shifts_core.calendar import DateRange
 from shifts_core.tiles.build import build_tiles
+from shifts_pipeline.storage import transitions
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
 from shifts_pipeline.storage.load_file import load_file
 from shifts_pipeline.storage.region_week import read_pair, replace_derived
 from shifts_pipeline.storage.tile_tables import write_tiles
-from shifts_pipeline.storage.write_trips import book
 from shifts_platform.generator.csv_file import csv_blocks
 
 _FILE_ROWS = 5_000_000
@@ -48,7 +48,7 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
                 max_rejected_share=0,
                 on_progress=lambda _: None,
             )
-            book(connection, row[0], report.weeks, [])
+            assert transitions.finish(connection, row[0], report)
         path.unlink()
 
 

@@ -23,7 +23,8 @@ from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
 from shifts_pipeline.storage.file_audit import rows_match_ledger
 from shifts_pipeline.storage.file_events import publish_file_event
-from shifts_pipeline.storage.ingest import LoadContext, LoadResult, MissingFileError, ingest
+from shifts_pipeline.storage.ingest import MissingFileError, ingest
+from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from shifts_pipeline.storage.load_errors import is_outage
 
 MAX_FILES_WITH_PLOTS = 5

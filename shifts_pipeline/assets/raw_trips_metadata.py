@@ -12,8 +12,8 @@ from shifts_pipeline.assets.metadata import optional_metadata
 from shifts_pipeline.display_text import markdown_code, printable
 from shifts_pipeline.storage.file_audit import sample_trips
 from shifts_pipeline.storage.file_events import final_event
-from shifts_pipeline.storage.ingest import LoadResult
 from shifts_pipeline.storage.ledger import FileRecord
+from shifts_pipeline.storage.load_context import LoadResult
 
 TABLE_METADATA = {
     "dagster/table_name": "shifts_store.trips",

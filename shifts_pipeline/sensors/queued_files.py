@@ -23,7 +23,7 @@ from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.load_plan import LoadPlan, group_into_runs, plan
 from shifts_pipeline.sensors.new_partitions import with_new_partitions
 from shifts_pipeline.sensors.waiting import wait_for_work
-from shifts_pipeline.storage import ledger, locks
+from shifts_pipeline.storage import ledger, locks, transitions
 from shifts_pipeline.storage.file_events import publish_file_event
 from shifts_pipeline.storage.ledger import FileRecord
 
@@ -51,7 +51,7 @@ def queued_files(
         if decided is None:
             return dg.SensorResult(skip_reason="no file is waiting for a run")
         for record, reason in decided.fail:
-            ledger.update(connection, [record.file_id], status="failed", error=reason)
+            transitions.fail(connection, [record.file_id], reason)
         keys = with_new_partitions(
             context.instance,
             TRIP_FILES,
@@ -62,7 +62,7 @@ def queued_files(
         requests = []
         for group in islice(group_into_runs(decided.request, position), _free_runs(context.instance)):
             requests.append(request := _run_request(group))
-            ledger.requested(connection, [record.file_id for record in group], str(request.run_key))
+            transitions.request_run(connection, [record.file_id for record in group], str(request.run_key))
     return dg.SensorResult(run_requests=requests)
 
 

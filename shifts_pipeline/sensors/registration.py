@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import psycopg
 
 from shifts_core.landing.zone import LandedFile
-from shifts_pipeline.storage import ledger
+from shifts_pipeline.storage import transitions
 
 CHUNK_FILES = 5_000
 """Sent in one statement."""
@@ -41,12 +41,12 @@ class Registration:
         known = {file.name: version for file in files if (version := self._known.get(file.name)) is not None}
         self._known = known
         changed = [file for file in files if known.get(file.name) != file.version]
-        queued = ledger.register(connection, self._some_unchanged(files))
+        queued = transitions.register(connection, self._some_unchanged(files))
         for first in range(0, len(changed), CHUNK_FILES):
             if time.monotonic() > deadline:
                 break
             chunk = changed[first : first + CHUNK_FILES]
-            queued += ledger.register(connection, chunk)
+            queued += transitions.register(connection, chunk)
             known.update((file.name, file.version) for file in chunk)
         return queued
 

@@ -1,4 +1,4 @@
-"""Encoded batches into the database: COPY, rejects and the books of one file, all in the load's transaction."""
+"""Writes encoded batches into the tables of trips and rejects, by COPY, in the transaction of the load."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from shifts_core.trips.batch import Reject
-from shifts_core.trips.report import WeekCount
 from shifts_pipeline.storage.binary_copy import HEADER, TRAILER
 from shifts_pipeline.storage.copy_format import COLUMNS
 from shifts_pipeline.storage.encode_trips import EncodedBatch
@@ -83,27 +82,3 @@ class TripWriter:
         for reject in rejects:
             self.first_lines.setdefault(reject.reason, reject.line)
         self.reject_examples += rejects[: _EXAMPLES - len(self.reject_examples)]
-
-
-def book(
-    connection: psycopg.Connection, file_id: int, counts: Sequence[WeekCount], gone: Sequence[int]
-) -> None:
-    """Books what was written under its regions and weeks, in the place of files whose rows are deleted.
-
-    The pairs of region and week are locked from here to the commit.
-    """
-    if not counts and not gone:
-        return
-    connection.execute(
-        "SELECT shifts_store.replace_files(%s::bigint[], %s, %s::integer[], %s::date[], %s::bigint[],"
-        " %s::timestamp[], %s::timestamp[])",
-        [
-            list(gone),
-            file_id,
-            [count.region_id for count in counts],
-            [count.week for count in counts],
-            [count.trips for count in counts],
-            [count.first_at for count in counts],
-            [count.last_at for count in counts],
-        ],
-    )

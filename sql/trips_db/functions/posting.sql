@@ -1,7 +1,7 @@
--- What the web service may write: posted trips and requests for files, through these functions and in no other
--- way. They run as the owner of the schema; the service's own role can neither insert, alter nor delete.
+-- What the API may write: posted trips and requests for files, through these functions only. They run as the owner of the
+-- schema; the role of the API cannot insert, update or delete.
 
--- The file of the request that a key was used for; no row for a new key.
+-- Returns the file of the request that used a key; no row for a new key.
 CREATE OR REPLACE FUNCTION shifts_store.find_request(wanted text, wanted_fingerprint text)
 RETURNS SETOF shifts_store.trip_files
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -16,8 +16,8 @@ BEGIN
 END
 $$;
 
--- Claims a key. Returns null if the request is to be carried out, else the file of the request that was; two
--- requests with one key at the same time take turns.
+-- Claims a key. Returns null for a new key, else the file of the request that used it. Of two requests with the same key
+-- at the same time, the second waits for the first.
 CREATE OR REPLACE FUNCTION shifts_store.claim_key(wanted text, wanted_fingerprint text) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
@@ -33,8 +33,8 @@ BEGIN
 END
 $$;
 
--- Makes the weeks of posted trips that are missing. In a transaction of its own and a few at a time, because its
--- locks are everyone's, and each week takes longer the more there are (60 ms with 1,400).
+-- Creates the missing partitions of posted trips. Call it in a transaction of its own with a few weeks at a time: its
+-- locks block other writers, and a partition takes longer the more exist (60 ms with 1,400).
 CREATE OR REPLACE FUNCTION shifts_store.prepare_weeks(weeks date[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
@@ -45,7 +45,7 @@ BEGIN
 END
 $$;
 
--- The same, and a block of ids for posted trips, whose first number it returns.
+-- Creates the missing partitions and reserves a block of trip numbers; returns the first number.
 CREATE OR REPLACE FUNCTION shifts_store.prepare_trips(weeks date[], size bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
@@ -57,7 +57,7 @@ BEGIN
 END
 $$;
 
--- Takes in a posted list of trips, all or none, and books them as a load does. Returns the list's ledger row.
+-- Stores a posted list of trips, all or none, and records it in the ledger as a load does. Returns its file id.
 CREATE OR REPLACE FUNCTION shifts_store.post_trips(
     regions text[], sources text[], started_at timestamp[],
     origin_x double precision[], origin_y double precision[],
@@ -66,10 +66,10 @@ CREATE OR REPLACE FUNCTION shifts_store.post_trips(
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
-    list_id bigint := shifts_store.claim_key(idempotency_key, post_trips.fingerprint);
-    task    text := replace(gen_random_uuid()::text, '-', '');
-    name    text := format('posted/%s', task);
-    booked  text;
+    list_id  bigint := shifts_store.claim_key(idempotency_key, post_trips.fingerprint);
+    task     text := replace(gen_random_uuid()::text, '-', '');
+    name     text := format('posted/%s', task);
+    recorded text;
 BEGIN
     IF list_id IS NOT NULL THEN
         RETURN list_id;
@@ -103,15 +103,15 @@ BEGIN
     )
     SELECT shifts_store.record_file(list_id, array_agg(p.region_id), array_agg(p.week), array_agg(p.trips),
                                   array_agg(p.first_at), array_agg(p.last_at))
-    FROM pairs p INTO booked;
+    FROM pairs p INTO recorded;
 
     UPDATE shifts_store.idempotency_keys k SET file_id = list_id WHERE k.key = idempotency_key;
     RETURN list_id;
 END
 $$;
 
--- Queues a file of the landing zone durably; whoever runs the pipeline hears of it at the commit. Without a
--- version the request stands for whatever the file is when it is loaded. Returns its ledger row.
+-- Queues a file of the landing zone for a client of the API; the sensor `queued_files` is notified at the commit. Without
+-- a version, the request stands for the version that is there when the file is loaded. Returns its ledger row.
 CREATE OR REPLACE FUNCTION shifts_store.request_file(
     uri text, name text, version text, size_bytes bigint, idempotency_key text, fingerprint text)
 RETURNS shifts_store.trip_files

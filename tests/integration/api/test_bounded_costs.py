@@ -36,11 +36,16 @@ def test_totals_follow_every_change_of_the_ledger(trips_db: psycopg.Connection) 
     _add(trips_db, 5)
     assert ("queued", 5, 0, 0) in _same(trips_db)
     trips_db.execute(
-        "UPDATE shifts_store.trip_files SET status = 'failed', rows_rejected = 3 WHERE name IN ('1', '2')"
+        "SELECT shifts_store.fail_files(array_agg(file_id), 'x', NULL, false) FROM shifts_store.trip_files"
+        " WHERE name IN ('1', '2')"
     )
+    trips_db.execute("UPDATE shifts_store.trip_files SET rows_rejected = 3 WHERE name IN ('1', '2')")
     assert ("failed", 2, 0, 6) in _same(trips_db)
     trips_db.execute("UPDATE shifts_store.trip_files SET attempts = 1")
-    trips_db.execute("UPDATE shifts_store.trip_files SET status = 'loaded', rows_loaded = 7 WHERE name = '3'")
+    trips_db.execute(
+        "SELECT shifts_store.begin_file(file_id, 'x'), shifts_store.finish_file(file_id, 'x', 7, 0)"
+        " FROM shifts_store.trip_files WHERE name = '3'"
+    )
     trips_db.execute("UPDATE shifts_store.trip_files SET rows_loaded = 9 WHERE name = '3'")
     _same(trips_db)
     with trips_db.transaction(force_rollback=True):

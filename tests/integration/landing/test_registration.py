@@ -10,7 +10,7 @@ import pytest
 from shifts_core.landing.zone import LandedFile
 from shifts_pipeline.sensors import registration as registration_module
 from shifts_pipeline.sensors.registration import Registration
-from shifts_pipeline.storage import ledger
+from shifts_pipeline.storage import transitions
 from tests.integration.landing.test_sensor import look
 
 
@@ -18,14 +18,14 @@ from tests.integration.landing.test_sensor import look
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Names of each call that reached the ledger."""
     calls: list[list[str]] = []
-    real = ledger.register
+    real = transitions.register
 
     def register(connection: psycopg.Connection, files: list[LandedFile]) -> int:
         if files:
             calls.append([file.name for file in files])
         return real(connection, files)
 
-    monkeypatch.setattr(ledger, "register", register)
+    monkeypatch.setattr(transitions, "register", register)
     monkeypatch.setattr(registration_module, "UNCHANGED_FILES", 2)
     return calls
 
@@ -65,7 +65,8 @@ def test_a_version_that_the_ledger_dropped_behind_the_sensors_back_is_queued_aga
         present = files("dropped", 6)
         registration.register(connection, present)
         connection.execute(
-            "UPDATE shifts_store.trip_files SET status = 'superseded' WHERE name = 'dropped/5.csv'"
+            "SELECT shifts_store.supersede_files(array_agg(file_id), NULL, NULL) FROM shifts_store.trip_files"
+            " WHERE name = 'dropped/5.csv'"
         )
         assert sum(registration.register(connection, present) for _ in range(3)) == 1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 
 from shifts_core.landing.open_zone import open_zone
-from shifts_pipeline.storage import ledger
+from shifts_pipeline.storage import ledger, transitions
 from tests.integration.loading.loading import Loader
 from tests.unit.core.trips.reading import HEADER, LINE
 
@@ -47,7 +47,7 @@ class Dropping:
     def look(self) -> int:
         """What the sensor over the landing zone does; how many files are queued by it."""
         with psycopg.connect(self._loader.url, autocommit=True) as connection:
-            return ledger.register(connection, list(open_zone(str(self._loader.landing)).list_files()))
+            return transitions.register(connection, list(open_zone(str(self._loader.landing)).list_files()))
 
     def open_names(self) -> list[str]:
         """Files that wait for a run."""

@@ -12,8 +12,9 @@ import psycopg
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import database
-from shifts_pipeline.storage.ingest import LoadContext, LoadResult, ingest
+from shifts_pipeline.storage.ingest import ingest
 from shifts_pipeline.storage.ledger import FileRecord
+from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from tests.unit.core.trips.reading import DATES
 
 _EMPTIED = "trips, rejected_rows, file_week_counts, region_weeks, trip_files"

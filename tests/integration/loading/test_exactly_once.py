@@ -12,7 +12,7 @@ from shifts_core.landing.errors import LandingZoneUnavailable
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.trips import read_csv as reading_module
 from shifts_core.trips.report import Progress
-from shifts_pipeline.storage import ledger
+from shifts_pipeline.storage import ledger, transitions
 from shifts_pipeline.storage.ledger import FileRecord
 from shifts_pipeline.storage.load_errors import MAX_ATTEMPTS
 from tests.integration.loading.loading import Loader
@@ -181,7 +181,7 @@ def test_a_file_that_finds_no_room_is_given_up_after_some_tries(
     record = loader.load("a.csv").record
     assert (record.status, record.error) == (
         "failed",
-        f"given up after {MAX_ATTEMPTS} tries: {type(error).__name__}: {error}",
+        f"failed after {MAX_ATTEMPTS} attempts: {type(error).__name__}: {error}",
     )
 
 
@@ -197,13 +197,13 @@ def test_an_outage_uses_up_no_try_of_any_file_of_the_run(
     loader.put("a.csv", TRIPS)
     loader.put("b.csv", HEADER + LINE)
     with psycopg.connect(loader.url) as connection:
-        ledger.register(connection, list(open_zone(str(loader.landing)).list_files()))
+        transitions.register(connection, list(open_zone(str(loader.landing)).list_files()))
     with monkeypatch.context() as broken:
         broken.setattr("shifts_pipeline.storage.ingest.load_file", load)
         for _ in range(MAX_ATTEMPTS + 2):
             with psycopg.connect(loader.url) as connection:
                 ids = [record.file_id for record in ledger.unfinished(connection, limit=1000)]
-                ledger.requested(connection, ids, "run")
+                transitions.request_run(connection, ids, "run")
             with pytest.raises(type(error)):
                 loader.load("a.csv")
             assert (

@@ -1,4 +1,4 @@
-"""What each statement of the ledger leaves behind in a file's row, and which files it finds."""
+"""What transitions leave in a file's record, and which records the queries find."""
 
 from collections.abc import Iterator
 from threading import Thread
@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from shifts_core.landing.zone import LandedFile
-from shifts_pipeline.storage import file_versions, ledger
+from shifts_pipeline.storage import ledger, locks, transitions
 from tests.integration.loading.loading import Loader
 from tests.integration.platform.running import wait_until
 
@@ -23,8 +23,20 @@ def connection(loader: Loader) -> Iterator[psycopg.Connection]:
 
 
 def _register(connection: psycopg.Connection, *files: LandedFile) -> list[int]:
-    ledger.register(connection, files)
+    transitions.register(connection, files)
     return [ledger.versions_of(connection, file.name)[0].file_id for file in files]
+
+
+def _load(connection: psycopg.Connection, *file_ids: int) -> None:
+    for file_id in file_ids:
+        transitions.begin(connection, file_id, "run")
+        connection.execute("SELECT shifts_store.finish_file(%s, %s, 1, 0)", [file_id, f"hash of {file_id}"])
+
+
+def _lock(connection: psycopg.Connection, name: str, original: int | None) -> bool:
+    row = connection.execute("SELECT shifts_store.lock_versions(%s, %s)", [name, original]).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def _row(connection: psycopg.Connection, columns: str, file_id: int) -> tuple[object, ...]:
@@ -40,8 +52,8 @@ def test_two_that_register_a_version_at_the_same_time_queue_it_once(
 ) -> None:
     counts: list[int] = []
     with psycopg.connect(loader.url) as first:
-        assert ledger.register(first, [A]) == 1
-        second = Thread(target=lambda: counts.append(ledger.register(connection, [A])))
+        assert transitions.register(first, [A]) == 1
+        second = Thread(target=lambda: counts.append(transitions.register(connection, [A])))
         second.start()
         wait_until(lambda: bool(loader.query("SELECT FROM pg_locks WHERE NOT granted")))
     second.join()
@@ -53,10 +65,10 @@ def test_a_version_that_comes_back_is_queued_as_if_it_were_new(connection: psyco
     columns = "status, run_request_id, requested_at, attempts, error"
     (file_id,) = _register(connection, A)
     new = _row(connection, columns, file_id)
-    ledger.requested(connection, [file_id], "request")
-    ledger.update(connection, [file_id], status="superseded", error="replaced")
+    transitions.request_run(connection, [file_id], "request")
+    transitions.supersede(connection, [file_id], error="replaced", run_id="run")
     queued_before = _row(connection, "queued_at", file_id)
-    assert ledger.register(connection, [A]) == 1
+    assert transitions.register(connection, [A]) == 1
     assert _row(connection, columns, file_id) == new
     assert _row(connection, "queued_at", file_id) > queued_before
 
@@ -65,16 +77,19 @@ def test_a_load_that_begins_again_has_no_end_and_its_new_end_is_news(
     connection: psycopg.Connection,
 ) -> None:
     (file_id,) = _register(connection, A)
-    for status in ("loaded", "failed"):
-        ledger.update(connection, [file_id], status="loading")
+    for is_good in (False, True):
+        transitions.begin(connection, file_id, "run")
         assert _row(connection, "finished_at, published_at", file_id) == (None, None)
-        ledger.update(connection, [file_id], status=status)
+        if is_good:
+            connection.execute("SELECT shifts_store.finish_file(%s, 'hash', 1, 0)", [file_id])
+        else:
+            transitions.fail(connection, [file_id], "bad")
         assert ledger.unpublished(connection, 10) == []
         connection.execute(ENDED_LONG_AGO)
         assert [record.file_id for record in ledger.unpublished(connection, 10)] == [file_id]
         ledger.mark_published(connection, file_id)
         assert ledger.unpublished(connection, 10) == []
-    ledger.update(connection, [file_id], status="loaded")
+    transitions.fail_reload(connection, file_id, "bad now")
     connection.execute(ENDED_LONG_AGO)
     assert [record.file_id for record in ledger.unpublished(connection, 10)] == [file_id]
 
@@ -83,7 +98,7 @@ def test_an_outage_before_the_first_request_leaves_the_attempts_at_zero(
     connection: psycopg.Connection,
 ) -> None:
     (file_id,) = _register(connection, A)
-    ledger.postpone(connection, [file_id], "away", counts=False)
+    transitions.retry(connection, [file_id], "away", counts=False)
     assert _row(connection, "attempts, error", file_id) == (0, "away")
 
 
@@ -97,13 +112,13 @@ def test_an_outage_before_the_first_request_leaves_the_attempts_at_zero(
         ("1 hour", True, "5 min"),
     ],
 )
-def test_a_postponed_file_waits_a_quarter_of_its_age_within_limits(
+def test_a_retried_file_waits_a_quarter_of_its_age_within_limits(
     loader: Loader, connection: psycopg.Connection, waited: str, counts: bool, wait: str
 ) -> None:
     (file_id,) = _register(connection, A)
     with psycopg.connect(loader.url) as transaction:
         transaction.execute("UPDATE shifts_store.trip_files SET queued_at = now() - %s::interval", [waited])
-        ledger.postpone(transaction, [file_id], "away", counts=counts)
+        transitions.retry(transaction, [file_id], "away", counts=counts)
         # It is counted from the statement, which comes after the transaction began.
         bounds = (
             "requested_at >= now() + {0}, requested_at <= now() + {0} + (clock_timestamp() - now()) * 5/4"
@@ -117,46 +132,58 @@ def test_files_that_wait_for_a_retry_come_in_the_order_of_their_requests(
     files = [LandedFile(f"{n}.csv", f"file:///{n}.csv", "1", 1) for n in range(5)]
     ids = _register(connection, *files)
     for file_id in (ids[2], ids[0], ids[1]):
-        ledger.requested(connection, [file_id], f"request {file_id}")
+        transitions.request_run(connection, [file_id], f"request {file_id}")
     found = [record.file_id for record in ledger.unfinished(connection, 2)]
     assert found == [ids[2], ids[0], ids[3], ids[4]]
 
 
-def test_files_of_a_run_that_a_worker_has_begun_do_not_wait_with_the_others(
+def test_an_outage_delays_the_queued_files_of_the_run_and_none_that_a_worker_has_begun(
     connection: psycopg.Connection,
 ) -> None:
     begun, waiting = _register(connection, A, B)
-    ledger.requested(connection, [begun, waiting], "request")
-    ledger.update(connection, [begun], status="loading")
-    assert [record.file_id for record in ledger.open_files_of(connection, "request")] == [waiting]
+    transitions.request_run(connection, [begun, waiting], "request")
+    transitions.begin(connection, begun, "run")
+    transitions.retry(connection, [], "away", counts=False, run_request_id="request")
+    assert _row(connection, "status, error, attempts", begun) == ("loading", None, 1)
+    assert _row(connection, "status, error, attempts", waiting) == ("queued", "away", 0)
+
+
+def test_a_run_is_not_requested_for_a_file_that_a_live_worker_is_loading(
+    loader: Loader, connection: psycopg.Connection
+) -> None:
+    locked, free = _register(connection, A, B)
+    with psycopg.connect(loader.url) as worker, locks.file_lock(worker, "a.csv"):
+        transitions.begin(worker, locked, "run")
+        worker.commit()
+        transitions.request_run(connection, [locked, free], "request")
+    assert _row(connection, "status, run_request_id", locked) == ("loading", None)
+    assert _row(connection, "status, run_request_id", free) == ("queued", "request")
 
 
 def test_the_lock_of_versions_keeps_others_away_and_tells_whether_the_original_is_loaded(
     loader: Loader, connection: psycopg.Connection
 ) -> None:
     ids = _register(connection, A, B)
-    ledger.update(connection, ids, status="loaded")
-    (original,) = ledger.versions_of(connection, "a.csv")
+    _load(connection, *ids)
     free = "SELECT file_id FROM shifts_store.trip_files ORDER BY file_id FOR UPDATE SKIP LOCKED"
     with psycopg.connect(loader.url) as worker:
-        assert file_versions.lock(worker, "b.csv", original)
+        assert _lock(worker, "b.csv", ids[0])
         assert connection.execute(free).fetchall() == []
-    ledger.update(connection, ids[:1], status="superseded")
+    transitions.supersede(connection, ids[:1], error=None, run_id="run")
     with psycopg.connect(loader.url) as worker:
-        assert not file_versions.lock(worker, "b.csv", original)
-        assert file_versions.lock(worker, "b.csv", None)
+        assert not _lock(worker, "b.csv", ids[0])
+        assert _lock(worker, "b.csv", None)
 
 
 def test_versions_are_locked_from_the_oldest_to_the_newest(
     loader: Loader, connection: psycopg.Connection
 ) -> None:
     ids = _register(connection, A, B)
-    ledger.update(connection, ids, status="loaded")
-    (original,) = ledger.versions_of(connection, "a.csv")
+    _load(connection, *ids)
 
     def lock() -> None:
         with psycopg.connect(loader.url) as worker:
-            file_versions.lock(worker, "b.csv", original)
+            _lock(worker, "b.csv", ids[0])
 
     with psycopg.connect(loader.url) as other:
         other.execute("SELECT FROM shifts_store.trip_files WHERE file_id = %s FOR UPDATE", ids[:1])

@@ -110,7 +110,10 @@ def test_an_upgraded_database_is_refreshed_and_answers(
     with running(service), pipeline_of(service) as pipeline:
         assert count() == [6, 6]
         # Refreshes wait while a file is queued.
-        pipeline.execute("UPDATE shifts_store.trip_files SET status = 'failed' WHERE status = 'queued'")
+        pipeline.execute(
+            "SELECT shifts_store.fail_files(array_agg(file_id), 'x', NULL, false) FROM shifts_store.trip_files"
+            " WHERE status = 'queued'"
+        )
         assert [run.success for run in pipeline.refresh()] == [True]
         assert pipeline.query("SELECT * FROM shifts_store.stale_weeks") == []
         assert pipeline.query("SELECT * FROM shifts_store.file_week_counts WHERE NOT aggregated") == []

@@ -11,6 +11,7 @@ import pytest
 from shifts_core.trips.batch import Batch
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.partitions import REGIONS, TRIP_FILES
+from shifts_pipeline.sensors import load_plan
 from shifts_pipeline.sensors import queued_files as queued_files_module
 from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
 from shifts_pipeline.sensors.queued_files import MAX_RUNS_PER_TICK, queued_files
@@ -185,8 +186,9 @@ def test_new_partitions_are_added_by_one_statement(
 def test_no_more_loads_are_requested_than_may_wait(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("MAX_FILES_PER_RUN", 2), ("MAX_RUNS_PER_TICK", 2), ("RUNS_AT_ONCE", 3)):
-        monkeypatch.setattr(queued_files_module, name, value)
+    monkeypatch.setattr(load_plan, "MAX_FILES_PER_RUN", 2)
+    monkeypatch.setattr(queued_files_module, "MAX_RUNS_PER_TICK", 2)
+    monkeypatch.setattr(queued_files_module, "MAX_UNFINISHED_RUNS", 3)
     queue_files(pipeline, 7)
     sizes = []
     for _ in range(4):
@@ -202,7 +204,7 @@ def test_no_more_loads_are_requested_than_may_wait(
 def test_files_that_wait_for_their_runs_hide_no_new_ones(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queued_files_module, "FILES_A_TICK", 10)
+    monkeypatch.setattr(queued_files_module, "MAX_FILES_PER_TICK", 10)
     queue_files(pipeline, 25)
     for expected in (10, 10, 5):
         (request,) = pipeline.tick(queued_files).run_requests

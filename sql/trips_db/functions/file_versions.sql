@@ -1,0 +1,151 @@
+-- How a load ends: what the versions of one name, and files of the same bytes under other names, do to each other.
+-- The newest good version of a name counts, and the same bytes count once. docs/loading.md lists every case.
+
+-- Locks the loaded version of a name, and the original of its new version, against other workers. All are locked in one
+-- order, so that two names that exchange their bytes cannot deadlock. Returns whether the original is still loaded; true
+-- without one.
+CREATE OR REPLACE FUNCTION shifts_store.lock_versions(file_name text, original bigint) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    locked record;
+    found_original boolean := original IS NULL;
+BEGIN
+    FOR locked IN
+        SELECT f.file_id, f.status FROM shifts_store.trip_files f
+        WHERE f.kind = 'file' AND (f.name = file_name AND f.status = 'loaded' OR f.file_id = original)
+        ORDER BY f.file_id FOR UPDATE
+    LOOP
+        found_original := found_original OR locked.file_id = original AND locked.status = 'loaded';
+    END LOOP;
+    RETURN found_original;
+END
+$$;
+
+-- Gives the rows of a loaded file to a duplicate of it under another name: the two records exchange everything that
+-- belongs to the name; rows, counts and the other duplicates stay. The loaded record's old version is superseded.
+CREATE OR REPLACE FUNCTION shifts_store.promote_duplicate(loaded bigint, duplicate bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'promote_duplicate' AS $$
+DECLARE
+    old shifts_store.trip_files;
+    new shifts_store.trip_files;
+BEGIN
+    SELECT * INTO STRICT old FROM shifts_store.trip_files f WHERE f.file_id = loaded;
+    SELECT * INTO STRICT new FROM shifts_store.trip_files f WHERE f.file_id = duplicate;
+    -- Versions and task ids are unique at every moment.
+    UPDATE shifts_store.trip_files f
+    SET version = format('promoted-%s', duplicate), task_id = format('promoted-%s', duplicate)
+    WHERE f.file_id = duplicate;
+    UPDATE shifts_store.trip_files f
+    SET (uri, name, version, task_id, run_request_id, requested_at, attempts, run_id, queued_at, started_at,
+         finished_at, published_at)
+      = (new.uri, new.name, new.version, new.task_id, new.run_request_id, new.requested_at, new.attempts, new.run_id,
+         new.queued_at, new.started_at, new.finished_at, new.published_at)
+    WHERE f.file_id = loaded;
+    UPDATE shifts_store.trip_files f
+    SET (uri, name, version, task_id, run_request_id, requested_at, attempts, run_id, queued_at, started_at,
+         finished_at, published_at)
+      = (old.uri, old.name, old.version, old.task_id, old.run_request_id, old.requested_at, old.attempts, old.run_id,
+         old.queued_at, old.started_at, old.finished_at, coalesce(old.published_at, clock_timestamp())),
+        status = 'superseded', duplicate_of = NULL
+    WHERE f.file_id = duplicate;
+    UPDATE shifts_store.idempotency_keys k SET file_id = CASE k.file_id WHEN loaded THEN duplicate ELSE loaded END
+    WHERE k.file_id IN (loaded, duplicate);
+END
+$$;
+
+-- Supersedes the settled versions of a name but `kept`, and deletes their rows; rows that a duplicate under another name
+-- needs are given to it. Open versions are settled after the load. Returns the files whose counts must be removed.
+CREATE OR REPLACE FUNCTION shifts_store.supersede_versions(file_name text, kept bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    old       bigint;
+    duplicate bigint;
+    gone      bigint[] := '{}';
+BEGIN
+    FOR old IN
+        SELECT f.file_id FROM shifts_store.trip_files f
+        WHERE f.kind = 'file' AND f.name = file_name AND f.status = 'loaded' AND f.file_id <> ALL (kept)
+        ORDER BY f.file_id DESC
+    LOOP
+        -- Even if the file of the duplicate has left the landing zone.
+        SELECT f.file_id INTO duplicate FROM shifts_store.trip_files f
+        WHERE f.duplicate_of = old AND f.status = 'duplicate' AND f.name <> file_name
+          AND NOT starts_with(f.version, 'request-')
+        ORDER BY f.file_id LIMIT 1 FOR UPDATE;
+        IF FOUND THEN
+            PERFORM shifts_store.promote_duplicate(old, duplicate);
+        ELSE
+            PERFORM shifts_store.delete_rows(old);
+            gone := gone || old;
+        END IF;
+    END LOOP;
+    PERFORM shifts_store.supersede_files(
+        ARRAY(SELECT f.file_id FROM shifts_store.trip_files f
+              WHERE f.kind = 'file' AND f.name = file_name AND f.status IN ('loaded', 'duplicate', 'failed')
+                AND f.file_id <> ALL (kept)), NULL, NULL);
+    RETURN gone;
+END
+$$;
+
+-- Ends a load: its rows are written and become the ones that count, in the place of those of older versions. Returns
+-- false, and changes nothing, if a file of the same bytes is loaded already.
+CREATE OR REPLACE FUNCTION shifts_store.finish_load(
+    file_id bigint, content_hash text, rows_loaded bigint, rows_rejected bigint,
+    region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[])
+RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    file shifts_store.trip_files;
+    gone bigint[];
+BEGIN
+    SELECT * INTO STRICT file FROM shifts_store.trip_files f WHERE f.file_id = finish_load.file_id;
+    PERFORM shifts_store.lock_versions(file.name, NULL);
+    IF EXISTS (SELECT FROM shifts_store.trip_files f
+               WHERE f.kind = 'file' AND f.status = 'loaded' AND f.content_hash = finish_load.content_hash
+                 AND f.file_id <> finish_load.file_id) THEN
+        RETURN false;
+    END IF;
+    gone := shifts_store.supersede_versions(file.name, ARRAY[file.file_id]);
+    IF file.status = 'loaded' THEN
+        gone := gone || file.file_id;
+        IF file.content_hash <> finish_load.content_hash THEN
+            PERFORM shifts_store.requeue_duplicates(file.file_id);
+        END IF;
+    END IF;
+    PERFORM shifts_store.finish_file(
+        finish_load.file_id, finish_load.content_hash, finish_load.rows_loaded, finish_load.rows_rejected);
+    PERFORM shifts_store.replace_files(
+        gone, finish_load.file_id, finish_load.region_ids, finish_load.weeks, finish_load.trips,
+        finish_load.first_at, finish_load.last_at);
+    RETURN true;
+END
+$$;
+
+-- Ends a load whose bytes are those of a loaded file: nothing is added. Returns false, and changes nothing, if no
+-- other file of these bytes is loaded, or no longer.
+CREATE OR REPLACE FUNCTION shifts_store.finish_duplicate(file_id bigint, content_hash text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    file     shifts_store.trip_files;
+    original bigint;
+    gone     bigint[];
+BEGIN
+    SELECT * INTO STRICT file FROM shifts_store.trip_files f WHERE f.file_id = finish_duplicate.file_id;
+    SELECT f.file_id INTO original FROM shifts_store.trip_files f
+    WHERE f.kind = 'file' AND f.status = 'loaded' AND f.content_hash = finish_duplicate.content_hash
+      AND f.file_id <> finish_duplicate.file_id;
+    IF NOT FOUND OR NOT shifts_store.lock_versions(file.name, original) THEN
+        RETURN false;
+    END IF;
+    gone := shifts_store.supersede_versions(file.name, ARRAY[file.file_id, original]);
+    IF file.status = 'loaded' THEN
+        PERFORM shifts_store.delete_rows(file.file_id);
+        PERFORM shifts_store.requeue_duplicates(file.file_id);
+        gone := gone || file.file_id;
+    END IF;
+    PERFORM shifts_store.mark_duplicates(
+        ARRAY[file.file_id], original, finish_duplicate.content_hash, NULL);
+    PERFORM shifts_store.replace_files(gone, file.file_id, '{}', '{}', '{}', '{}', '{}');
+    RETURN true;
+END
+$$;
