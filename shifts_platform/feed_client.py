@@ -49,7 +49,9 @@ def follow_feed(api_url: str, types: str) -> Iterator[FeedEvent | None]:
                     yield None
                 for event in source.iter_sse():
                     last_id = event.id
-                    yield FeedEvent(event.id, event.event, event.json())
+                    # An event may carry an id or a retry time only.
+                    if event.data:
+                        yield FeedEvent(event.id, event.event, event.json())
         except httpx.TransportError as error:
             if last_id is None:
                 raise PlatformError(

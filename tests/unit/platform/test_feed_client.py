@@ -11,7 +11,7 @@ from shifts_platform.errors import PlatformError
 from shifts_platform.feed_client import FeedEvent, follow_feed
 
 ANSWERS = (
-    b': keep-alive\n\nid: 4\nevent: file.loaded\ndata: {"message":\ndata: "3 trips"}\n\n'
+    b': keep-alive\n\nid: 3\nretry: 1000\n\nid: 4\nevent: file.loaded\ndata: {"message":\ndata: "3 trips"}\n\n'
     b'id: 5\nevent: run.failed\ndata: {"mess',
     b'id: 5\nevent: run.failed\ndata: {"message": "gone"}\n\n',
 )
