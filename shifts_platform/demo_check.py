@@ -52,7 +52,7 @@ def _expect(chunks: list[TripChunk]) -> ExpectedAnswer:
     """Takes the middle of a city as the box and counts the sample's trips in it."""
     regions = np.concatenate([np.array(chunk.regions)[chunk.region] for chunk in chunks])
     mine = regions == _REGION
-    ends = np.concatenate([chunk.ends for chunk in chunks])[mine]
+    ends = np.concatenate([chunk.od_coords for chunk in chunks])[mine]
     weeks = np.concatenate([chunk.moments for chunk in chunks])[mine].astype("datetime64[D]")
     mondays = weeks - (weeks.astype(np.int64) - 4) % 7
     lon, lat = np.round(np.median(ends.reshape(-1, 2), axis=0), 2).tolist()

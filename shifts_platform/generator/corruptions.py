@@ -20,7 +20,7 @@ def format_with_broken(chunk: TripChunk, *, seed: int, trips: int, share: float)
     sequence = np.random.SeedSequence(seed, spawn_key=(2, chunk.first_row))
     rng = np.random.Generator(np.random.PCG64(sequence))
     rows = np.sort(rng.choice(len(chunk), count, replace=False))
-    return _with_broken(chunk, rows, rng.integers(0, len(WAYS), count))
+    return _with_broken(chunk, rows, rng.integers(0, len(CORRUPTIONS), count))
 
 
 def _with_broken(chunk: TripChunk, rows: NDArray[np.int64], ways: NDArray[np.int64]) -> bytes:
@@ -31,7 +31,7 @@ def _with_broken(chunk: TripChunk, rows: NDArray[np.int64], ways: NDArray[np.int
         pieces.append(text[behind:begin].tobytes())
         # From the right: a region's name may hold a comma.
         fields = text[begin : end - 1].tobytes().rsplit(b",", 4)
-        pieces.append(b",".join(WAYS[way](fields)) + b"\n")
+        pieces.append(b",".join(CORRUPTIONS[way](fields)) + b"\n")
         behind = end
     pieces.append(text[behind:].tobytes())
     return b"".join(pieces)
@@ -74,7 +74,7 @@ def _not_a_number(fields: _Fields) -> _Fields:
     return [fields[0], b"POINT (nan nan)", *fields[2:]]
 
 
-WAYS: tuple[Callable[[_Fields], _Fields], ...] = (
+CORRUPTIONS: tuple[Callable[[_Fields], _Fields], ...] = (
     _no_wkt,
     _out_of_range,
     _swapped,

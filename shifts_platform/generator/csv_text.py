@@ -35,7 +35,7 @@ def lines_of(chunk: TripChunk) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         regions,
         region_ends,
         chunk.region,
-        chunk.ends,
+        chunk.od_coords,
         dates,
         seconds - first_day * _DAY,
         sources,

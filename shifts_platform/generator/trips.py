@@ -15,7 +15,7 @@ from shifts_platform.generator.weighted_sampler import draw, tickets
 CHUNK_ROWS = 200_000
 DEFAULT_FIRST_WEEK = date(2018, 4, 30)
 SOURCES = ("cheap_mobile", "pt_search_app", "bad_diesel_vehicles", "baba_car", "funny_car")
-NOISE = -1
+NO_FLOW = -1
 _MAX_TRIPS = 1 << 31
 """A row's number times the number of trips must fit into 64 bits."""
 _MAX_WEEKS = 520
@@ -44,7 +44,7 @@ class TripChunk:
     regions: tuple[str, ...]
     region: NDArray[np.int32]
     """(n,): index into `regions`."""
-    ends: NDArray[np.float64]
+    od_coords: NDArray[np.float64]
     """(n, 4): origin lon, lat, destination lon, lat; degrees, six decimals."""
     moments: NDArray[np.datetime64]
     """(n,): seconds, local wall clock."""
@@ -52,7 +52,7 @@ class TripChunk:
     source: NDArray[np.int32]
     """(n,): index into `sources`."""
     flow: NDArray[np.int32]
-    """(n,): number of the planted flow that the trip belongs to, `NOISE` if none."""
+    """(n,): number of the planted flow that the trip belongs to, `NO_FLOW` if none."""
 
     def __len__(self) -> int:
         return len(self.flow)
@@ -119,7 +119,7 @@ def _chunk(recipe: _Recipe, rng: np.random.Generator, first: int, rows: int) -> 
     region = np.empty(rows, np.int32)
     ends = np.empty((rows, 4))
     seconds = np.empty(rows, np.int64)
-    flow = np.full(rows, NOISE, np.int32)
+    flow = np.full(rows, NO_FLOW, np.int32)
     at = np.flatnonzero(planted)
     flow[at], region[at], ends[at], seconds[at] = _commutes(recipe, rng, trips[at])
     at = np.flatnonzero(~planted)

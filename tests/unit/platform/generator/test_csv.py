@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shifts_core.calendar import DateRange
 from shifts_core.trips.batch import Batch
 from shifts_core.trips.read_csv import read_csv
-from shifts_platform.generator.corruptions import WAYS
+from shifts_platform.generator.corruptions import CORRUPTIONS
 from shifts_platform.generator.csv_text import HEADER, format_csv
 from shifts_platform.generator.trips import CHUNK_ROWS, SOURCES, TripChunk, generate_trips
 from tests.unit.platform.generator.reading import frame_of, whole_csv
@@ -29,7 +29,7 @@ def loaded(data: bytes) -> list[Batch]:
 def test_the_csv_read_with_pandas_is_the_chunk() -> None:
     (chunk,) = generate_trips(20_000, seed=5)
     frame = frame_of(HEADER + format_csv(chunk))
-    np.testing.assert_array_equal(frame[[0, 1, 2, 3]].to_numpy(float), chunk.ends)
+    np.testing.assert_array_equal(frame[[0, 1, 2, 3]].to_numpy(float), chunk.od_coords)
     np.testing.assert_array_equal(frame["moment"].to_numpy("datetime64[s]"), chunk.moments)
     np.testing.assert_array_equal(frame["region"], np.array(chunk.regions)[chunk.region])
     np.testing.assert_array_equal(frame["datasource"], np.array(chunk.sources)[chunk.source])
@@ -85,7 +85,7 @@ def test_exactly_the_share_asked_for_is_rejected_by_the_loader(trips: int, share
 
 def test_the_loader_finds_a_reason_for_each_way_of_being_broken() -> None:
     reasons = {reject.reason for batch in loaded(whole_csv(1_000, bad_share=0.5)) for reject in batch.rejects}
-    assert len(reasons) == len(WAYS)
+    assert len(reasons) == len(CORRUPTIONS)
     for said in (
         "WKT",
         "latitude",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shifts_platform.generator.city import DEFAULT_CITIES, City
-from shifts_platform.generator.trips import CHUNK_ROWS, NOISE, TripChunk, generate_trips
+from shifts_platform.generator.trips import CHUNK_ROWS, NO_FLOW, TripChunk, generate_trips
 
 FIRST = np.datetime64("2018-04-30")
 
@@ -45,7 +45,7 @@ def test_the_count_is_exact_and_every_trip_lies_in_its_weeks(count: int, seed: i
     for chunk in chunks:
         assert (weeks_of(chunk) >= 0).all()
         assert (weeks_of(chunk) < weeks).all()
-        assert np.isfinite(chunk.ends).all()
+        assert np.isfinite(chunk.od_coords).all()
         assert (chunk.region < len(chunk.regions)).all()
         assert (chunk.source < len(chunk.sources)).all()
 
@@ -54,11 +54,11 @@ def test_the_rows_come_in_chunks_of_equal_length_and_the_last_one_is_the_rest() 
     chunks = list(generate_trips(2 * CHUNK_ROWS + 5, seed=1))
     assert [len(chunk) for chunk in chunks] == [CHUNK_ROWS, CHUNK_ROWS, 5]
     assert [chunk.first_row for chunk in chunks] == [0, CHUNK_ROWS, 2 * CHUNK_ROWS]
-    assert not np.array_equal(chunks[0].ends[:5], chunks[2].ends)
+    assert not np.array_equal(chunks[0].od_coords[:5], chunks[2].od_coords)
 
 
 def test_half_of_the_trips_are_in_flows_and_every_week_has_its_share(trips: TripChunk) -> None:
-    assert (trips.flow == NOISE).sum() == 30_000
+    assert (trips.flow == NO_FLOW).sum() == 30_000
     per_week = np.bincount(weeks_of(trips))
     assert len(per_week) == 5
     assert per_week.max() - per_week.min() < 100
@@ -71,7 +71,7 @@ def test_a_city_gets_trips_by_its_weight(trips: TripChunk) -> None:
 
 
 def test_every_flow_recurs_each_week_with_twelve_trips_or_more(trips: TripChunk) -> None:
-    planted = trips.flow != NOISE
+    planted = trips.flow != NO_FLOW
     flows = trips.flow[planted].max() + 1
     table = np.bincount(trips.flow[planted] * 5 + weeks_of(trips)[planted], minlength=5 * flows)
     assert flows > 200
@@ -80,10 +80,10 @@ def test_every_flow_recurs_each_week_with_twelve_trips_or_more(trips: TripChunk)
 
 
 def test_the_trips_of_a_flow_are_near_in_both_ends_and_in_time_and_of_one_region(trips: TripChunk) -> None:
-    planted = np.flatnonzero(trips.flow != NOISE)
+    planted = np.flatnonzero(trips.flow != NO_FLOW)
     members = np.bincount(trips.flow[planted])
     own = trips.flow[planted]
-    for end in (trips.ends[:, :2], trips.ends[:, 2:]):
+    for end in (trips.od_coords[:, :2], trips.od_coords[:, 2:]):
         centroid = np.stack([np.bincount(own, end[planted, axis]) / members for axis in (0, 1)], axis=1)
         away = metres_between(trips, end, centroid[trips.flow])[planted]
         assert away.max() < 500
@@ -96,7 +96,7 @@ def test_the_trips_of_a_flow_are_near_in_both_ends_and_in_time_and_of_one_region
 
 def test_flows_of_a_city_can_be_told_apart_and_every_second_one_is_the_way_back(trips: TripChunk) -> None:
     flows = trips.flow.max() + 1
-    middles = np.array([np.median(trips.ends[trips.flow == flow], axis=0) for flow in range(flows)])
+    middles = np.array([np.median(trips.od_coords[trips.flow == flow], axis=0) for flow in range(flows)])
     cities = np.array([trips.region[trips.flow == flow][0] for flow in range(flows)])
     np.testing.assert_allclose(middles[::2], middles[1::2][:, [2, 3, 0, 1]], atol=0.004)
     for number, city in enumerate(DEFAULT_CITIES):
@@ -108,7 +108,7 @@ def test_flows_of_a_city_can_be_told_apart_and_every_second_one_is_the_way_back(
 
 
 def test_most_commuters_travel_in_the_rush_hours_of_workdays_and_others_all_day(trips: TripChunk) -> None:
-    planted = trips.flow != NOISE
+    planted = trips.flow != NO_FLOW
     hours = second_of_day(trips) / 3_600
     rush = ((hours >= 6.5) & (hours < 9.5)) | ((hours >= 15.5) & (hours < 18.5))
     weekend = (trips.moments.astype("datetime64[D]").astype(np.int64) + 3) % 7 >= 5
@@ -121,22 +121,22 @@ def test_most_commuters_travel_in_the_rush_hours_of_workdays_and_others_all_day(
 
 def test_stations_stack_a_share_of_the_ends_on_the_very_same_coordinates(trips: TripChunk) -> None:
     for planted in (True, False):
-        ends = trips.ends[(trips.flow != NOISE) == planted]
+        ends = trips.od_coords[(trips.flow != NO_FLOW) == planted]
         _, counts = np.unique(ends[:, :2], axis=0, return_counts=True)
         stacked = counts[counts >= 5].sum() / len(ends)
         assert (0.1 < stacked < 0.5) if planted else (0.03 < stacked < 0.1)
 
 
 def test_coordinates_have_six_decimals(trips: TripChunk) -> None:
-    micro = np.rint(trips.ends * 1e6)
-    np.testing.assert_array_equal(trips.ends, micro / 1e6)
+    micro = np.rint(trips.od_coords * 1e6)
+    np.testing.assert_array_equal(trips.od_coords, micro / 1e6)
 
 
 def test_other_cities_and_another_first_week_are_taken_as_given() -> None:
     sydney = City("Sydney", 151.2093, -33.8688, reach_m=6_000, weight=1)
     (chunk,) = generate_trips(2_000, seed=3, weeks=2, first_week=date(2020, 12, 28), cities=(sydney,))
     assert chunk.regions == ("Sydney",)
-    np.testing.assert_allclose(np.median(chunk.ends, axis=0), [151.2093, -33.8688] * 2, atol=0.1)
+    np.testing.assert_allclose(np.median(chunk.od_coords, axis=0), [151.2093, -33.8688] * 2, atol=0.1)
     assert (
         chunk.moments.min() < np.datetime64("2020-12-29") < np.datetime64("2021-01-10") < chunk.moments.max()
     )
@@ -147,14 +147,14 @@ def test_more_flows_are_not_planted_than_a_city_has_room_for() -> None:
     village = City("Village", 10.0, 50.0, reach_m=1_200, weight=1)
     (chunk,) = generate_trips(50_000, seed=1, cities=(village,))
     assert 2 < chunk.flow.max() + 1 < 50_000 / 2 / 5 / 24 - 20
-    assert (chunk.flow == NOISE).sum() == 25_000
+    assert (chunk.flow == NO_FLOW).sum() == 25_000
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_even_a_hamlet_has_a_way_to_work_and_back(seed: int) -> None:
     hamlet = City("Hamlet", 10.0, 50.0, reach_m=0, weight=1)
     (chunk,) = generate_trips(100, seed=seed, cities=(hamlet,))
-    assert set(chunk.flow) == {NOISE, 0, 1}
+    assert set(chunk.flow) == {NO_FLOW, 0, 1}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,6 @@ def test_what_cannot_be_generated_is_refused_at_once(wrong: dict[str, object], s
 
 def test_same_seed_same_trips_and_other_seed_other_trips() -> None:
     first, again, other = (next(generate_trips(1_000, seed=seed)) for seed in (1, 1, 2))
-    for name in ("region", "ends", "moments", "source", "flow"):
+    for name in ("region", "od_coords", "moments", "source", "flow"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
-    assert not np.array_equal(first.ends, other.ends)
+    assert not np.array_equal(first.od_coords, other.od_coords)
