@@ -1,4 +1,4 @@
-"""A file's trips grouped from database to database, by a run of the asset `trip_clusters` on a server of its own."""
+"""Clustering from database to database: a run of the asset `trip_clusters` on a temporary server."""
 
 import os
 import shutil
@@ -14,26 +14,26 @@ from bench.server import machine, measured_server
 
 
 @dataclass(frozen=True)
-class Grouped:
-    """What a run took."""
+class ClusteringRun:
+    """Time and memory of a run."""
 
     seconds: float
     peak_bytes: int
     checks_passed: bool
 
 
-def print_database(file: Path, say: Callable[[str], None]) -> None:
-    """Loads the file, groups all its weeks in one run and prints what came of it."""
+def print_database(file: Path, show: Callable[[str], None]) -> None:
+    """Load the file, cluster all its weeks in one run and print the result."""
     with measured_server() as (environment, folder):
         landing = folder / "landing"
         landing.mkdir()
         work = Work(environment, landing / file.name, landing)
         shutil.copyfile(file, work.file)
-        say(f"loading {file.name}")
+        show(f"loading {file.name}")
         loaded = measure(through_the_asset, work, folder / "worker.log")
-        say("grouping")
-        grouped = measure(_group, work, folder / "worker.log")
-        say("")
+        show("clustering")
+        clustered = measure(_cluster, work, folder / "worker.log")
+        show("")
         with psycopg.connect(work.url) as connection:
             row = connection.execute(
                 "SELECT count(*), sum(trips), max(radius_m), min(trips),"
@@ -41,17 +41,17 @@ def print_database(file: Path, say: Callable[[str], None]) -> None:
                 " (SELECT count(*) FROM shifts.cluster_members), count(DISTINCT week) FROM shifts_store.trip_clusters"
             ).fetchone()
         assert row is not None
-        groups, trips, radius, least, minutes, members, weeks = row
+        clusters, trips, radius, smallest, minutes, members, weeks = row
         print(f"\n### From database to database\n\n{machine(work.url)}.\n")
         print(
-            f"{weeks} weeks in one run: {grouped.seconds:.1f} s, peak {grouped.peak_bytes / 2**20:,.0f} MiB;"
-            f" {groups:,} groups hold {trips:,} of {loaded.rows:,} trips ({trips / loaded.rows:.1%}),"
-            f" {members:,} rows of members; smallest {least}, widest {radius:.1f} m and {minutes:.1f} minutes; checks"
-            f" {'passed' if grouped.checks_passed else 'FAILED'}."
+            f"{weeks} weeks in one run: {clustered.seconds:.1f} s, peak {clustered.peak_bytes / 2**20:,.0f} MiB;"
+            f" {clusters:,} clusters with {trips:,} of {loaded.rows:,} trips ({trips / loaded.rows:.1%}),"
+            f" {members:,} member rows; at least {smallest} trips, at most {radius:.1f} m and {minutes:.1f} minutes;"
+            f" checks {'passed' if clustered.checks_passed else 'FAILED'}."
         )
 
 
-def _group(work: Work) -> Grouped:
+def _cluster(work: Work) -> ClusteringRun:
     os.environ.update(work.environment)
     import dagster as dg  # noqa: PLC0415
 
@@ -73,7 +73,9 @@ def _group(work: Work) -> Grouped:
     job = defs().resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(str(REGIONS.name), regions)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         run = job.execute_in_process(instance=instance, tags=tags, asset_selection=[TRIP_CLUSTERS])
-        seconds = time.perf_counter() - begun
-    return Grouped(seconds, own_peak(), all(check.passed for check in run.get_asset_check_evaluations()))
+        seconds = time.perf_counter() - start
+    return ClusteringRun(
+        seconds, own_peak(), all(check.passed for check in run.get_asset_check_evaluations())
+    )

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shifts_core.calendar import FIRST_MONDAY
+from shifts_core.clustering.parameters import DEFAULT_WINDOW_MINUTES, MAX_WINDOW_MINUTES
 from shifts_core.database_url import parse_database_url
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -59,6 +60,6 @@ class SharedSettings(Settings):
     database_url: DatabaseUrl = Field(repr=False)
     dagster_database_url: DatabaseUrl = Field(repr=False)
     landing_url: str
-    time_bin_minutes: int = Field(60, ge=1, le=720)
+    time_bin_minutes: int = Field(DEFAULT_WINDOW_MINUTES, ge=1, le=MAX_WINDOW_MINUTES)
     first_week: Annotated[date, AfterValidator(_monday)] = date(2000, 1, 3)
     """Monday of the first week in which trips may start."""

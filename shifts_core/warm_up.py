@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shifts_core.clustering.clusters import Similarity, find_groups
+from shifts_core.clustering.clusters import find_clusters
 from shifts_core.tiles.warm_up import compile_kernels
 from shifts_core.trips.read_csv import load_compiled
 
@@ -12,9 +12,9 @@ def main() -> None:
     load_compiled()
     compile_kernels()
     random = np.random.default_rng(0)
-    places = random.uniform(0.0, 0.5, (20, 4))
-    trips = np.repeat(places, 40, axis=0) + random.normal(0.0, 0.002, (800, 4))
-    find_groups(trips, random.uniform(0.0, 86_400.0, 800), Similarity())
+    routes = random.uniform(0.0, 0.5, (20, 4))
+    od_coords = np.repeat(routes, 40, axis=0) + random.normal(0.0, 0.002, (800, 4))
+    find_clusters(od_coords, random.uniform(0.0, 86_400.0, 800))
 
 
 if __name__ == "__main__":

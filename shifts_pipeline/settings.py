@@ -4,15 +4,16 @@ from functools import cache
 
 from pydantic import Field
 
+from shifts_core.clustering.parameters import DEFAULT_EPS_M, DEFAULT_MAX_RADIUS_M, DEFAULT_MIN_TRIPS
 from shifts_core.settings import SharedSettings
 
 
 class PipelineSettings(SharedSettings):
     """What the pipeline is configured with, `SHIFTS_` before each name."""
 
-    cluster_eps_m: float = Field(500, gt=0)
-    cluster_min_trips: int = Field(5, ge=2)
-    cluster_max_radius_m: float = Field(500, gt=0)
+    cluster_eps_m: float = Field(DEFAULT_EPS_M, gt=0)
+    cluster_min_trips: int = Field(DEFAULT_MIN_TRIPS, ge=2)
+    cluster_max_radius_m: float = Field(DEFAULT_MAX_RADIUS_M, gt=0)
     max_rejected_share: float = Field(0.5, ge=0, le=1)
 
 

@@ -1,1 +1,4 @@
-"""Clustering: groups of trips that are similar in origin, destination and time of day."""
+"""Clustering of trips by origin, destination and time of day: a scikit-learn estimator and the functions below it.
+
+`estimator` needs scikit-learn; the other modules need numpy and numba only.
+"""

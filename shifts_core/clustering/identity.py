@@ -1,4 +1,4 @@
-"""Ids of groups: the same trips give the same id, whenever and wherever they are grouped again."""
+"""Cluster ids: derived from the trips of a cluster, so that the same trips get the same id in every run."""
 
 import hashlib
 from datetime import date
@@ -10,33 +10,37 @@ from shifts_core.ids import NUMBER_BITS, first_id
 
 
 def cluster_ids(
-    region: str, week: date, members: NDArray[np.int64], ends: NDArray[np.float64], moments: NDArray[np.int64]
+    region: str,
+    week: date,
+    labels: NDArray[np.int64],
+    od_coords: NDArray[np.float64],
+    moments: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """An id for each group: the week from bit 40 up, below it a number made of what its trips are; shape (g,).
+    """Return an id for each cluster, shape (k,): the week from bit 40 up, below it a hash of the cluster's trips.
 
     Args:
-        region: whose trips these are.
+        region: name of the trips' region.
         week: its Monday.
-        members: shape (n,): group of each trip, 0 to g - 1, or -1.
-        ends: shape (n, 4), degrees.
+        labels: shape (n,): cluster of each trip, 0 to k - 1, or -1.
+        od_coords: shape (n, 4), degrees.
         moments: shape (n,), microseconds since the week's Monday.
     """
-    grouped = np.flatnonzero(members >= 0)
-    order = grouped[np.lexsort((moments[grouped], *ends[grouped].T, members[grouped]))]
-    content = np.column_stack([ends[order].view(np.int64), moments[order]])
-    sizes = np.bincount(members[grouped])
+    clustered = np.flatnonzero(labels >= 0)
+    order = clustered[np.lexsort((moments[clustered], *od_coords[clustered].T, labels[clustered]))]
+    content = np.column_stack([od_coords[order].view(np.int64), moments[order]])
+    sizes = np.bincount(labels[clustered])
     base = first_id(week)
-    seed = f"{region}\0".encode()
+    prefix = f"{region}\0".encode()
     ids = np.empty(len(sizes), np.int64)
-    taken: set[int] = set()
-    begin = 0
-    for group, size in enumerate(sizes.tolist()):
-        number = _hash(seed + content[begin : begin + size].tobytes())
-        while number in taken:
+    used: set[int] = set()
+    start = 0
+    for cluster, size in enumerate(sizes.tolist()):
+        number = _hash(prefix + content[start : start + size].tobytes())
+        while number in used:
             number = (number + 1) % (1 << NUMBER_BITS)
-        taken.add(number)
-        ids[group] = base | number
-        begin += size
+        used.add(number)
+        ids[cluster] = base | number
+        start += size
     return ids
 
 

@@ -1,40 +1,42 @@
-"""Degrees to metres: a local plane to search in, and the distances that a guarantee is given in."""
+"""Degrees to metres: a local plane for searches, and great-circle distances for what is promised on the ground."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 EARTH_RADIUS_M = 6_371_008.7714
-"""Mean radius, (2a + b) / 3 of WGS 84, as PostGIS' ST_DistanceSphere uses it."""
+"""Mean radius (2a + b) / 3 of WGS 84, as in PostGIS' ST_DistanceSphere."""
 
-_HALF_TURN_M = np.pi * EARTH_RADIUS_M
+_METRES_PER_DEGREE = np.pi * EARTH_RADIUS_M / 180
+_MIN_COSINE = 0.01
+"""Of the latitude: within 60 km of the poles the plane is not true to scale from east to west."""
 
 
-def to_plane(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Both ends of trips in metres east and north of the trips' middle; shape (n, 4).
+def to_plane(od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Project origins and destinations to metres east and north of the trips' centre; shape (n, 4).
 
-    Equirectangular, true to scale along the median latitude: 0.5 % off at 20 km north or south of it, so what
-    must hold on the ground is checked with `distances_m`.
+    The projection is equirectangular and true to scale along the median latitude. 20 km north or south of it the
+    scale is off by 0.5 %, so limits on the ground are checked with `haversine_m`.
 
     Args:
-        ends: shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees.
+        od_coords: shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees.
     """
-    if not len(ends):
+    if not len(od_coords):
         return np.empty((0, 4))
-    middle = _middle(ends)
-    shrink = max(np.cos(np.radians(middle[1])), 0.01)
-    offsets = ends - np.tile(middle, 2)
+    centre = _centre(od_coords)
+    cosine = max(np.cos(np.radians(centre[1])), _MIN_COSINE)
+    offsets = od_coords - np.tile(centre, 2)
     offsets[:, ::2] = (offsets[:, ::2] + 180) % 360 - 180
-    metres: NDArray[np.float64] = offsets * (_HALF_TURN_M / 180) * np.array([shrink, 1.0, shrink, 1.0])
+    metres: NDArray[np.float64] = offsets * _METRES_PER_DEGREE * np.array([cosine, 1.0, cosine, 1.0])
     return metres
 
 
-def distances_m(
+def haversine_m(
     lon_a: NDArray[np.float64],
     lat_a: NDArray[np.float64],
     lon_b: NDArray[np.float64],
     lat_b: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Great-circle distances by the haversine formula; degrees in, metres out, shapes broadcast."""
+    """Return great-circle distances in metres between points in degrees (haversine formula); shapes broadcast."""
     south, north = np.radians(lat_a), np.radians(lat_b)
     across = np.sin((north - south) / 2) ** 2
     along = np.sin(np.radians(lon_b - lon_a) / 2) ** 2
@@ -42,19 +44,21 @@ def distances_m(
     return EARTH_RADIUS_M * angles
 
 
-def unwrapped(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same ends with longitudes beyond ±180 where a region lies across the antimeridian, so that means are
-    right; shape (n, 4)."""
-    around = np.array(ends, np.float64)
-    if len(ends):
-        middle = _middle(ends)[0]
-        around[:, ::2] = middle + (ends[:, ::2] - middle + 180) % 360 - 180
-    return around
+def unwrap_longitudes(od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the coordinates with longitudes around the trips' centre, shape (n, 4).
+
+    Longitudes go beyond ±180 where the trips cross the antimeridian, so that their means are right.
+    """
+    unwrapped = np.array(od_coords, np.float64)
+    if len(od_coords):
+        centre = _centre(od_coords)[0]
+        unwrapped[:, ::2] = centre + (od_coords[:, ::2] - centre + 180) % 360 - 180
+    return unwrapped
 
 
-def _middle(ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Longitude and latitude in the midst of all ends."""
-    longitudes = np.radians(ends[:, ::2])
-    # The direction of the mean is safe at the antimeridian, where a median of numbers is not.
-    around = np.degrees(np.arctan2(np.sin(longitudes).sum(), np.cos(longitudes).sum()))
-    return np.array([around, np.median(ends[:, 1::2])])
+def _centre(od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean longitude and the median latitude of all origins and destinations."""
+    longitudes = np.radians(od_coords[:, ::2])
+    # The direction of the mean vector is right at the antimeridian, where a median of numbers is not.
+    mean = np.degrees(np.arctan2(np.sin(longitudes).sum(), np.cos(longitudes).sum()))
+    return np.array([mean, np.median(od_coords[:, 1::2])])

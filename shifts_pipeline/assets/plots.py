@@ -1,4 +1,4 @@
-"""Small pictures for the Dagster UI, as Markdown with the PNG inside; matplotlib loads only to draw."""
+"""Plots for the Dagster UI, as Markdown with an embedded PNG; matplotlib is imported when one is drawn."""
 
 import base64
 import io
@@ -22,57 +22,61 @@ _TITLE_CHARS = 90
 _ORIGIN, _DESTINATION, _BAR = "#1f77b4", "#d95f02", "#5b7f95"
 
 
-def trips_map(trips: NDArray[np.float64], title: str) -> dg.MarkdownMetadataValue:
-    """Origins and destinations as dots.
+def trips_map(od_coords: NDArray[np.float64], title: str) -> dg.MarkdownMetadataValue:
+    """Plot origins and destinations as dots.
 
     Args:
-        trips: shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees.
-        title: above the picture.
+        od_coords: shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees.
+        title: title of the plot.
     """
     figure, axes = _new_figure(4.6, 3.6)
     for first, colour, label in ((0, _ORIGIN, "origin"), (2, _DESTINATION, "destination")):
-        axes.scatter(trips[:, first], trips[:, first + 1], s=2, alpha=0.5, lw=0, color=colour, label=label)
-    frame_map(axes, trips)
+        axes.scatter(
+            od_coords[:, first], od_coords[:, first + 1], s=2, alpha=0.5, lw=0, color=colour, label=label
+        )
+    _frame_map(axes, od_coords)
     axes.legend(loc="upper right", fontsize=6, markerscale=3, framealpha=0.7)
-    return _markdown(figure, axes, title)
+    return _to_markdown(figure, axes, title)
 
 
-def flows_map(flows: NDArray[np.float64], trips: NDArray[np.int64], title: str) -> dg.MarkdownMetadataValue:
-    """Groups as arrows from origin to destination centroid, the thicker the more trips.
+def flows_map(
+    centroids: NDArray[np.float64], trips: NDArray[np.int64], title: str
+) -> dg.MarkdownMetadataValue:
+    """Plot clusters as arrows from origin to destination, whose width grows with the number of trips.
 
     Args:
-        flows: shape (n, 4), centroids in degrees as in `trips_map`.
-        trips: shape (n,), trips of each group.
-        title: above the picture.
+        centroids: shape (n, 4), degrees, in the order of `trips_map`.
+        trips: shape (n,), number of trips of each cluster.
+        title: title of the plot.
     """
     figure, axes = _new_figure(4.6, 3.6)
-    if len(flows):
+    if len(centroids):
         widths = 0.4 + 2.6 * np.sqrt(trips / trips.max())
-        for (x0, y0, x1, y1), width in zip(flows, widths, strict=True):
+        for (x0, y0, x1, y1), width in zip(centroids, widths, strict=True):
             axes.annotate(
                 "",
                 (x1, y1),
                 (x0, y0),
                 arrowprops={"arrowstyle": "-|>", "lw": width, "color": _ORIGIN, "alpha": 0.6},
             )
-        axes.scatter(flows[:, 0], flows[:, 1], s=4, color=_ORIGIN, lw=0)
-        axes.scatter(flows[:, 2], flows[:, 3], s=4, color=_DESTINATION, lw=0)
-        frame_map(axes, flows)
-    return _markdown(figure, axes, title)
+        axes.scatter(centroids[:, 0], centroids[:, 1], s=4, color=_ORIGIN, lw=0)
+        axes.scatter(centroids[:, 2], centroids[:, 3], s=4, color=_DESTINATION, lw=0)
+        _frame_map(axes, centroids)
+    return _to_markdown(figure, axes, title)
 
 
 def weekly_bars(weeks: Sequence[date], trips: Sequence[int], title: str) -> dg.MarkdownMetadataValue:
-    """Trips week by week."""
+    """Plot the number of trips of each week, given its Monday, as a bar."""
     figure, axes = _new_figure(4.6, 2.2)
-    axes.bar([f"{w:%G-W%V}" for w in weeks], list(trips), color=_BAR)
+    axes.bar([f"{week:%G-W%V}" for week in weeks], list(trips), color=_BAR)
     axes.tick_params(axis="x", labelrotation=90 if len(weeks) > 6 else 0)
     axes.locator_params(axis="y", nbins=5, integer=True)
-    return _markdown(figure, axes, title)
+    return _to_markdown(figure, axes, title)
 
 
-def frame_map(axes: "Axes", ends: NDArray[np.float64]) -> None:
-    """Limits the map to where nearly all of the ends are, in the right proportion for their latitude."""
-    points = ends.reshape(-1, 2)
+def _frame_map(axes: "Axes", od_coords: NDArray[np.float64]) -> None:
+    """Limit the map to all but the outermost 1 % of the coordinates, with the aspect ratio of their latitude."""
+    points = od_coords.reshape(-1, 2)
     (west, south), (east, north) = np.percentile(points, [0.5, 99.5], axis=0)
     pad_x, pad_y = max(east - west, 0.01) * 0.08, max(north - south, 0.01) * 0.08
     axes.set_xlim(west - pad_x, east + pad_x)
@@ -81,7 +85,7 @@ def frame_map(axes: "Axes", ends: NDArray[np.float64]) -> None:
 
 
 def _new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
-    from matplotlib.figure import Figure  # noqa: PLC0415  half a second that most runs need not pay
+    from matplotlib.figure import Figure  # noqa: PLC0415  takes 0.5 s, which runs without plots need not pay
 
     figure = Figure(figsize=(width, height), dpi=90, layout="constrained")
     axes = figure.subplots()
@@ -91,8 +95,8 @@ def _new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def _markdown(figure: "Figure", axes: "Axes", title: str) -> dg.MarkdownMetadataValue:
-    # Names hold any character: `$…$` is not mathematics, and what the font lacks is drawn as a box.
+def _to_markdown(figure: "Figure", axes: "Axes", title: str) -> dg.MarkdownMetadataValue:
+    # A title holds any character: `$…$` stays text, and characters that the font lacks become boxes.
     axes.set_title(printable(title, _TITLE_CHARS), fontsize=8, parse_math=False)
     buffer = io.BytesIO()
     with warnings.catch_warnings():

@@ -1,1 +1,1 @@
-"""Choosing clustering parameters: sweeps over them, and plots of the results."""
+"""Choice of clustering parameters: sweeps over them, and plots of the outcomes."""

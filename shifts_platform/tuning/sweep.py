@@ -1,108 +1,82 @@
-"""A sweep over what counts as similar: what each choice makes of the same trips, so that nobody has to guess."""
+"""Parameter sweeps: what the clusterer finds in the same trips with every combination of parameters."""
 
-import csv
-import io
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
 
-from shifts_core.clustering.clusters import Similarity, find_groups
+from shifts_core.clustering.estimator import TripClusterer
+from shifts_core.clustering.parameters import check_parameters
 
-COLUMNS = (
-    *("eps_m", "min_trips", "max_radius_m", "window_minutes", "trips", "trips_grouped", "share_grouped"),
-    *("groups", "largest_group", "radius_m_median", "radius_m_p95", "radius_m_largest", "seconds"),
-)
-"""Of the sweep as CSV, a line for each choice."""
-
+_SORTED_BY = ["max_radius_m", "min_trips", "eps_m"]
+_DECIMALS = {"share_clustered": 4, "radius_m_median": 1, "radius_m_p95": 1, "radius_m_max": 1, "seconds": 3}
 _WARM_UP_TRIPS = 1_000
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one choice made of the trips."""
-
-    similarity: Similarity
-    trips: int
-    grouped: int
-    """Trips in groups."""
-    groups: int
-    largest: int
-    """Trips of the largest group."""
-    radii_m: tuple[float, float, float] | None
-    """Median, 95 % and largest of the groups' radii; None without groups."""
-    seconds: float
-
-    @property
-    def share(self) -> float:
-        """Of the trips, those in groups."""
-        return self.grouped / max(self.trips, 1)
+Outcome = dict[str, float]
+"""Parameters and results of one fit, by column name: eps_m, min_trips, max_radius_m, window_minutes, trips,
+trips_clustered, share_clustered, clusters, largest_cluster, radius_m_median, radius_m_p95, radius_m_max (NaN without
+clusters), seconds."""
 
 
-def grid(
-    base: Similarity, eps_m: Iterable[float], min_trips: Iterable[int], max_radius_m: Iterable[float]
-) -> list[Similarity]:
-    """Every combination of the values, each once, in rising order; the window stays that of `base`.
+def parameter_grid(
+    clusterer: TripClusterer, eps_m: Iterable[float], min_trips: Iterable[int], max_radius_m: Iterable[float]
+) -> ParameterGrid:
+    """Return every combination of the values once, for a clusterer whose window stays the same.
 
     Raises:
         ValueError: a value is out of range.
     """
-    values = (sorted(set(max_radius_m)), sorted(set(min_trips)), sorted(set(eps_m)))
-    return [
-        replace(base, max_radius_m=radius, min_trips=trips, eps_m=eps)
-        for radius, trips, eps in product(*values)
-    ]
+    grid = ParameterGrid(
+        {
+            "eps_m": sorted({*eps_m}),
+            "min_trips": sorted({*min_trips}),
+            "max_radius_m": sorted({*max_radius_m}),
+        }
+    )
+    for parameters in grid:
+        check_parameters(**parameters, window_s=clusterer.window_s)
+    return grid
 
 
-def sweep(
-    ends: NDArray[np.float64], times_s: NDArray[np.float64], choices: Sequence[Similarity]
-) -> Iterator[Outcome]:
-    """Groups the trips with one choice after the other; arguments as of `find_groups`."""
-    # Compiled code is loaded with its first call, which must not count as the first choice's time.
-    find_groups(ends[:_WARM_UP_TRIPS], times_s[:_WARM_UP_TRIPS], choices[0])
-    for similarity in choices:
-        begun = time.perf_counter()
-        found = find_groups(ends, times_s, similarity)
-        seconds = time.perf_counter() - begun
-        radii = None
-        if len(found.sizes):
-            median, p95, largest = np.percentile(found.radii_m, [50, 95, 100]).tolist()
-            radii = (median, p95, largest)
-        yield Outcome(
-            similarity,
-            len(ends),
-            int(found.sizes.sum()),
-            len(found.sizes),
-            int(found.sizes.max(initial=0)),
-            radii,
-            seconds,
-        )
+def sweep(trips: NDArray[np.float64], clusterer: TripClusterer, grid: ParameterGrid) -> Iterator[Outcome]:
+    """Fit a clone of the clusterer for every combination of the grid; `trips` as in `TripClusterer.fit`."""
+    # The first fit loads compiled code, which must not count as time of the first combination.
+    clone(clusterer).fit(trips[:_WARM_UP_TRIPS])
+    for parameters in grid:
+        candidate = clone(clusterer).set_params(**parameters)
+        start = time.perf_counter()
+        candidate.fit(trips)
+        seconds = time.perf_counter() - start
+        sizes, radii = candidate.cluster_sizes_, candidate.cluster_radii_m_
+        median, p95, largest = np.percentile(radii, [50, 95, 100]) if len(radii) else [np.nan] * 3
+        yield {
+            **parameters,
+            "window_minutes": candidate.window_s / 60,
+            "trips": len(trips),
+            "trips_clustered": int(sizes.sum()),
+            "share_clustered": sizes.sum() / len(trips),
+            "clusters": len(sizes),
+            "largest_cluster": int(sizes.max(initial=0)),
+            "radius_m_median": median,
+            "radius_m_p95": p95,
+            "radius_m_max": largest,
+            "seconds": seconds,
+        }
 
 
-def to_csv(outcomes: Iterable[Outcome]) -> str:
-    """The sweep as CSV; radii are empty where there is no group."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for outcome in outcomes:
-        similarity = outcome.similarity
-        radii = outcome.radii_m and tuple(round(radius, 1) for radius in outcome.radii_m)
-        writer.writerow(
-            (
-                f"{similarity.eps_m:g}",
-                similarity.min_trips,
-                f"{similarity.max_radius_m:g}",
-                f"{similarity.window_s / 60:g}",
-                outcome.trips,
-                outcome.grouped,
-                f"{outcome.share:.4f}",
-                outcome.groups,
-                outcome.largest,
-                *(radii or ("", "", "")),
-                f"{outcome.seconds:.3f}",
-            )
-        )
-    return text.getvalue()
+def to_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+    """Return a row for each outcome, sorted by radius, least number of trips and eps."""
+    return pd.DataFrame(list(outcomes)).round(_DECIMALS).sort_values(_SORTED_BY, ignore_index=True)
+
+
+def is_current(frame: pd.DataFrame, current: TripClusterer) -> "pd.Series[bool]":
+    """Return a mask of the rows with the parameters of `current`."""
+    return (
+        (frame["eps_m"] == current.eps_m)
+        & (frame["min_trips"] == current.min_trips)
+        & (frame["max_radius_m"] == current.max_radius_m)
+    )

@@ -4,11 +4,10 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from shifts_core.clustering.clusters import Similarity
+from shifts_core.clustering.estimator import TripClusterer
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile, decode_tile
-from shifts_pipeline.settings import PipelineSettings
-from shifts_pipeline.storage.cluster_tables import group_pair
+from shifts_pipeline.storage.cluster_tables import cluster_pair
 from shifts_pipeline.storage.region_week import PairTrips, read_pair
 from tests.soak.platform import SoakPlatform
 from tests.soak.questions import MAX_RADIUS_M, MIN_TRIPS
@@ -20,12 +19,7 @@ class DerivedCheck:
 
     def __init__(self, platform: SoakPlatform, report: Report) -> None:
         self._platform, self._report = platform, report
-        self._parameters = Similarity(
-            eps_m=PipelineSettings.model_fields["cluster_eps_m"].default,
-            min_trips=MIN_TRIPS,
-            max_radius_m=MAX_RADIUS_M,
-            window_s=60.0 * PipelineSettings.model_fields["time_bin_minutes"].default,
-        )
+        self._clusterer = TripClusterer(min_trips=MIN_TRIPS, max_radius_m=MAX_RADIUS_M)
 
     def check(self) -> None:
         """Checks every pair that ever had trips."""
@@ -72,7 +66,7 @@ class DerivedCheck:
             [pair.region_id, pair.week],
         ):
             stored.setdefault(cluster_id, set()).add(trip_id)
-        if _partition(stored) != (wanted := _groups(group_pair(pair, self._parameters).groups.members, pair)):
+        if _partition(stored) != (wanted := _clusters(cluster_pair(pair, self._clusterer).labels, pair)):
             self._report.finding(
                 "clusters differ from a fresh computation",
                 region=pair.region,
@@ -90,10 +84,10 @@ def _partition(clusters: dict[int, set[int]]) -> set[frozenset[int]]:
     return {frozenset(members) for members in clusters.values()}
 
 
-def _groups(members: NDArray[np.int64], pair: PairTrips) -> set[frozenset[int]]:
-    """The trip ids of each group; `members` has the group of each trip, below 0 for none."""
+def _clusters(labels: NDArray[np.int64], pair: PairTrips) -> set[frozenset[int]]:
+    """Return the trip ids of each cluster; `labels` is the cluster of each trip, -1 for none."""
     clusters: dict[int, set[int]] = {}
-    for group, trip_id in zip(members.tolist(), pair.trip_ids.tolist(), strict=True):
-        if group >= 0:
-            clusters.setdefault(group, set()).add(trip_id)
+    for label, trip_id in zip(labels.tolist(), pair.trip_ids.tolist(), strict=True):
+        if label >= 0:
+            clusters.setdefault(label, set()).add(trip_id)
     return _partition(clusters)

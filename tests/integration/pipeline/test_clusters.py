@@ -1,4 +1,4 @@
-"""Groups in the database: whole with their members, the same again, old or new but never half, and checked."""
+"""Clusters in the database: complete with their members, reproducible, replaced as a whole, and checked."""
 
 from typing import Any
 
@@ -7,29 +7,29 @@ import psycopg
 import pytest
 
 from shifts_pipeline.asset_keys import TRIP_CLUSTERS
-from shifts_pipeline.assets.trip_clusters import MEMBERS_BELONG, WITHIN_RADIUS
+from shifts_pipeline.checks.cluster_guarantees import MEMBERS_BELONG, WITHIN_RADIUS
 from shifts_pipeline.storage import cluster_tables
 from shifts_platform.generator.csv_file import csv_blocks
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 WEEK = "2018-04-30"
 REGIONS = ["Hamburg", "Prague", "Turin"]
-GROUPS = "SELECT * FROM shifts_store.trip_clusters ORDER BY cluster_id"
+CLUSTERS = "SELECT * FROM shifts_store.trip_clusters ORDER BY cluster_id"
 MEMBERS = "SELECT * FROM shifts_store.trip_cluster_members ORDER BY trip_id"
 
 
-def a_week(trips: int = 3_000, seed: int = 3) -> str:
-    """Generated trips of one week in three regions."""
+def generated_week(trips: int = 3_000, seed: int = 3) -> str:
+    """Return generated trips of one week in three regions."""
     return b"".join(lines for _, lines in csv_blocks(trips, seed=seed, weeks=1)).decode()
 
 
 def commuters(region: str, hour: str = "08", count: int = 6) -> str:
-    """Trips of one route on workdays, minutes apart."""
+    """Return trips on one route, one a day, minutes apart."""
     return "".join(row(region, f"2018-05-0{day} {hour}:{day:02}:00") for day in range(1, count + 1))
 
 
-def group(pipeline: Pipeline, region: str = "Turin") -> dg.ExecuteInProcessResult:
-    """Groups one region's week, as by hand."""
+def materialize(pipeline: Pipeline, region: str = "Turin") -> dg.ExecuteInProcessResult:
+    """Materialize the partition of one region's week, as from the Dagster UI."""
     return pipeline.defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=pipeline.instance,
         partition_key=f"{region}|{WEEK}",
@@ -39,25 +39,24 @@ def group(pipeline: Pipeline, region: str = "Turin") -> dg.ExecuteInProcessResul
 
 
 def failed_checks(run: dg.ExecuteInProcessResult) -> set[str]:
-    """Names of the checks that did not pass; a run tells of both."""
     passed = {check.check_name: check.passed for check in run.get_asset_check_evaluations()}
     return {name for name in (WITHIN_RADIUS, MEMBERS_BELONG) if not passed[name]}
 
 
 def tables(pipeline: Pipeline) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """All groups and all members."""
-    return pipeline.query(GROUPS), pipeline.query(MEMBERS)
+    """Return all rows of both tables."""
+    return pipeline.query(CLUSTERS), pipeline.query(MEMBERS)
 
 
-def test_groups_are_there_with_their_trips_for_people_with_a_prompt(pipeline: Pipeline) -> None:
-    pipeline.put("a.csv", a_week())
+def test_views_hold_clusters_with_their_members(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", generated_week())
     pipeline.load()
     (run,) = pipeline.refresh()
     assert run.success
     assert failed_checks(run) == set()
-    groups = pipeline.query("SELECT region, count(*), sum(trips) FROM shifts.clusters GROUP BY 1 ORDER BY 1")
-    assert [region for region, _, _ in groups] == REGIONS
-    assert all(count > 10 for _, count, _ in groups)
+    totals = pipeline.query("SELECT region, count(*), sum(trips) FROM shifts.clusters GROUP BY 1 ORDER BY 1")
+    assert [region for region, _, _ in totals] == REGIONS
+    assert all(count > 10 for _, count, _ in totals)
     joined = pipeline.query(
         """
         SELECT c.cluster_id, c.trips, c.radius_m, count(*), count(DISTINCT t.trip_id), bool_and(t.region = c.region),
@@ -68,16 +67,16 @@ def test_groups_are_there_with_their_trips_for_people_with_a_prompt(pipeline: Pi
         GROUP BY 1, 2, 3
         """
     )
-    assert len(joined) == sum(count for _, count, _ in groups)
-    for _, trips, radius_m, members, different, in_region, in_week, farthest, between in joined:
-        assert trips == members == different >= 5
+    assert len(joined) == sum(count for _, count, _ in totals)
+    for _, trips, radius_m, members, distinct, in_region, in_week, farthest, window in joined:
+        assert trips == members == distinct >= 5
         assert in_region
         assert in_week
         assert farthest == pytest.approx(radius_m, abs=0.01)
         assert farthest <= 500
-        assert between.total_seconds() <= 3_600 or between.total_seconds() >= 23 * 3_600
+        assert window.total_seconds() <= 3_600 or window.total_seconds() >= 23 * 3_600
     assert pipeline.query("SELECT count(*), count(DISTINCT trip_id) FROM shifts.cluster_members") == [
-        (sum(trips for _, _, trips in groups),) * 2
+        (sum(trips for _, _, trips in totals),) * 2
     ]
     assert pipeline.query(
         "SELECT cluster_id, trip_id FROM shifts.grouped_trips g JOIN shifts.trips t"
@@ -85,9 +84,25 @@ def test_groups_are_there_with_their_trips_for_people_with_a_prompt(pipeline: Pi
     ) == pipeline.query("SELECT cluster_id, trip_id FROM shifts.cluster_members ORDER BY 2")
 
 
-def test_the_same_route_in_another_region_at_another_hour_or_the_other_way_is_another_group(
-    pipeline: Pipeline,
-) -> None:
+def test_the_materialization_shows_figures_and_the_largest_clusters(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", HEADER + commuters("Turin") + row("Turin", "2018-05-03 20:00:00"))
+    pipeline.load()
+    (run,) = pipeline.refresh()
+    (event,) = [
+        event.step_materialization_data.materialization
+        for event in run.all_events
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key == TRIP_CLUSTERS
+    ]
+    metadata: dict[str, Any] = {name: value.value for name, value in event.metadata.items()}
+    assert (metadata["trips"], metadata["trips_clustered"], metadata["share_clustered"]) == (7, 6, 0.8571)
+    table = event.metadata["largest_clusters"]
+    assert isinstance(table, dg.TableMetadataValue)
+    (largest,) = [record.data for record in table.records]
+    assert (largest["trips"], largest["earliest"], largest["latest"]) == (6, "08:01", "08:06")
+    assert "strongest_flows" in metadata
+
+
+def test_another_region_another_hour_and_the_way_back_are_other_clusters(pipeline: Pipeline) -> None:
     back = "".join(
         row("Turin", f"2018-05-0{day} 08:00:00", origin=(7.72, 45.06), destination=(7.67, 45.01))
         for day in range(1, 7)
@@ -95,32 +110,32 @@ def test_the_same_route_in_another_region_at_another_hour_or_the_other_way_is_an
     pipeline.put("a.csv", HEADER + commuters("Turin") + commuters("Lyon") + commuters("Turin", "17") + back)
     pipeline.load()
     pipeline.refresh()
-    found = pipeline.query(
+    rows = pipeline.query(
         "SELECT region, extract(hour FROM started_at)::int, ST_X(origin) < 7.7, count(*), count(DISTINCT cluster_id),"
         " min(cluster_id) FROM shifts.grouped_trips GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     )
-    assert [line[:5] for line in found] == [
+    assert [line[:5] for line in rows] == [
         ("Lyon", 8, True, 6, 1),
         ("Turin", 8, False, 6, 1),
         ("Turin", 8, True, 6, 1),
         ("Turin", 17, True, 6, 1),
     ]
-    assert len({line[5] for line in found}) == 4
+    assert len({line[5] for line in rows}) == 4
 
 
-def test_grouped_again_a_week_is_the_same_and_loaded_anew_it_keeps_its_ids(pipeline: Pipeline) -> None:
-    pipeline.put("a.csv", a_week())
+def test_the_same_trips_give_the_same_clusters_and_ids(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", generated_week())
     pipeline.load()
     pipeline.refresh()
     before = tables(pipeline)
-    assert group(pipeline).success
+    assert materialize(pipeline).success
     assert tables(pipeline) == before
-    header, *lines = a_week().splitlines(keepends=True)
+    header, *lines = generated_week().splitlines(keepends=True)
     pipeline.put("a.csv", header + "".join(reversed(lines)))
     pipeline.load()
     pipeline.refresh()
-    # The trips are new ones with the same content.
-    assert pipeline.query(GROUPS) == before[0]
+    # A new version of the file has new trip ids, so only the clusters stay the same.
+    assert pipeline.query(CLUSTERS) == before[0]
     pipeline.put("a.csv", HEADER + commuters("Turin"))
     pipeline.load()
     pipeline.refresh()
@@ -128,7 +143,7 @@ def test_grouped_again_a_week_is_the_same_and_loaded_anew_it_keeps_its_ids(pipel
     assert pipeline.query("SELECT count(*) FROM shifts.cluster_members") == [(6,)]
 
 
-def test_a_run_that_fails_half_way_leaves_the_old_groups_whole(
+def test_a_run_that_fails_while_writing_keeps_the_old_clusters(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.put("a.csv", HEADER + commuters("Turin"))
@@ -141,19 +156,19 @@ def test_a_run_that_fails_half_way_leaves_the_old_groups_whole(
 
     def fail(rows: object) -> bytes:
         del rows
-        raise OSError("the members are not to be had")
+        raise OSError("members cannot be written")
 
     with monkeypatch.context() as patch:
         patch.setattr(cluster_tables, "to_bytes", fail)
-        assert not group(pipeline).success
+        assert not materialize(pipeline).success
     assert tables(pipeline) == before
     assert pipeline.query("SELECT clusters_stale FROM shifts_store.stale_weeks") == [(True,)]
-    assert group(pipeline).success
+    assert materialize(pipeline).success
     assert pipeline.query("SELECT trips FROM shifts.clusters") == [(11,)]
     assert pipeline.query("SELECT clusters_stale FROM shifts_store.stale_weeks") == [(False,)]
 
 
-TAMPERED = [
+TAMPERING = [
     ("trip_clusters", "NEW.radius_m := NEW.radius_m / 2", WITHIN_RADIUS),
     ("trip_clusters", "NEW.radius_m := 501", WITHIN_RADIUS),
     ("trip_clusters", "NEW.trips := NEW.trips + 1", MEMBERS_BELONG),
@@ -170,6 +185,7 @@ TAMPERED = [
         MEMBERS_BELONG,
     ),
 ]
+"""Table, change of the first row that is written, and the check that must fail."""
 
 
 _TAMPER = """
@@ -184,10 +200,9 @@ _TAMPER = """
     CREATE TRIGGER tamper BEFORE INSERT ON shifts_store.{table}
         FOR EACH ROW EXECUTE FUNCTION shifts_store.tamper();
 """
-"""Changes the first row that is written."""
 
 
-def test_what_is_tampered_with_on_its_way_into_the_tables_fails_its_check(pipeline: Pipeline) -> None:
+def test_a_row_that_is_changed_on_its_way_into_a_table_fails_its_check(pipeline: Pipeline) -> None:
     near = "".join(
         row("Turin", f"2018-05-0{day} 08:00:0{day}", origin=(7.67 + day / 10_000, 45.01))
         for day in range(1, 7)
@@ -196,9 +211,9 @@ def test_what_is_tampered_with_on_its_way_into_the_tables_fails_its_check(pipeli
     pipeline.put("a.csv", HEADER + near + row("Lyon", "2018-05-03 08:00:00", source="alone") + night)
     pipeline.load()
     pipeline.refresh()
-    for table, change, check in TAMPERED:
+    for table, change, check in TAMPERING:
         with psycopg.connect(pipeline.url, autocommit=True) as connection:
             connection.execute(_TAMPER.format(change=change, table=table))
-            assert failed_checks(group(pipeline)) == {check}, change
+            assert failed_checks(materialize(pipeline)) == {check}, change
             connection.execute("DROP FUNCTION shifts_store.tamper() CASCADE")
-    assert failed_checks(group(pipeline)) == set()
+    assert failed_checks(materialize(pipeline)) == set()

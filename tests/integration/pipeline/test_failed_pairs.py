@@ -7,15 +7,15 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_core.clustering.clusters import Similarity
+from shifts_core.clustering.estimator import TripClusterer
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile
-from shifts_pipeline.assets import plots, progress, raw_trips_metadata
+from shifts_pipeline.assets import plots, progress, raw_trips_metadata, trip_clusters_metadata
 from shifts_pipeline.assets import raw_trips as raw_trips_module
 from shifts_pipeline.assets import trip_clusters as trip_clusters_module
 from shifts_pipeline.assets import weekly_aggregates as weekly_aggregates_module
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
-from shifts_pipeline.storage.cluster_tables import PairGroups, group_pair
+from shifts_pipeline.storage.cluster_tables import PairClusters, cluster_pair
 from shifts_pipeline.storage.file_audit import rows_match_ledger
 from shifts_pipeline.storage.region_week import PairTrips
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
@@ -47,12 +47,12 @@ def let_the_pause_pass(pipeline: Pipeline) -> None:
 
 @pytest.fixture
 def sick_prague(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(trips: PairTrips, similarity: Similarity) -> PairGroups:
+    def fail(trips: PairTrips, clusterer: TripClusterer) -> PairClusters:
         if trips.region == "Prague":
             raise NoStopError("odd \0 rows \udc80")
-        return group_pair(trips, similarity)
+        return cluster_pair(trips, clusterer)
 
-    monkeypatch.setattr(trip_clusters_module, "group_pair", fail)
+    monkeypatch.setattr(trip_clusters_module, "cluster_pair", fail)
 
 
 def test_files_and_regions_of_any_name_are_loaded_drawn_and_refreshed(pipeline: Pipeline) -> None:
@@ -95,7 +95,7 @@ def test_no_failure_to_draw_or_describe_fails_a_run(
     monkeypatch.setattr(raw_trips_metadata, "_report_metadata", fail)
     monkeypatch.setattr(progress, "INTERVAL_S", -1.0)
     monkeypatch.setattr(progress, "publish_progress", fail)
-    monkeypatch.setattr(trip_clusters_module, "_metadata", fail)
+    monkeypatch.setattr(trip_clusters_metadata, "figures", fail)
     pipeline.put("a.csv", HEADER + row() * 6)
     runs = [*pipeline.load(), *pipeline.refresh()]
     assert all(run.success for run in runs)
@@ -149,9 +149,9 @@ def test_a_pair_that_fails_leaves_the_others_refreshed_and_is_named_at_the_end(p
     checks = [
         (check.check_name, check.partition, check.passed) for check in run.get_asset_check_evaluations()
     ]
-    assert ("every_member_belongs_to_its_group", "Turin|2018-05-28", True) in checks
+    assert ("every_member_belongs_to_its_cluster", "Turin|2018-05-28", True) in checks
     assert not [
-        check for check in checks if check[:2] == ("every_member_belongs_to_its_group", "Prague|2018-05-28")
+        check for check in checks if check[:2] == ("every_member_belongs_to_its_cluster", "Prague|2018-05-28")
     ]
 
 
@@ -191,7 +191,7 @@ def test_a_pair_that_recovers_is_forgotten_as_failed(
     pipeline.put("a.csv", HEADER + row("Prague"))
     pipeline.load()
     pipeline.refresh()
-    monkeypatch.setattr(trip_clusters_module, "group_pair", group_pair)
+    monkeypatch.setattr(trip_clusters_module, "cluster_pair", cluster_pair)
     let_the_pause_pass(pipeline)
     (run,) = pipeline.refresh()
     assert run.success

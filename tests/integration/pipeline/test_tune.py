@@ -1,4 +1,4 @@
-"""`shifts tune` on a database with trips: a table, a CSV and a picture, or one line of what went wrong."""
+"""`shifts tune` on a database with trips: a table, a CSV and a plot, or an error of one line."""
 
 import csv
 import sys
@@ -13,7 +13,7 @@ from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 @pytest.fixture
 def working_folder(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the command is called, with trips in the database: two weeks of Turin, six commuters in the second."""
+    """Load two weeks of Turin, with six commuters in the second, and return the current directory."""
     commuters = [row("Turin", f"2018-05-29 08:0{minute}:00") for minute in range(6)]
     others = [
         row("Turin", f"2018-05-{day} 12:00:00", origin=(7.6, 45.0 + day / 1_000)) for day in range(21, 24)
@@ -28,12 +28,11 @@ def working_folder(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
-    """The lines of a CSV file."""
     return list(csv.DictReader(table.read_text().splitlines()))
 
 
 def failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a call that must fail says."""
+    """Return the error message of a call that must fail."""
     monkeypatch.setattr(sys, "argv", ["shifts", "tune", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -44,20 +43,20 @@ def failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     return error
 
 
-def test_the_busiest_week_is_swept_and_what_is_in_force_is_marked(working_folder: Path) -> None:
+def test_the_busiest_week_is_swept_and_the_current_settings_are_marked(working_folder: Path) -> None:
     done = CliRunner().invoke(shifts, ["tune", "--region", "Turin"])
     assert done.exit_code == 0, done.output
     assert "Turin 2018-W22, 6 trips" in done.stdout
     assert sum(line.strip().startswith("*500") for line in done.stdout.splitlines()) == 1
-    table, picture = sorted(working_folder.iterdir())
-    assert (table.name, picture.name) == ("tune-Turin-2018-W22.csv", "tune-Turin-2018-W22.png")
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    table, plot = sorted(working_folder.iterdir())
+    assert (table.name, plot.name) == ("tune-Turin-2018-W22.csv", "tune-Turin-2018-W22.png")
+    assert plot.read_bytes().startswith(b"\x89PNG")
     rows = rows_of(table)
     assert len(rows) == 4 * 3 * 3
-    assert {(line["min_trips"], line["groups"]) for line in rows} == {("3", "1"), ("5", "1"), ("10", "0")}
+    assert {(line["min_trips"], line["clusters"]) for line in rows} == {("3", "1"), ("5", "1"), ("10", "0")}
 
 
-def test_the_week_and_the_values_asked_for_are_tried_and_nothing_else(
+def test_only_the_given_week_and_values_are_swept(
     working_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHIFTS_TIME_BIN_MINUTES", "30")
@@ -84,34 +83,34 @@ def test_the_week_and_the_values_asked_for_are_tried_and_nothing_else(
     ]
 
 
-def test_the_database_stays_as_it_was(working_folder: Path, pipeline: Pipeline) -> None:
+def test_a_sweep_changes_nothing_in_the_database(working_folder: Path, pipeline: Pipeline) -> None:
     CliRunner().invoke(shifts, ["tune", "--region", "Turin", "--eps", "500"])
     assert pipeline.query("SELECT count(*) FROM shifts.clusters") == [(0,)]
     assert pipeline.query("SELECT bool_and(clusters_stale) FROM shifts_store.stale_weeks") == [(True,)]
 
 
-WRONG = [
-    (["Paris"], "no trips of a region Paris: there are Lyon, Turin"),
+INVALID = [
+    (["Paris"], "region Paris has no trips; regions with trips: Lyon, Turin"),
     (["Turin", "--week", "2018-W30"], "no trips in 2018-W30: its weeks go from 2018-W21 to 2018-W22"),
     (["Turin", "--week", "2018-W60"], "--week: 2018-W60 does not exist"),
     (["Turin", "--week", "soon"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
     (["Turin", "--week", "2018W22"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
-    (["Turin", "--eps", "1,b"], "--eps: 1,b are no numbers"),
-    (["Turin", "--min-trips", "2.5"], "--min-trips: 2.5 are no numbers"),
+    (["Turin", "--eps", "1,b"], "--eps: 1,b must be numbers"),
+    (["Turin", "--min-trips", "2.5"], "--min-trips: 2.5 must be numbers"),
     (["Turin", "--max-radius", "0"], "must be more than 0 metres"),
     (["Turin", "--out", "missing/x"], "missing/x: No such file or directory"),
 ]
 
 
-def test_what_cannot_be_done_is_told_in_one_line(
+def test_an_invalid_option_is_an_error_of_one_line(
     working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for arguments, said in WRONG:
-        assert said in failure(monkeypatch, capsys, "--region", *arguments)
+    for arguments, message in INVALID:
+        assert message in failure(monkeypatch, capsys, "--region", *arguments)
     assert list(working_folder.iterdir()) == []
 
 
-def test_a_platform_that_is_not_there_is_told_in_one_line(
+def test_a_platform_that_is_not_running_is_an_error_of_one_line(
     working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SHIFTS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/trips")
@@ -121,7 +120,7 @@ def test_a_platform_that_is_not_there_is_told_in_one_line(
     assert "start it with `shifts up`" in failure(monkeypatch, capsys, "--region", "Turin")
 
 
-def test_a_database_without_trips_says_so(
+def test_a_database_without_trips_is_an_error(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SHIFTS_DATA_DIR", str(tmp_path / "data"))

@@ -1,6 +1,7 @@
-"""What every group promises, whatever the trips: enough of them, near at both ends and in time, each trip once."""
+"""Guarantees of every cluster on any trips: size, radius at both ends, time window, one cluster per trip."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import pytest
@@ -8,151 +9,162 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shifts_core.clustering.clusters import Groups, Similarity, find_groups
+from shifts_core.clustering.clusters import find_clusters
+from shifts_core.clustering.describe import Clusters
+from shifts_core.clustering.parameters import DEFAULT_MAX_RADIUS_M, DEFAULT_MIN_TRIPS
 from shifts_core.clustering.projection import to_plane
 from tests.unit.core.clustering.scenarios import (
     DAY_S,
     HOUR_S,
-    a_town,
     as_sets,
-    ground_m,
-    neighbours,
-    on_the_map,
+    great_circle_m,
+    neighbour_matrix,
+    random_town,
+    to_degrees,
 )
 
-SIMILARITIES = st.builds(
-    Similarity,
-    eps_m=st.sampled_from([100.0, 250.0, 500.0, 1_000.0]),
-    min_trips=st.integers(1, 12),
-    max_radius_m=st.sampled_from([50.0, 200.0, 500.0]),
-    window_s=st.sampled_from([600.0, 3_600.0, 4 * HOUR_S, 12 * HOUR_S]),
+
+class Parameters(TypedDict):
+    """Keyword arguments of `find_clusters`."""
+
+    eps_m: float
+    min_trips: int
+    max_radius_m: float
+    window_s: float
+
+
+PARAMETERS = st.fixed_dictionaries(
+    {
+        "eps_m": st.sampled_from([100.0, 250.0, 500.0, 1_000.0]),
+        "min_trips": st.integers(1, 12),
+        "max_radius_m": st.sampled_from([50.0, 200.0, 500.0]),
+        "window_s": st.sampled_from([600.0, 3_600.0, 4 * HOUR_S, 12 * HOUR_S]),
+    }
 )
-MIDDLES = st.sampled_from([(7.69, 45.07), (179.9999, -16.8), (15.63, 78.22), (0.0, 0.0)])
+CENTRES = st.sampled_from([(7.69, 45.07), (179.9999, -16.8), (15.63, 78.22), (0.0, 0.0)])
 
 
 @dataclass(frozen=True)
-class Found:
-    """Trips and their groups."""
+class Result:
+    """Trips and their clusters."""
 
-    ends: NDArray[np.float64]
+    od_coords: NDArray[np.float64]
     times: NDArray[np.float64]
-    similarity: Similarity
-    groups: Groups
+    parameters: Parameters
+    clusters: Clusters
 
 
 @st.composite
-def grouped_towns(draw: st.DrawFn) -> Found:
-    metres, times = a_town(draw(st.integers(0, 2**32)), draw(st.integers(0, 400)))
-    ends = on_the_map(metres, draw(MIDDLES))
-    similarity = draw(SIMILARITIES)
-    return Found(ends, times, similarity, find_groups(ends, times, similarity))
+def clustered_towns(draw: st.DrawFn) -> Result:
+    metres, times = random_town(draw(st.integers(0, 2**32)), draw(st.integers(0, 400)))
+    od_coords = to_degrees(metres, draw(CENTRES))
+    parameters: Parameters = draw(PARAMETERS)  # type: ignore[assignment]
+    return Result(od_coords, times, parameters, find_clusters(od_coords, times, **parameters))
 
 
-def must_keep_their_promises(found: Found) -> None:
-    groups, similarity = found.groups, found.similarity
-    assert groups.members.min(initial=-1) >= -1
+def assert_guarantees(
+    od_coords: NDArray[np.float64],
+    times: NDArray[np.float64],
+    clusters: Clusters,
+    min_trips: int,
+    max_radius_m: float,
+    window_s: float,
+) -> None:
+    assert clusters.labels.min(initial=-1) >= -1
     np.testing.assert_array_equal(
-        np.bincount(groups.members[groups.members >= 0], minlength=len(groups.sizes)), groups.sizes
+        np.bincount(clusters.labels[clusters.labels >= 0], minlength=len(clusters.sizes)), clusters.sizes
     )
-    assert groups.sizes.min(initial=similarity.min_trips) >= similarity.min_trips
-    assert (np.diff(groups.sizes) <= 0).all()
-    for group in range(len(groups.sizes)):
-        mine = groups.members == group
-        _must_be_near(
-            found.ends[mine], groups.centroids[group], groups.radii_m[group], similarity.max_radius_m
+    assert clusters.sizes.min(initial=min_trips) >= min_trips
+    assert (np.diff(clusters.sizes) <= 0).all()
+    for cluster in range(len(clusters.sizes)):
+        members = clusters.labels == cluster
+        assert_radius(
+            od_coords[members], clusters.centroids[cluster], clusters.radii_m[cluster], max_radius_m
         )
-        _must_be_in_the_window(found.times[mine], groups, group, similarity.window_s)
+        assert_window(times[members], clusters, cluster, window_s)
 
 
-def _must_be_near(
-    ends: NDArray[np.float64], centroid: NDArray[np.float64], radius_m: float, max_radius_m: float
+def assert_radius(
+    od_coords: NDArray[np.float64], centroid: NDArray[np.float64], radius_m: float, max_radius_m: float
 ) -> None:
     farthest = 0.0
-    for side in (slice(0, 2), slice(2, 4)):
-        middle = np.tile(centroid[side], (len(ends), 1))
-        assert (np.abs(middle) <= [180, 90]).all()
-        around = (ends[:, side] - middle + 180) % 360 - 180
-        np.testing.assert_allclose(around.mean(axis=0), 0, atol=1e-9)
-        farthest = max(farthest, ground_m(ends[:, side], middle).max())
+    for end in (slice(0, 2), slice(2, 4)):
+        centroids = np.tile(centroid[end], (len(od_coords), 1))
+        assert (np.abs(centroids) <= [180, 90]).all()
+        offsets = (od_coords[:, end] - centroids + 180) % 360 - 180
+        np.testing.assert_allclose(offsets.mean(axis=0), 0, atol=1e-9)
+        farthest = max(farthest, great_circle_m(od_coords[:, end], centroids).max())
     assert farthest == pytest.approx(radius_m, rel=1e-6, abs=1e-3)
     assert farthest <= max_radius_m
 
 
-def _must_be_in_the_window(times: NDArray[np.float64], groups: Groups, group: int, window_s: float) -> None:
-    since = (times - groups.earliest_s[group]) % DAY_S
-    length = (groups.latest_s[group] - groups.earliest_s[group]) % DAY_S
+def assert_window(times: NDArray[np.float64], clusters: Clusters, cluster: int, window_s: float) -> None:
+    offsets = (times - clusters.earliest_s[cluster]) % DAY_S
+    length = (clusters.latest_s[cluster] - clusters.earliest_s[cluster]) % DAY_S
     assert length <= window_s
-    assert since.min() == 0
-    assert since.max() == length
-    assert (groups.typical_s[group] - groups.earliest_s[group]) % DAY_S == pytest.approx(np.median(since))
+    assert offsets.min() == 0
+    assert offsets.max() == length
+    typical = (clusters.typical_s[cluster] - clusters.earliest_s[cluster]) % DAY_S
+    assert typical == pytest.approx(np.median(offsets))
 
 
 @settings(max_examples=150, deadline=None)
-@given(grouped_towns())
-def test_every_group_keeps_its_promises(found: Found) -> None:
-    must_keep_their_promises(found)
-
-
-@settings(max_examples=60, deadline=None)
-@given(grouped_towns())
-def test_what_dbscan_calls_noise_is_in_no_group(found: Found) -> None:
-    similarity = found.similarity
-    near = neighbours(to_plane(found.ends), found.times, similarity.eps_m, similarity.window_s)
-    core = near.sum(axis=1) >= similarity.min_trips
-    noise = ~core & ~near[:, core].any(axis=1)
-    assert (found.groups.members[noise] == -1).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(grouped_towns(), st.randoms(use_true_random=False))
-def test_shuffled_trips_are_in_the_same_groups(found: Found, random: object) -> None:
-    order = np.random.default_rng(random.getrandbits(32)).permutation(len(found.ends))  # type: ignore[attr-defined]
-    again = find_groups(found.ends[order], found.times[order], found.similarity)
-    members = np.empty(len(order), np.int64)
-    members[order] = again.members
-    # Trips that are equal in everything may stand in for each other.
-    assert _contents(found, members) == _contents(found, found.groups.members)
-    np.testing.assert_array_equal(again.centroids, found.groups.centroids)
-    np.testing.assert_array_equal(again.radii_m, found.groups.radii_m)
-
-
-def _contents(found: Found, members: NDArray[np.int64]) -> list[list[tuple[float, ...]]]:
-    rows = np.column_stack([found.ends, found.times])
-    return sorted(sorted(map(tuple, rows[sorted(group)].tolist())) for group in as_sets(members))
-
-
-def test_a_region_as_wide_as_a_country_keeps_the_promise_on_the_ground() -> None:
-    rng = np.random.default_rng(4)
-    towns = rng.uniform(-150_000, 150_000, (12, 4))
-    metres = towns[rng.integers(0, 12, 2_400)] + rng.normal(0, 300, (2_400, 4))
-    ends, times = (
-        on_the_map(metres, (18.0, 66.0)),
-        rng.integers(8 * 3_600, 9 * 3_600, 2_400).astype(np.float64),
+@given(clustered_towns())
+def test_every_cluster_keeps_its_guarantees(result: Result) -> None:
+    parameters = result.parameters
+    assert_guarantees(
+        result.od_coords,
+        result.times,
+        result.clusters,
+        parameters["min_trips"],
+        parameters["max_radius_m"],
+        parameters["window_s"],
     )
-    found = Found(ends, times, Similarity(), find_groups(ends, times, Similarity()))
-    must_keep_their_promises(found)
-    assert found.groups.sizes.sum() > 1_200
+
+
+@settings(max_examples=60, deadline=None)
+@given(clustered_towns())
+def test_dbscan_noise_is_in_no_cluster(result: Result) -> None:
+    parameters = result.parameters
+    near = neighbour_matrix(
+        to_plane(result.od_coords), result.times, parameters["eps_m"], parameters["window_s"]
+    )
+    core = near.sum(axis=1) >= parameters["min_trips"]
+    noise = ~core & ~near[:, core].any(axis=1)
+    assert (result.clusters.labels[noise] == -1).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(clustered_towns(), st.randoms(use_true_random=False))
+def test_the_order_of_the_trips_does_not_change_the_clusters(result: Result, random: object) -> None:
+    order = np.random.default_rng(random.getrandbits(32)).permutation(len(result.times))  # type: ignore[attr-defined]
+    shuffled = find_clusters(result.od_coords[order], result.times[order], **result.parameters)
+    labels = np.empty(len(order), np.int64)
+    labels[order] = shuffled.labels
+    # Trips that are equal in all features may replace each other.
+    assert _contents(result, labels) == _contents(result, result.clusters.labels)
+    np.testing.assert_array_equal(shuffled.centroids, result.clusters.centroids)
+    np.testing.assert_array_equal(shuffled.radii_m, result.clusters.radii_m)
+
+
+def _contents(result: Result, labels: NDArray[np.int64]) -> list[list[tuple[float, ...]]]:
+    rows = np.column_stack([result.od_coords, result.times])
+    return sorted(sorted(map(tuple, rows[sorted(cluster)].tolist())) for cluster in as_sets(labels))
+
+
+def test_the_radius_holds_on_the_ground_in_a_region_as_wide_as_a_country() -> None:
+    rng = np.random.default_rng(4)
+    routes = rng.uniform(-150_000, 150_000, (12, 4))
+    metres = routes[rng.integers(0, 12, 2_400)] + rng.normal(0, 300, (2_400, 4))
+    od_coords = to_degrees(metres, (18.0, 66.0))
+    times = rng.integers(8 * 3_600, 9 * 3_600, 2_400).astype(np.float64)
+    clusters = find_clusters(od_coords, times)
+    assert_guarantees(od_coords, times, clusters, DEFAULT_MIN_TRIPS, DEFAULT_MAX_RADIUS_M, HOUR_S)
+    assert clusters.sizes.sum() > 1_200
 
 
 @pytest.mark.parametrize("trips", [0, 1, 4])
-def test_fewer_trips_than_a_group_needs_are_in_none(trips: int) -> None:
-    groups = find_groups(np.zeros((trips, 4)), np.zeros(trips), Similarity())
-    assert groups.members.tolist() == [-1] * trips
-    assert groups.centroids.shape == (0, 4)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"eps_m": 0.0},
-        {"eps_m": np.inf},
-        {"max_radius_m": -1.0},
-        {"max_radius_m": np.nan},
-        {"min_trips": 0},
-        {"window_s": 0.0},
-        {"window_s": 12 * HOUR_S + 1},
-    ],
-)
-def test_what_means_nothing_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"must be more than|at least 1 trip"):
-        Similarity(**wrong)  # type: ignore[arg-type]
+def test_fewer_trips_than_min_trips_form_no_cluster(trips: int) -> None:
+    clusters = find_clusters(np.zeros((trips, 4)), np.zeros(trips))
+    assert clusters.labels.tolist() == [-1] * trips
+    assert clusters.centroids.shape == (0, 4)

@@ -1,47 +1,46 @@
-"""The generator's planted flows are found as groups, and trips that belong to none of them are left alone."""
+"""The generator's planted flows are found as clusters, and few other trips are in any cluster."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shifts_core.clustering.clusters import Similarity, find_groups
-from shifts_platform.generator.trips import DEFAULT_FIRST_WEEK, NOISE, generate_trips
+from shifts_core.clustering.clusters import find_clusters
+from shifts_platform.generator.trips import DEFAULT_FIRST_WEEK, NO_FLOW, generate_trips
 
 _WEEK = np.timedelta64(7, "D")
 
 
-def flows_and_groups(trips: int, seed: int, weeks: int) -> list[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-    """Planted flow and group of each trip, for all regions and weeks."""
-    found = []
+def flows_and_labels(trips: int, seed: int, weeks: int) -> list[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    """Return planted flow and cluster of each trip, for all regions and weeks."""
+    pairs = []
     (chunk,) = generate_trips(trips, seed=seed, weeks=weeks)
     week = (chunk.moments - np.datetime64(DEFAULT_FIRST_WEEK)) // _WEEK
     times = (chunk.moments - chunk.moments.astype("datetime64[D]")).astype(np.float64)
     for region in range(len(chunk.regions)):
         for number in range(weeks):
-            mine = (chunk.region == region) & (week == number)
-            groups = find_groups(chunk.ends[mine], times[mine], Similarity())
-            found.append((chunk.flow[mine], groups.members))
-    return found
+            own = (chunk.region == region) & (week == number)
+            pairs.append((chunk.flow[own], find_clusters(chunk.od_coords[own], times[own]).labels))
+    return pairs
 
 
-def is_found(own: NDArray[np.int64], members: NDArray[np.int64]) -> bool:
-    """Whether one group holds four fifths of a flow's trips, `own`, and little else."""
+def is_found(own: NDArray[np.int64], labels: NDArray[np.int64]) -> bool:
+    """Return whether one cluster has 80 % of a flow's trips, whose labels are `own`, and consists of them to 80 %."""
     counts = np.bincount(own[own >= 0], minlength=1)
-    group = counts.argmax()
-    return bool(counts[group] >= 0.8 * len(own) and counts[group] >= 0.8 * (members == group).sum())
+    cluster = counts.argmax()
+    return bool(counts[cluster] >= 0.8 * len(own) and counts[cluster] >= 0.8 * (labels == cluster).sum())
 
 
 @pytest.mark.parametrize(("trips", "seed", "weeks"), [(60_000, 7, 5), (60_000, 8, 2), (200_000, 9, 4)])
-def test_nine_tenths_of_the_flows_are_groups_and_few_of_the_other_trips_are_in_any(
+def test_90_percent_of_flows_are_clusters_and_at_most_5_percent_of_other_trips_are_in_any(
     trips: int, seed: int, weeks: int
 ) -> None:
-    flows = found = noise = grouped = 0
-    for flow, members in flows_and_groups(trips, seed, weeks):
-        for number in np.unique(flow[flow != NOISE]).tolist():
+    flows = found = others = clustered_others = 0
+    for flow, labels in flows_and_labels(trips, seed, weeks):
+        for number in np.unique(flow[flow != NO_FLOW]).tolist():
             flows += 1
-            found += is_found(members[flow == number], members)
-        noise += int((flow == NOISE).sum())
-        grouped += int((members[flow == NOISE] >= 0).sum())
+            found += is_found(labels[flow == number], labels)
+        others += int((flow == NO_FLOW).sum())
+        clustered_others += int((labels[flow == NO_FLOW] >= 0).sum())
     assert flows > 500
     assert found >= 0.9 * flows
-    assert grouped <= 0.05 * noise
+    assert clustered_others <= 0.05 * others
