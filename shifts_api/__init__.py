@@ -1,1 +1,1 @@
-"""The web service: reads PostGIS, streams events; it never imports the pipeline or Dagster."""
+"""The web service: reads PostGIS and streams events; it imports neither the pipeline nor Dagster."""

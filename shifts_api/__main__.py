@@ -1,4 +1,4 @@
-"""`python -m shifts_api`: the service on its own."""
+"""`python -m shifts_api`: serves the API."""
 
 import gc
 import resource
@@ -10,16 +10,16 @@ from pydantic import ValidationError
 
 from shifts_api.app import create_app
 from shifts_api.settings import ApiSettings
-from shifts_api.web.header_timeout import Connection
+from shifts_api.web.header_timeout import LimitedProtocol
 from shifts_api.web.logs import configure_logs
 
-GRACE_S = 4
-UNREAD_FOR_MS = 30_000
-"""A connection whose client takes nothing for so long is closed by the kernel."""
+GRACEFUL_SHUTDOWN_S = 4
+UNACKNOWLEDGED_MS = 30_000
+"""The kernel closes a connection whose client acknowledges nothing for this long."""
 
 
 def main() -> None:
-    """Serves until told to stop; a bad setting is one line and exit code 1."""
+    """Serves until a signal; an invalid setting ends the process with one line and exit code 1."""
     try:
         settings = ApiSettings()
     except ValidationError as error:
@@ -29,16 +29,16 @@ def main() -> None:
         )
         sys.exit("; ".join(problems))
     configure_logs()
-    _allow_many_connections()
+    _raise_open_files_limit()
     app = create_app(settings)
-    _collect_rarely()
+    _make_full_collections_rare()
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=LimitedProtocol,
         host=settings.api_host,
         port=settings.api_port,
-        timeout_graceful_shutdown=GRACE_S,
-        # Behind a proxy the client is the proxy: nobody gets local rights by a header.
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+        # Behind a proxy the client is the proxy: a header must not grant local rights.
         proxy_headers=False,
         server_header=False,
         access_log=False,
@@ -47,21 +47,18 @@ def main() -> None:
     )
     listener = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_FOR_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _collect_rarely() -> None:
-    """Keeps full collections rare: one walks what thousands of clients hold, and all of them wait for half a second.
-
-    What requests leave behind dies young and is found by the short ones.
-    """
+def _make_full_collections_rare() -> None:
+    """A full garbage collection with thousands of clients stops all of them for half a second."""
     gc.freeze()
     gc.set_threshold(50_000, 50, 1_000)
 
 
-def _allow_many_connections() -> None:
-    """Every client of the feed is an open file, and the usual soft limit is 1,024 of them."""
+def _raise_open_files_limit() -> None:
+    """Every client of the feed is an open file, and the usual soft limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     if soft != resource.RLIM_INFINITY and soft < wanted:

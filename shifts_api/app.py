@@ -1,4 +1,23 @@
-"""The web service: its life and every route."""
+"""The web service: its lifespan, its middleware and its routes.
+
+GET   /api/v1/trips/stats                  statistics   weekly mean of a box, the original service's call
+GET   /api/v1/trips/weekly                 statistics   trips per week in a box
+POST  /api/v1/trips                        trips        a list of trips, or the name of a file
+GET   /api/v1/trips/{trip_id}/cluster      clusters     the cluster of a trip
+WS    /api/v1/trips/live                   live         the original service's notifications
+GET   /api/v1/clusters                     clusters     the clusters of a region's week
+GET   /api/v1/clusters/{cluster_id}        clusters     one cluster
+GET   /api/v1/clusters/{cluster_id}/trips  clusters     its trips
+GET   /api/v1/regions                      regions      the regions and the number of their trips
+GET   /api/v1/files                        files        the ledger
+POST  /api/v1/files                        files        an upload into the landing zone
+GET   /api/v1/files/{file_id}              files        one file
+GET   /api/v1/files/{file_id}/rejects      files        its rejected rows
+GET   /api/v1/events                       events       the feed as server-sent events
+GET   /health                              health       liveness
+GET   /ready                               health       readiness
+GET   /metrics                             health       metrics for Prometheus
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,66 +34,72 @@ from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
-from shifts_api.web.access_log import Observe
+from shifts_api.web.access_log import AccessLogMiddleware
 from shifts_api.web.errors import install_error_handlers, responses
-from shifts_api.web.limits import Limits
+from shifts_api.web.limits import LimitsMiddleware
 from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.uploads import RETRY_OPTIONS
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.tiles.warm_up import compile_kernels
 
 PREFIX = "/api/v1"
-CLEARING_UP_TAKES_S = 0.7
-"""What requests get that were broken off at the end; the process does not wait for them by itself."""
+ROUTERS = (statistics, trips, clusters, regions, files, events, live)
+_CANCELLED_REQUESTS_S = 0.7
+"""How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
-    """The service for some settings."""
+    """The ASGI application for these settings."""
     metrics = RequestMetrics()
     running: set[asyncio.Task[object]] = set()
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pools = create_pools(settings)
-        app.state.tiles = TileCache(app.state.pools.reads, settings.api_tiles_bytes)
-        app.state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
-        app.state.feed = Broadcaster(create_feed_engine(settings), settings.api_max_listeners)
-        app.state.feed.start()
-        warming = asyncio.create_task(asyncio.to_thread(compile_kernels))
-        reading = asyncio.create_task(app.state.tiles.read_ahead())
-        app.state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
-        app.state.zone.delete_partial_uploads()
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        state = app.state
+        state.pools = create_pools(settings)
+        state.tiles = TileCache(state.pools.reads, settings.api_tiles_bytes)
+        state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
+        state.feed = Broadcaster(create_feed_engine(settings), settings.api_max_listeners)
+        state.feed.start()
+        compiling = asyncio.create_task(asyncio.to_thread(compile_kernels))
+        reading = asyncio.create_task(state.tiles.read_ahead())
+        state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
+        state.zone.delete_partial_uploads()
         yield
         reading.cancel()
-        await asyncio.gather(warming, reading, return_exceptions=True)
+        await asyncio.gather(compiling, reading, return_exceptions=True)
         if running:
-            await asyncio.wait(running, timeout=CLEARING_UP_TAKES_S)
-        await app.state.feed.stop()
-        await app.state.pools.dispose()
+            await asyncio.wait(running, timeout=_CANCELLED_REQUESTS_S)
+        await state.feed.stop()
+        await state.pools.dispose()
 
     app = FastAPI(
         title="Shifts",
         version="1",
-        summary="Weekly statistics and groups of similar trips, and a live feed of what happens.",
-        lifespan=life,
+        summary="Weekly statistics and clusters of similar trips, and a live feed of events.",
+        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
     app.state.settings = settings
     app.state.metrics = metrics
     install_error_handlers(app)
-
     api = APIRouter(prefix=PREFIX, responses=responses(400, 403, 413, 414, 421, 431, 500, 503))
-    for module in (statistics, trips, clusters, regions, files, events, live):
+    for module in ROUTERS:
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(health.router)
-
     add_docs(app, settings)
+    _add_middleware(app, settings, metrics, running)
+    return app
 
-    # The last one added is the outermost.
+
+def _add_middleware(
+    app: FastAPI, settings: ApiSettings, metrics: RequestMetrics, running: set[asyncio.Task[object]]
+) -> None:
+    """Adds the middleware, the innermost first."""
     app.add_middleware(
-        Limits,
+        LimitsMiddleware,
         max_body_bytes=settings.api_max_body_bytes,
         upload_path=f"{PREFIX}/files",
         max_upload_bytes=settings.api_max_upload_bytes,
@@ -94,5 +119,4 @@ def create_app(settings: ApiSettings) -> FastAPI:
             expose_headers=["X-Request-ID", "Retry-After", "Link"],
         )
     app.add_middleware(BrowserGuard, settings=settings)
-    app.add_middleware(Observe, metrics=metrics, prefix=PREFIX, running=running)
-    return app
+    app.add_middleware(AccessLogMiddleware, metrics=metrics, prefix=PREFIX, running=running)

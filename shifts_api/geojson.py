@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from datetime import date, time
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -90,23 +90,11 @@ class TripPage(BaseModel):
 
 def to_feature(row: RowMapping) -> Cluster:
     """A row of `shifts_api.queries.clusters` as a feature."""
+    ends = [(row[f"{end}_x"], row[f"{end}_y"]) for end in ("origin", "destination")]
     return Cluster(
         id=row["cluster_id"],
-        geometry=LineString(
-            coordinates=[(row["origin_x"], row["origin_y"]), (row["destination_x"], row["destination_y"])]
-        ),
-        properties=ClusterProperties(
-            cluster_id=row["cluster_id"],
-            region=row["region"],
-            week=f"{row['week']:%G-W%V}",
-            monday=row["week"],
-            time_of_day=_format_time(row["typical_time"]),
-            earliest=_format_time(row["earliest_time"]),
-            latest=_format_time(row["latest_time"]),
-            trips=row["trips"],
-            radius_m=row["radius_m"],
-            share_of_bin=row["share_of_bin"],
-        ),
+        geometry=LineString(coordinates=ends),
+        properties=ClusterProperties.model_validate(row),
     )
 
 
@@ -121,10 +109,6 @@ def to_csv(clusters: Sequence[Cluster]) -> str:
         origin, destination = cluster.geometry.coordinates
         writer.writerow([*(_escape_formula(properties[name]) for name in names), *origin, *destination])
     return text.getvalue()
-
-
-def _format_time(value: time) -> str:
-    return value.isoformat("seconds")
 
 
 def _escape_formula(value: object) -> object:

@@ -52,11 +52,11 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document["components"]["schemas"]
-    _, bodies = models_json_schema(
+    _, posted = models_json_schema(
         [(PostedTrips, "validation"), (FileRequest, "validation"), (Message, "serialization")],
         ref_template=_REF,
     )
-    schemas.update(bodies["$defs"])
+    schemas.update(posted["$defs"])
     # Invalid requests get 400 and a message instead.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -68,9 +68,10 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
                 # Swagger UI fills in required parameters, so that the call can be tried as it is.
                 if parameter["required"] and "examples" in parameter["schema"]:
                     parameter["example"] = parameter["schema"]["examples"][0]
-            for response in operation["responses"].values():
-                for content in response["content"].values():
-                    if "example" not in content:
+            bodies = [operation["requestBody"]] if "requestBody" in operation else []
+            for body in (*bodies, *operation["responses"].values()):
+                for media_type, content in body["content"].items():
+                    if media_type == "application/json" and "example" not in content:
                         content["example"] = _build_example(content["schema"], schemas)
             if method == "post" and settings.api_key is not None:
                 operation["security"] = [{"key": []}]
@@ -87,8 +88,9 @@ def _build_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return _build_example(schemas[schema["$ref"].rpartition("/")[2]], schemas)
     if "const" in schema:
         return schema["const"]
-    if "anyOf" in schema:
-        return _build_example(schema["anyOf"][0], schemas)
+    for alternatives in ("anyOf", "oneOf"):
+        if alternatives in schema:
+            return _build_example(schema[alternatives][0], schemas)
     if schema["type"] == "array":
         return [_build_example(schema["items"], schemas)]
     return {name: _build_example(field, schemas) for name, field in schema["properties"].items()}

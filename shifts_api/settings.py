@@ -1,4 +1,4 @@
-"""The web service's settings, read from the environment or `.env`; a bad one names itself and its reason."""
+"""The settings of the web service."""
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -6,28 +6,28 @@ from shifts_core.settings import HostNames, Port, SharedSettings, Words
 
 
 class ApiSettings(SharedSettings):
-    """What the service can be told from outside, `SHIFTS_` before each name."""
+    """Environment variables of the service, each with the prefix `SHIFTS_`."""
 
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
     api_key: SecretStr | None = None
-    """Unset: writes are allowed from loopback only."""
+    """If unset, only clients on loopback may write."""
     api_hosts: HostNames = ()
-    """Names under which clients reach the service, comma separated, beside loopback's and `api_host`."""
+    """Host names under which clients reach the service, besides those of loopback and `api_host`."""
     api_cors_origins: Words = ()
-    """Origins whose pages may use the service from a browser, comma separated; `*` lets all of them read."""
+    """Origins whose pages may use the service from a browser; with `*` all pages may read."""
     api_pool_size: int = Field(10, ge=1, le=200)
-    """Connections to the trips database; a third of them for writes."""
+    """Connections to the trips database; a third of them are for writes."""
     api_pool_wait_s: float = Field(2, gt=0)
-    """How long a request waits for one of them before it is sent away."""
+    """How long a request waits for a connection before it is refused."""
     api_statement_timeout_s: float = Field(20, gt=0)
     api_max_body_bytes: int = Field(16 * 1024**2, ge=1024)
-    """Of a request that is no upload."""
+    """Largest body of a request other than an upload."""
     api_max_upload_bytes: int = Field(20 * 1024**3, ge=1)
     api_tiles_bytes: int = Field(1024**3, ge=0)
-    """Memory for tiles with their bounds and bookkeeping; high bits take 8 bytes per trip."""
+    """Memory for tiles, with their bounds and bookkeeping; their high bits take 8 bytes per trip."""
     api_max_listeners: int = Field(5_000, ge=1)
-    """Clients of the feed at one time."""
+    """Largest number of clients of the feed."""
 
     @field_validator("landing_url")
     @classmethod

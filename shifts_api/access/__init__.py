@@ -1,1 +1,1 @@
-"""Who may call: API keys, idempotency keys and the rules for browsers."""
+"""Access control: API keys, idempotency keys and the rules for browsers."""

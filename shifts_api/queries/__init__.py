@@ -1,1 +1,1 @@
-"""What the routes read from the database, and the tiles that are kept in memory."""
+"""Statements, the connections that run them, and the tiles in memory."""

@@ -1,1 +1,1 @@
-"""The routes, one file a group."""
+"""The routes, one module per subject; `app.py` lists all of them."""

@@ -1,4 +1,4 @@
-"""The live feed as server-sent events."""
+"""The feed as server-sent events."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -15,9 +15,9 @@ from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 router = APIRouter(tags=["feed"])
 
 HEARTBEAT_S = 15
-STALLED_AFTER_S = 10
-"""A client that takes no byte for so long is cut off."""
-CLOSING_TAKES_S = 2
+SEND_TIMEOUT_S = 10
+"""A client that accepts no byte for this long is dropped."""
+SHUTDOWN_GRACE_S = 2
 
 _EXAMPLE = (
     "id: 42\r\nevent: file.loaded\r\n"
@@ -34,13 +34,13 @@ _EXAMPLE = (
     response_class=EventSourceResponse,
     responses={
         200: {
-            "description": "An endless stream of events, a comment every 15 seconds",
+            "description": "An endless stream of events, with a comment every 15 seconds",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
-        },
+        }
     },
-    summary="Everything that happens, as it happens",
+    summary="The live feed of events",
 )
-async def events(
+async def follow_events(
     request: Request,
     task_id: Annotated[
         str | None, Query(description="Only events of this task.", pattern=ID_PATTERN, examples=[TASK_ID])
@@ -59,30 +59,30 @@ async def events(
     last_event_id: Annotated[
         str | None,
         Header(
-            description="Resume behind this id; 0 replays all there is.",
+            description="Resume after this id; 0 replays all events that are kept.",
             pattern=r"^\d{1,18}$",
             examples=["41"],
         ),
     ] = None,
 ) -> EventSourceResponse:
-    """Server-sent events with rising ids; with `Last-Event-ID` a client misses none and gets none twice."""
+    """Server-sent events with ascending ids; a client that sends `Last-Event-ID` receives each event once."""
     feed: Broadcaster = request.app.state.feed
     chosen = frozenset(types.split(",")) if types else None
     if chosen and (unknown := sorted(chosen - set(TYPES))):
-        raise ApiError(400, f"types: unknown {', '.join(unknown)}; there are {', '.join(TYPES)}")
+        raise ApiError(400, f"types: unknown {', '.join(unknown)}; known are {', '.join(TYPES)}")
     if feed.is_full:
         raise ApiError(503, "Too many listeners, try again", {"Retry-After": "10"})
-    event_filter = EventFilter(task_id, run_id, chosen)
+    after = None if last_event_id is None else int(last_event_id)
     return EventSourceResponse(
-        _frames(feed, event_filter, None if last_event_id is None else int(last_event_id)),
+        _stream(feed, EventFilter(task_id, run_id, chosen), after),
         ping=HEARTBEAT_S,
-        send_timeout=STALLED_AFTER_S,
+        send_timeout=SEND_TIMEOUT_S,
         shutdown_event=feed.shutdown,
-        shutdown_grace_period=CLOSING_TAKES_S,
+        shutdown_grace_period=SHUTDOWN_GRACE_S,
     )
 
 
-async def _frames(feed: Broadcaster, event_filter: EventFilter, after: int | None) -> AsyncIterator[bytes]:
+async def _stream(feed: Broadcaster, event_filter: EventFilter, after: int | None) -> AsyncIterator[bytes]:
     yield b": connected\r\n\r\n"
     try:
         async for batch in feed.follow(event_filter, after):

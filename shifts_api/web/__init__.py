@@ -1,1 +1,1 @@
-"""HTTP concerns that all routes share: errors, limits, logs, metrics, parameters and the OpenAPI document."""
+"""HTTP concerns of every route: errors, limits, logs, parameters, pagination and uploads."""

@@ -1,4 +1,4 @@
-"""One client's connection, before there is a request: nobody may say for ever who they are and what they want."""
+"""Time and size limits for request lines and headers, which uvicorn itself does not have."""
 
 import asyncio
 import json
@@ -6,71 +6,72 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_WITHIN_S = 10
-"""How long a request's first line and headers may take to come, and a new client to begin them."""
+HEADER_TIMEOUT_S = 10
+"""For a request line and its headers, from the connection or from the first byte of a later request."""
 MAX_HEAD_BYTES = 64 * 1024
-"""More is read of no head, give or take what one look at the socket brings."""
+"""Of a request line and its headers; up to one read of the socket more is accepted."""
 
 
-class Connection(HttpToolsProtocol):
-    """Uvicorn's, which itself would wait without end and keep headers of any length."""
+class LimitedProtocol(HttpToolsProtocol):
+    """Uvicorn's protocol for one connection, with these limits."""
 
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
-    _begins_here = False
+    _began = False
+    """Whether a request began in the data that is being read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The first request's time runs."""
+        """Starts the timeout of the first request."""
         super().connection_made(transport)
-        self._await_head()
+        self._start_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is awaited any more."""
-        self._forget_deadline()
+        """Cancels the timeout."""
+        self._cancel_timeout()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Reads on, unless this head does not end."""
-        self._begins_here = False
+        """Parses the data, unless the headers become too long."""
+        self._began = False
         super().data_received(data)
-        if self._deadline is not None and not self._begins_here:
+        if self._deadline is not None and not self._began:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(431, f"The address and the headers are longer than {MAX_HEAD_BYTES} bytes")
+                self._refuse(431, f"The URL and the headers are longer than {MAX_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
-        """A request's time runs."""
+        """Starts the timeout of a later request."""
         super().on_message_begin()
-        self._begins_here = True
+        self._began = True
         if self._deadline is None:
-            self._await_head()
+            self._start_timeout()
 
     def on_headers_complete(self) -> None:
-        """The request is known; what becomes of its body is watched elsewhere."""
-        self._forget_deadline()
+        """Cancels the timeout; `LimitsMiddleware` limits the body."""
+        self._cancel_timeout()
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is answered like every other error."""
+        """Answers malformed HTTP in the form of all other errors."""
         self._refuse(400, msg)
 
-    def _await_head(self) -> None:
+    def _start_timeout(self) -> None:
         self._head_bytes = 0
         self._deadline = self.loop.call_later(
-            HEAD_WITHIN_S, self._refuse, 408, f"No request came within {HEAD_WITHIN_S} s"
+            HEADER_TIMEOUT_S, self._refuse, 408, f"No request arrived within {HEADER_TIMEOUT_S} s"
         )
 
-    def _forget_deadline(self) -> None:
+    def _cancel_timeout(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
     def _refuse(self, status: int, message: str) -> None:
-        self._forget_deadline()
-        body = json.dumps({"message": message}).encode()
+        self._cancel_timeout()
+        body = json.dumps({"message": message})
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        self.transport.write(head.encode() + body)
+        self.transport.write((head + body).encode())
         self.transport.close()

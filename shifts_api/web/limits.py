@@ -1,4 +1,4 @@
-"""How large and how slow a request may be, and characters that no parameter holds."""
+"""Limits on the size and the speed of requests, and characters that no parameter may contain."""
 
 import asyncio
 import re
@@ -11,13 +11,13 @@ from shifts_api.web.errors import ApiError, answer
 
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 32 * 1024
-STALLED_AFTER_S = 15
-"""A body of which nothing comes for so long is not waited for."""
+BODY_TIMEOUT_S = 15
+"""Between two parts of a body."""
 _HOST = re.compile(r"[A-Za-z0-9._~%-]*(?::\d*)?|\[[0-9A-Fa-f:.]+\](?::\d*)?")
 
 
-class Limits:
-    """ASGI middleware; what is too large is refused unread, or while it is read if it hid its size."""
+class LimitsMiddleware:
+    """ASGI middleware that refuses large requests unread, or while they are read if their size was not declared."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, upload_path: str, max_upload_bytes: int) -> None:
         self._app = app
@@ -31,52 +31,52 @@ class Limits:
             await self._app(scope, receive, send)
             return
         limit = self._max_upload_bytes if scope["path"] == self._upload_path else self._max_body_bytes
-        if refused := _refusal(scope, limit):
-            await answer(*refused)(scope, receive, send)
+        if refusal := _find_refusal(scope, limit):
+            await answer(*refusal)(scope, receive, send)
             return
         size, complete = 0, False
 
-        async def watched() -> Message:
+        async def receive_within_limits() -> Message:
             nonlocal size, complete
             try:
-                # After its body a client has nothing to say, and an answer may take as long as it likes.
-                async with asyncio.timeout(None if complete else STALLED_AFTER_S):
+                # After the body the client has nothing to send, and the answer may take any time.
+                async with asyncio.timeout(None if complete else BODY_TIMEOUT_S):
                     message = await receive()
             except TimeoutError:
-                raise ApiError(408, "The body does not come", {"Connection": "close"}) from None
+                raise ApiError(
+                    408, f"No part of the body arrived for {BODY_TIMEOUT_S} s", {"Connection": "close"}
+                ) from None
             size += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if size > limit:
                 raise ApiError(413, _too_large(limit), {"Connection": "close"})
             return message
 
-        await self._app(scope, watched, send)
+        await self._app(scope, receive_within_limits, send)
 
 
-def _refusal(scope: Scope, limit: int) -> tuple[int, str] | None:
+def _find_refusal(scope: Scope, limit: int) -> tuple[int, str] | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
-        return 414, f"The address is longer than {MAX_URL_BYTES} bytes"
+        return 414, f"The URL is longer than {MAX_URL_BYTES} bytes"
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
         return 431, f"The headers are longer than {MAX_HEADER_BYTES} bytes"
     if "\0" in scope["path"] or b"\0" in unquote_to_bytes(scope["query_string"]):
-        return 400, "The address holds a NUL character"
+        return 400, "The URL contains a NUL character"
     headers = Headers(scope=scope)
-    if not _is_host(headers.getlist("host")):
-        return 400, "Host is no name of a host"
+    if not _is_valid_host(headers.getlist("host")):
+        return 400, "The Host header is invalid"
     length = headers.get("content-length", "0")
     if not length.isdecimal():
-        return 400, "Content-Length is no number"
-    if int(length) > limit:
-        return 413, _too_large(limit)
-    return None
+        return 400, "Content-Length is not a number"
+    return (413, _too_large(limit)) if int(length) > limit else None
 
 
-def _is_host(given: list[str]) -> bool:
-    """Whether the request names one host, or none: addresses in answers are made of it."""
-    if len(given) > 1 or not all(_HOST.fullmatch(host) for host in given):
-        return False
+def _is_valid_host(hosts: list[str]) -> bool:
+    """Whether the request names at most one host; links in answers are built from it."""
     try:
-        return all(urlsplit(f"//{host}").port != 0 for host in given)
+        return len(hosts) <= 1 and all(
+            _HOST.fullmatch(host) and urlsplit(f"//{host}").port != 0 for host in hosts
+        )
     except ValueError:
         return False
 

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line, each with the id of the request it belongs to."""
+"""Logs as one JSON object per line, each with the id of the request that it belongs to."""
 
 import json
 import logging
@@ -10,11 +10,11 @@ from typing import Any
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
-    """Everything a record says, its extra fields too, on one line."""
+    """Formats a record with its extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -26,18 +26,19 @@ class JsonFormatter(logging.Formatter):
         }
         if (current := request_id.get()) is not None:
             line["request_id"] = current
-        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
         if record.exc_info and record.exc_info[0] is not None:
-            # The place and the kind of a fault, not its text: that may quote what a client sent.
+            # The type and place of an exception, not its text, which may quote what a client sent.
             line["fault"] = record.exc_info[0].__name__
             line["trace"] = [
-                f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(record.exc_info[2])
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])
             ]
         return json.dumps(line, default=str)
 
 
 def configure_logs() -> None:
-    """Sends all logs of the process to standard error as JSON."""
+    """Writes all logs of the process to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

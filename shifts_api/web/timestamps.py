@@ -1,4 +1,4 @@
-"""Times of trips as clients get them: a wall clock's, of no zone."""
+"""Times of trips in answers: the local wall clock, without a time zone."""
 
 from datetime import datetime
 from typing import Annotated

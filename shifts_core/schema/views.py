@@ -1,4 +1,4 @@
-"""Views of the trips database: the stable ones of schema `shifts`, and the work that is open."""
+"""Views of the trips database: the stable ones of schema `shifts`, and internal ones of `shifts_store`."""
 
 from sqlalchemy import (
     BigInteger,
@@ -9,6 +9,7 @@ from sqlalchemy import (
     Double,
     Integer,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     Time,
@@ -107,5 +108,25 @@ stale_weeks = Table(
     Column("stale_since", DateTime(timezone=True)),
     Column("aggregates_stale", Boolean),
     Column("clusters_stale", Boolean),
+    schema="shifts_store",
+)
+
+cluster_features = Table(
+    "cluster_features",
+    metadata,
+    Column("cluster_id", BigInteger),
+    Column("region", Text),
+    Column("week", Text),
+    Column("monday", Date),
+    Column("time_of_day", Text),
+    Column("earliest", Text),
+    Column("latest", Text),
+    Column("trips", Integer),
+    Column("radius_m", Double),
+    Column("share_of_bin", Double),
+    Column("origin", point()),
+    Column("destination", point()),
+    Column("region_id", Integer),
+    Column("time_bin", SmallInteger),
     schema="shifts_store",
 )

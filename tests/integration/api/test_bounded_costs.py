@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from shifts_api.routes.trips import WEEKS_A_STEP
+from shifts_api.queries.posting import WEEKS_PER_TRANSACTION
 from tests.integration.api.running import Service, posted, trip
 
 TOTALS = "SELECT status, files, rows_loaded, rows_rejected FROM shifts_store.ledger_totals() ORDER BY status"
@@ -113,7 +113,7 @@ def test_stale_pairs_are_counted_from_an_index_of_them_alone(trips_db: psycopg.C
 def test_a_list_of_many_new_weeks_is_taken_in_a_few_weeks_a_transaction(
     client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
-    weeks = 6 * WEEKS_A_STEP + 3
+    weeks = 6 * WEEKS_PER_TRANSACTION + 3
     days = [date(2004, 1, 5) + timedelta(weeks=number) for number in range(weeks)]
     body = posted(*[trip(region="Long", timestamp=f"{day} 09:00:00") for day in days])
     assert client.post("/trips", json=body).status_code == 201
@@ -126,4 +126,4 @@ def test_a_list_of_many_new_weeks_is_taken_in_a_few_weeks_a_transaction(
         " GROUP BY i.xmin::text"
     ).fetchall()
     assert sum(count for (count,) in made) == weeks
-    assert max(count for (count,) in made) <= WEEKS_A_STEP
+    assert max(count for (count,) in made) <= WEEKS_PER_TRANSACTION

@@ -229,7 +229,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, path: str, told: s
         ("/clusters?region=Turin&week=2018-W22&time=8", "time: a time of day like 08:00 is needed"),
         (
             "/clusters?region=Turin&week=2018-W22&cursor=x",
-            "cursor: the next_cursor of this list's page before is needed",
+            "cursor: the next_cursor of the previous page of this list is needed",
         ),
         ("/clusters?region=Turin&week=2018-W22&limit=x", "limit: a whole number is needed"),
         ("/clusters/x", "cluster_id: a whole number is needed"),

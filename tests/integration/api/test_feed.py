@@ -196,4 +196,4 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_hear_on_be_it_tha
         assert next(events).data["message"] == "and on"
         # A comment keeps proxies from closing a stream on which nothing comes.
         assert next(lines).startswith(": ")
-    assert "cut off" in [line.get("outcome") for line in service.log_lines]
+    assert "dropped" in [line.get("outcome") for line in service.log_lines]
