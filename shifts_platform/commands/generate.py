@@ -1,4 +1,4 @@
-"""`shifts generate`: believable trips as CSV, to a file or to standard output."""
+"""`shifts generate`: realistic trips as CSV, to a file or to standard output."""
 
 import gzip
 import sys
@@ -17,28 +17,36 @@ _SUFFIXES = (".csv", ".csv.gz")
 
 
 @click.command()
+@click.option("--trips", required=True, type=click.IntRange(min=1), help="Number of trips.")
 @click.option(
-    "--trips", required=True, type=click.IntRange(min=1), help="How many lines, header not counted."
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="The same seed gives the same bytes.",
 )
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Same seed, same bytes."
+    "--weeks",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of weeks from 2018-04-30 on.",
 )
-@click.option("--weeks", default=5, show_default=True, type=click.IntRange(min=1), help="From 2018-04-30 on.")
 @click.option(
     "--bad-share",
     default=0.0,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Share of the lines that are broken, to be rejected by a loader.",
+    help="Share of lines that are corrupted, so that a loader rejects them.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file in .csv or .csv.gz, there when it is whole.  [default: standard output]",
+    help="A .csv or .csv.gz file, created when it is complete.  [default: standard output]",
 )
 def generate(trips: int, seed: int, weeks: int, bad_share: float, out: Path | None) -> None:
-    """Write believable trips of several cities as CSV: half of them in commuter flows, half anywhere."""
-    # Compiled code: `shifts generate --help` need not wait for it.
+    """Write realistic trips of several cities as CSV: half of them commuter flows, half random."""
+    # Loads compiled code, which `shifts generate --help` does not need.
     from shifts_platform.generator.csv_file import csv_blocks  # noqa: PLC0415
 
     blocks = csv_blocks(trips, seed=seed, weeks=weeks, bad_share=bad_share)
@@ -48,7 +56,7 @@ def generate(trips: int, seed: int, weeks: int, bad_share: float, out: Path | No
     if not out.name.endswith(_SUFFIXES):
         raise PlatformError(f"{out}: the name must end in .csv or .csv.gz")
     try:
-        with _whole_file(out) as target:
+        with _atomic_file(out) as target:
             _write(blocks, target, trips, shown=True)
     except OSError as error:
         raise PlatformError(f"{out}: {error.strerror or error}") from error
@@ -72,13 +80,13 @@ def _write(
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """A file that gets its name when it is complete, and is gone when it never will be."""
+def _atomic_file(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+    """Open a file that gets its name when it is complete, and is deleted after an error."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
             if path.name.endswith(".gz"):
-                # Without name and time, so that the same trips are the same bytes.
+                # Without name and time, so that the same trips give the same bytes.
                 with gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed:
                     yield packed
             else:

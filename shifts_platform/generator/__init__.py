@@ -1,1 +1,1 @@
-"""Generated trips of known composition, for demonstrations, benchmarks and tests."""
+"""Generated trips of known composition, for the demo, benchmarks and tests."""

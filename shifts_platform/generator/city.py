@@ -1,4 +1,4 @@
-"""The cities trips are generated in, and how metres become millionths of a degree there."""
+"""The cities in which trips are generated, and their scale from metres to millionths of a degree."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _MICRODEGREES_PER_METRE = 1e6 / 111_195
 
 @dataclass(frozen=True)
 class City:
-    """Where a city is, how far it reaches and how many of the trips it gets."""
+    """Position and extent of a city, and its share of the trips."""
 
     name: str
     lon: float
@@ -20,17 +20,17 @@ class City:
     reach_m: float
     """Standard deviation of its homes around the centre, on each axis."""
     weight: float
-    """Against the weights of the other cities."""
+    """Relative to the weights of the other cities."""
 
     @property
     def centre(self) -> NDArray[np.int64]:
-        """(2,): lon, lat; millionths of a degree."""
+        """Longitude and latitude in millionths of a degree; shape (2,)."""
         return np.rint(np.array([self.lon, self.lat]) * 1e6).astype(np.int64)
 
     @property
     def per_metre(self) -> NDArray[np.float64]:
-        """(2,): millionths of a degree in a metre to the east and in one to the north."""
-        # Rounded, because the last bit of a cosine differs between machines and the trips must not.
+        """Millionths of a degree per metre east and per metre north; shape (2,)."""
+        # Rounded: the last bit of a cosine depends on the machine, and the trips must not.
         cosine = round(math.cos(math.radians(self.lat)), 6)
         return np.array([_MICRODEGREES_PER_METRE / cosine, _MICRODEGREES_PER_METRE])
 

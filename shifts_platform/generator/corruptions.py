@@ -1,40 +1,40 @@
-"""Lines that a loader must reject, one function a way of being broken."""
+"""Corruptions of CSV lines that a loader must reject, one function each."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_platform.generator.csv_text import lines_of
+from shifts_platform.generator.csv_text import write_lines
 from shifts_platform.generator.trips import TripChunk
 
 _Fields = list[bytes]
 
 
-def format_with_broken(chunk: TripChunk, *, seed: int, trips: int, share: float) -> bytes:
-    """The lines of a chunk, some of them broken: exactly round(trips * share) over all chunks of the `trips`."""
-    broken_in_all = round(trips * share)
+def format_with_corruptions(chunk: TripChunk, *, seed: int, trips: int, share: float) -> bytes:
+    """Return the lines of a chunk with some corrupted: exactly round(trips * share) over all chunks."""
+    corrupted_in_total = round(trips * share)
     last_row = chunk.first_row + len(chunk)
-    # Whole numbers: what the chunks break adds up.
-    count = last_row * broken_in_all // trips - chunk.first_row * broken_in_all // trips
+    # Integer division, so that the counts of the chunks add up exactly.
+    count = last_row * corrupted_in_total // trips - chunk.first_row * corrupted_in_total // trips
     sequence = np.random.SeedSequence(seed, spawn_key=(2, chunk.first_row))
     rng = np.random.Generator(np.random.PCG64(sequence))
     rows = np.sort(rng.choice(len(chunk), count, replace=False))
-    return _with_broken(chunk, rows, rng.integers(0, len(CORRUPTIONS), count))
+    return _corrupt_rows(chunk, rows, rng.integers(0, len(CORRUPTIONS), count))
 
 
-def _with_broken(chunk: TripChunk, rows: NDArray[np.int64], ways: NDArray[np.int64]) -> bytes:
-    text, begins = lines_of(chunk)
-    pieces, behind = [], 0
-    for row, way in zip(rows.tolist(), ways.tolist(), strict=True):
-        begin, end = begins[row], begins[row + 1]
-        pieces.append(text[behind:begin].tobytes())
-        # From the right: a region's name may hold a comma.
-        fields = text[begin : end - 1].tobytes().rsplit(b",", 4)
-        pieces.append(b",".join(CORRUPTIONS[way](fields)) + b"\n")
-        behind = end
-    pieces.append(text[behind:].tobytes())
-    return b"".join(pieces)
+def _corrupt_rows(chunk: TripChunk, rows: NDArray[np.int64], corruptions: NDArray[np.int64]) -> bytes:
+    text, starts = write_lines(chunk)
+    parts, position = [], 0
+    for row, corruption in zip(rows.tolist(), corruptions.tolist(), strict=True):
+        start, stop = starts[row], starts[row + 1]
+        parts.append(text[position:start].tobytes())
+        # Split from the right, because the name of a region may contain a comma.
+        fields = text[start : stop - 1].tobytes().rsplit(b",", 4)
+        parts.append(b",".join(CORRUPTIONS[corruption](fields)) + b"\n")
+        position = stop
+    parts.append(text[position:].tobytes())
+    return b"".join(parts)
 
 
 def _no_wkt(fields: _Fields) -> _Fields:
@@ -46,7 +46,7 @@ def _out_of_range(fields: _Fields) -> _Fields:
 
 
 def _swapped(fields: _Fields) -> _Fields:
-    # Of Tokyo: only beyond 90 degrees of longitude can a loader know that the two were swapped.
+    # Tokyo: only with a longitude beyond 90 degrees can a loader detect the swap.
     return [*fields[:2], b"POINT (35.681200 139.767100)", *fields[3:]]
 
 

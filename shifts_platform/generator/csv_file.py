@@ -1,10 +1,10 @@
-"""A whole CSV file of generated trips, block by block."""
+"""A complete CSV file of generated trips, block by block."""
 
 from collections.abc import Iterator
 from datetime import date
 
 from shifts_platform.generator.city import DEFAULT_CITIES, City
-from shifts_platform.generator.corruptions import format_with_broken
+from shifts_platform.generator.corruptions import format_with_corruptions
 from shifts_platform.generator.csv_text import HEADER, format_csv
 from shifts_platform.generator.trips import DEFAULT_FIRST_WEEK, generate_trips
 
@@ -18,19 +18,19 @@ def csv_blocks(
     cities: tuple[City, ...] = DEFAULT_CITIES,
     bad_share: float = 0.0,
 ) -> Iterator[tuple[int, bytes]]:
-    """The header, then the lines of `count` trips: (how many lines of trips, their bytes).
+    """Yield the header, then the lines of `count` trips, as (number of trips, bytes).
 
-    Of the lines, exactly round(count * bad_share) are broken instead; the others stay as they are without it.
+    Exactly round(count * bad_share) of the lines are corrupted; the other lines do not depend on `bad_share`.
 
     Raises:
         ValueError: an argument is out of range.
     """
     if not 0 <= bad_share <= 1:
-        raise ValueError(f"a share of {bad_share} broken lines is out of range, 0 to 1")
+        raise ValueError(f"the share of corrupted lines must be between 0 and 1, got {bad_share}")
     chunks = generate_trips(count, seed=seed, weeks=weeks, first_week=first_week, cities=cities)
     yield 0, HEADER
     for chunk in chunks:
         if bad_share:
-            yield len(chunk), format_with_broken(chunk, seed=seed, trips=count, share=bad_share)
+            yield len(chunk), format_with_corruptions(chunk, seed=seed, trips=count, share=bad_share)
         else:
             yield len(chunk), format_csv(chunk)

@@ -1,4 +1,4 @@
-"""Trips as lines of CSV, compiled: digits straight into a buffer."""
+"""CSV lines of trips, compiled: digits are written directly to a buffer."""
 
 import numba
 import numpy as np
@@ -10,45 +10,45 @@ HEADER = b"region,origin_coord,destination_coord,datetime,datasource\n"
 _POINT = np.frombuffer(b",POINT (", np.uint8)
 _ZERO, _BLANK, _CLOSE, _COMMA, _MINUS, _DOT, _COLON, _NEWLINE = 48, 32, 41, 44, 45, 46, 58, 10
 _DIGITS = np.frombuffer(b"".join(b"%03d" % number for number in range(1_000)), np.uint8).reshape(-1, 3)
-"""Three at once: dividing digit by digit takes eight times as long."""
+"""Three digits at once: one division per digit takes eight times as long."""
 _DAY = 86_400
-_BESIDE_NAMES = 2 * (len(",POINT (-180.000000 -90.000000)") + len(",2018-04-30 08:00:00")) + 1
+_BYTES_WITHOUT_NAMES = 2 * (len(",POINT (-180.000000 -90.000000)") + len(",2018-04-30 08:00:00")) + 1
 
 
 def format_csv(chunk: TripChunk) -> bytes:
-    """The lines of a chunk, without the header, each with its line end."""
-    return lines_of(chunk)[0].tobytes()
+    """Return the lines of a chunk without the header, each with its line end."""
+    return write_lines(chunk)[0].tobytes()
 
 
-def lines_of(chunk: TripChunk) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The same as an array of bytes, and (n + 1,) where each line begins and the last one ends."""
-    regions, region_ends = _names(chunk.regions)
-    sources, source_ends = _names(chunk.sources)
+def write_lines(chunk: TripChunk) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the lines as an array of bytes, and where each line starts and the last one ends, shape (n + 1,)."""
+    regions, region_offsets = _encode_names(chunk.regions)
+    sources, source_offsets = _encode_names(chunk.sources)
     seconds = chunk.moments.astype("datetime64[s]").astype(np.int64)
     first_day, last_day = (seconds.min() // _DAY, seconds.max() // _DAY) if len(chunk) else (0, 0)
     days = np.datetime_as_string(np.arange(first_day, last_day + 1).astype("datetime64[D]"))
     dates = days.astype("S10").view(np.uint8).reshape(-1, 10)
-    longest = int(np.diff(region_ends).max(initial=0) + np.diff(source_ends).max(initial=0))
-    out = np.empty(len(chunk) * (longest + _BESIDE_NAMES), np.uint8)
-    begins = np.empty(len(chunk) + 1, np.int64)
+    longest = int(np.diff(region_offsets).max(initial=0) + np.diff(source_offsets).max(initial=0))
+    out = np.empty(len(chunk) * (longest + _BYTES_WITHOUT_NAMES), np.uint8)
+    starts = np.empty(len(chunk) + 1, np.int64)
     _write_lines(
         regions,
-        region_ends,
+        region_offsets,
         chunk.region,
         chunk.od_coords,
         dates,
         seconds - first_day * _DAY,
         sources,
-        source_ends,
+        source_offsets,
         chunk.source,
         out,
-        begins,
+        starts,
     )
-    return out[: begins[-1]], begins
+    return out[: starts[-1]], starts
 
 
-def _names(names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Bytes of the names one after the other, quoted where CSV wants it; (k + 1,) where each begins."""
+def _encode_names(names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the concatenated bytes of the names, quoted where CSV requires it, and their offsets, shape (k + 1,)."""
     texts = [
         ('"' + name.replace('"', '""') + '"' if any(char in name for char in '",\r\n') else name).encode()
         for name in names
@@ -57,8 +57,8 @@ def _names(names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
 
 
 @numba.njit(cache=True, nogil=True)
-def _write_bytes(out, pos, text, begin, end):  # type: ignore[no-untyped-def]
-    for at in range(begin, end):
+def _write_bytes(out, pos, text, start, stop):  # type: ignore[no-untyped-def]
+    for at in range(start, stop):
         out[pos] = text[at]
         pos += 1
     return pos
@@ -66,7 +66,7 @@ def _write_bytes(out, pos, text, begin, end):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _write_degrees(out, pos, degrees):  # type: ignore[no-untyped-def]
-    """A coordinate with six decimals; the position behind."""
+    """Write a coordinate with six decimals; return the position after it."""
     micro = np.int64(np.rint(degrees * 1e6))
     if micro < 0:
         out[pos] = _MINUS
@@ -90,7 +90,7 @@ def _write_degrees(out, pos, degrees):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _write_datetime(out, pos, day, second):  # type: ignore[no-untyped-def]
-    """The ten letters of a day, and the time of a second of the day; the position behind."""
+    """Write the ten characters of a day and the time of a second of the day; return the position after them."""
     for place in range(10):
         out[pos + place] = day[place]
     minute = second // 60
@@ -106,25 +106,27 @@ def _write_datetime(out, pos, day, second):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _write_lines(  # type: ignore[no-untyped-def]
-    regions, region_ends, region, ends, dates, seconds, sources, source_ends, source, out, begins
+    regions, region_offsets, region, od_coords, dates, seconds, sources, source_offsets, source, out, starts
 ):
-    """Fills `out` with lines and `begins` with where they begin; `seconds` count from the first of `dates`."""
+    """Write lines to `out` and their starts to `starts`; `seconds` count from the first of `dates`."""
     pos = 0
     for row in range(region.size):
-        begins[row] = pos
-        pos = _write_bytes(out, pos, regions, region_ends[region[row]], region_ends[region[row] + 1])
+        starts[row] = pos
+        pos = _write_bytes(out, pos, regions, region_offsets[region[row]], region_offsets[region[row] + 1])
         for first in (0, 2):
             pos = _write_bytes(out, pos, _POINT, 0, _POINT.size)
-            pos = _write_degrees(out, pos, ends[row, first])
+            pos = _write_degrees(out, pos, od_coords[row, first])
             out[pos] = _BLANK
-            pos = _write_degrees(out, pos + 1, ends[row, first + 1])
+            pos = _write_degrees(out, pos + 1, od_coords[row, first + 1])
             out[pos] = _CLOSE
             pos += 1
         out[pos] = _COMMA
         day = seconds[row] // _DAY
         pos = _write_datetime(out, pos + 1, dates[day], seconds[row] - day * _DAY)
         out[pos] = _COMMA
-        pos = _write_bytes(out, pos + 1, sources, source_ends[source[row]], source_ends[source[row] + 1])
+        pos = _write_bytes(
+            out, pos + 1, sources, source_offsets[source[row]], source_offsets[source[row] + 1]
+        )
         out[pos] = _NEWLINE
         pos += 1
-    begins[region.size] = pos
+    starts[region.size] = pos

@@ -1,4 +1,4 @@
-"""What the tests read generated CSV with."""
+"""Reads generated CSV with pandas."""
 
 import io
 
@@ -7,12 +7,12 @@ import pandas as pd
 from shifts_platform.generator.csv_file import csv_blocks
 
 
-def whole_csv(trips: int, *, seed: int = 1, weeks: int = 5, bad_share: float = 0.0) -> bytes:
+def complete_csv(trips: int, *, seed: int = 1, weeks: int = 5, bad_share: float = 0.0) -> bytes:
     return b"".join(lines for _, lines in csv_blocks(trips, seed=seed, weeks=weeks, bad_share=bad_share))
 
 
-def frame_of(csv: bytes) -> pd.DataFrame:
-    """region, datasource, lons and lats of both ends (columns 0 to 3), moment."""
+def read_frame(csv: bytes) -> pd.DataFrame:
+    """Return columns region, datasource, 0 to 3 (origin and destination, longitude and latitude) and moment."""
     frame = pd.read_csv(io.BytesIO(csv), dtype=str, keep_default_na=False)
     assert list(frame) == ["region", "origin_coord", "destination_coord", "datetime", "datasource"]
     for first, column in ((0, "origin_coord"), (2, "destination_coord")):

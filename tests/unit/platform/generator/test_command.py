@@ -1,4 +1,4 @@
-"""`shifts generate`: a whole file or none, a pipe that may close, one line of what went wrong."""
+"""`shifts generate`: a complete file or no file, a closed pipe, and errors of one line."""
 
 import gzip
 import subprocess
@@ -9,41 +9,41 @@ import pytest
 from click.testing import CliRunner
 
 from shifts_platform.cli import main, shifts
-from tests.unit.platform.generator.reading import frame_of, whole_csv
+from tests.unit.platform.generator.reading import complete_csv, read_frame
 
 COMMAND = [sys.executable, "-c", "from shifts_platform.cli import main; main()", "generate"]
 
 
-def test_the_file_is_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_the_file_is_complete_and_no_other_file_is_left(tmp_path: Path) -> None:
     out = tmp_path / "trips.csv"
     result = CliRunner().invoke(shifts, ["generate", "--trips", "3000", "--seed", "1", "--out", str(out)])
     assert result.exit_code == 0
     assert result.stdout == f"3,000 trips in {out}\n"
-    assert out.read_bytes() == whole_csv(3_000)
+    assert out.read_bytes() == complete_csv(3_000)
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_gz_file_is_readable_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_gz_bytes(tmp_path: Path) -> None:
     first, second = tmp_path / "a.csv.gz", tmp_path / "b.csv.gz"
     for out in (first, second):
         arguments = ["generate", "--trips", "3000", "--seed", "1", "--weeks", "2", "--out", str(out)]
         assert CliRunner().invoke(shifts, arguments).exit_code == 0
     assert first.read_bytes() == second.read_bytes()
-    frame = frame_of(gzip.decompress(first.read_bytes()))
+    frame = read_frame(gzip.decompress(first.read_bytes()))
     assert len(frame) == 3_000
     assert frame["moment"].dt.isocalendar()["week"].value_counts().to_dict() == pytest.approx(
         {18: 1_500, 19: 1_500}, abs=20
     )
 
 
-def test_without_out_the_trips_go_to_standard_output(tmp_path: Path) -> None:
+def test_without_out_trips_are_written_to_standard_output(tmp_path: Path) -> None:
     command = [*COMMAND, "--trips", "500", "--seed", "1", "--bad-share", "0.1"]
     done = subprocess.run(command, capture_output=True, check=True)
-    assert done.stdout == whole_csv(500, bad_share=0.1)
+    assert done.stdout == complete_csv(500, bad_share=0.1)
     assert done.stderr == b""
 
 
-def test_a_closed_pipe_ends_it_quietly() -> None:
+def test_a_closed_pipe_ends_the_command_without_an_error() -> None:
     with subprocess.Popen(
         [*COMMAND, "--trips", "100000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -56,7 +56,7 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--trips", "5", "--out", "trips.txt"], "must end in .csv or .csv.gz"),
         (["--trips", "5", "--out", "missing/trips.csv"], "No such file or directory"),
@@ -64,9 +64,9 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
         (["--trips", "3000000000"], "3000000000 trips are out of range"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(
+def test_an_invalid_option_is_an_error_of_one_line(
     arguments: list[str],
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -78,12 +78,12 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert ended.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("shifts: ")
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_fails_half_way_leaves_the_old_one_as_it_was(
+def test_a_file_that_cannot_be_completed_leaves_the_old_one_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "trips.csv"
