@@ -98,12 +98,7 @@ def _add_middleware(
     app: FastAPI, settings: ApiSettings, metrics: RequestMetrics, running: set[asyncio.Task[object]]
 ) -> None:
     """Adds the middleware, the innermost first."""
-    app.add_middleware(
-        LimitsMiddleware,
-        max_body_bytes=settings.api_max_body_bytes,
-        upload_path=f"{PREFIX}/files",
-        max_upload_bytes=settings.api_max_upload_bytes,
-    )
+    app.add_middleware(LimitsMiddleware, settings=settings, upload_path=f"{PREFIX}/files")
     if settings.api_cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -10,16 +10,16 @@ from fastapi.responses import FileResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic.json_schema import models_json_schema
 
-from shifts_api.schemas import FileRequest, PostedTrips
+from shifts_api.schemas import FileRequest
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import Message
+from shifts_core.trips.posted import PostedTrips
 
 _PAGE = Path(__file__).parent / "docs_page"
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'"
 )
-_REF = "#/components/schemas/{model}"
 _DESCRIPTION = """
 Load files of trips, get clusters of similar trips and exact weekly statistics, and follow what happens live.
 
@@ -54,7 +54,7 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     _, posted = models_json_schema(
         [(PostedTrips, "validation"), (FileRequest, "validation"), (Message, "serialization")],
-        ref_template=_REF,
+        ref_template="#/components/schemas/{model}",
     )
     schemas.update(posted["$defs"])
     # Invalid requests get 400 and a message instead.

@@ -10,13 +10,8 @@ from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError
 from shifts_core.browser_requests import is_loopback
 
-_PROXY_HEADERS = (
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
+_PROXY_HEADERS = frozenset(
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
 )
 
 
@@ -48,7 +43,7 @@ Writer = Annotated[None, Depends(check_writer)]
 
 def _is_local(request: Request) -> bool:
     """Whether the client is on this machine, addressed it by a loopback name, and no proxy is between."""
-    if request.client is None or any(name in request.headers for name in _PROXY_HEADERS):
+    if request.client is None or not _PROXY_HEADERS.isdisjoint(request.headers):
         return False
     try:
         host = request.url.hostname or ""

@@ -111,10 +111,10 @@ class Broadcaster:
     async def _replay(
         self, event_filter: EventFilter, position: ClientPosition, window: EventWindow
     ) -> Sequence[Event]:
-        replay = position.next_replay(window)
+        through = window.last_id
         async with self._engine.connect() as connection:
-            page = await read_page(connection, replay.after, replay.through, event_filter)
-        return position.from_outbox(replay, page, is_full=len(page) == PAGE)
+            page = await read_page(connection, position.event_id, through, event_filter)
+        return position.from_outbox(page, through, is_full=len(page) == PAGE)
 
     async def _clamp(self, window: EventWindow, after: int) -> int:
         """The id to resume from; an id that the outbox has not reached dates from before a restore."""

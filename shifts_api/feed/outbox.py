@@ -1,6 +1,7 @@
 """Reads the outbox of events in Dagster's database."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,17 +28,7 @@ async def read_page(
     """
     column = events.c
     statement = (
-        select(
-            column.event_id,
-            column.type,
-            column.occurred_at,
-            column.run_id,
-            column.task_ids,
-            column.asset,
-            column.partition,
-            column.message,
-            column.details,
-        )
+        select(*(column[field.name] for field in fields(Event)))
         .where(column.event_id > after)
         .order_by(column.event_id)
         .limit(PAGE)

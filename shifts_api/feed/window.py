@@ -2,7 +2,6 @@
 
 import bisect
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from shifts_api.feed.event import Event
 
@@ -43,13 +42,6 @@ class EventWindow:
         return self._events[first : first + limit]
 
 
-class Replay(NamedTuple):
-    """A range of ids to read from the outbox: `after` < id <= `through`."""
-
-    after: int
-    through: int
-
-
 class ClientPosition:
     """A client's position: every event up to this id was delivered, no later one.
 
@@ -77,13 +69,9 @@ class ClientPosition:
         events = window.after(self.event_id, limit)
         return self._advance(events, events[-1].event_id) if events else events
 
-    def next_replay(self, window: EventWindow) -> Replay:
-        """The range to read from the outbox next."""
-        return Replay(self.event_id, window.last_id)
-
-    def from_outbox(self, replay: Replay, page: Sequence[Event], *, is_full: bool) -> Sequence[Event]:
-        """Advances past a page of a range: a full page ends at its last event, any other at the range's end."""
-        return self._advance(page, page[-1].event_id if is_full else replay.through)
+    def from_outbox(self, page: Sequence[Event], through: int, *, is_full: bool) -> Sequence[Event]:
+        """Advances past a page that was read up to the id `through`; a full page ends at its last event."""
+        return self._advance(page, page[-1].event_id if is_full else through)
 
     def _advance(self, events: Sequence[Event], through: int) -> Sequence[Event]:
         delivered = [event for event in events if self.event_id < event.event_id <= through]

@@ -14,12 +14,13 @@ from shifts_core.tiles.box import Box
 
 _cluster = views.cluster_features.c
 _member = tables.trip_cluster_members.c
+_COORDINATES = [
+    function(point).label(f"{point.name}_{axis}")
+    for point in (_cluster.origin, _cluster.destination)
+    for axis, function in (("x", ST_X), ("y", ST_Y))
+]
 _CLUSTERS = select(
-    *(column for column in _cluster if column.name not in ("origin", "destination")),
-    ST_X(_cluster.origin).label("origin_x"),
-    ST_Y(_cluster.origin).label("origin_y"),
-    ST_X(_cluster.destination).label("destination_x"),
-    ST_Y(_cluster.destination).label("destination_y"),
+    *(column for column in _cluster if column.name not in ("origin", "destination")), *_COORDINATES
 )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ARRAY, Cast, Date, DateTime, Double, Text, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.schemas import PostedTrip
 from shifts_core.calendar import monday_of
+from shifts_core.trips.posted import PostedTrip
 
 WEEKS_PER_TRANSACTION = 10
 """Creating the partitions of more weeks would hold locks on the whole table for more than half a second."""

@@ -5,15 +5,17 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.geojson import Cluster, ClusterCollection, ClusterOfTrip, Trip, TripPage, to_csv, to_feature
 from shifts_api.queries import clusters as statements
 from shifts_api.queries.database import Snapshot
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError, responses
-from shifts_api.web.pagination import MAX_ID, Cursor, Limit, PairCursor, paginate, parse_cursor
+from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
 from shifts_api.web.parameters import Week, parse_box
+from shifts_api.web.timestamps import LocalTime
+from shifts_core.clustering.geojson import Cluster, to_csv, to_feature
 
 router = APIRouter(tags=["clusters"])
 
@@ -25,6 +27,44 @@ _CSV = (
     "2776266860134401,Turin,2018-W22,2018-05-28,08:05:30,07:41:02,08:29:17,12,214.7,0.4,"
     "7.6824,45.0703,7.6615,45.0316\r\n"
 )
+
+
+class ClusterCollection(BaseModel):
+    """A page of clusters, largest first, as a GeoJSON feature collection."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: list[Cluster]
+    next_cursor: NextCursor = Field(examples=["12-2776266860134401"])
+
+
+class ClusterOfTrip(BaseModel):
+    """The cluster that contains a trip."""
+
+    trip_id: int = Field(examples=[2776266860134402])
+    cluster: Cluster | None = Field(
+        description="null if the trip is noise or its week has not been clustered yet."
+    )
+
+
+class Trip(BaseModel):
+    """A trip of a cluster."""
+
+    trip_id: int = Field(examples=[2776266860134402])
+    region: str = Field(examples=["Turin"])
+    origin: tuple[float, float] = Field(description="Longitude and latitude.", examples=[[7.6824, 45.0703]])
+    destination: tuple[float, float] = Field(
+        description="Longitude and latitude.", examples=[[7.6615, 45.0316]]
+    )
+    started_at: LocalTime = Field(description="Local wall clock.")
+    source: str = Field(examples=["funny_car"])
+    file_id: int = Field(examples=[7])
+
+
+class TripPage(BaseModel):
+    """A page of a cluster's trips, by id."""
+
+    trips: list[Trip]
+    next_cursor: NextCursor = Field(examples=["2776266860134402"])
 
 
 @router.get(
@@ -116,7 +156,7 @@ async def list_cluster_trips(
 ) -> TripPage:
     """Every trip of the cluster, by id."""
     await _find(connection, cluster_id)
-    (after,) = (0,) if cursor is None else parse_cursor(cursor)
+    (after,) = parse_cursor(cursor or "0")
     result = await connection.execute(
         statements.select_cluster_trips(cluster_id, after=after, limit=limit + 1)
     )

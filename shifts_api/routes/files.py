@@ -1,4 +1,4 @@
-"""The ledger: what was taken in and what became of it; and files on their way in."""
+"""The ledger of files and posted lists, their rejected rows, and uploads."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,8 +18,7 @@ from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 from shifts_api.web.uploads import receive
 from shifts_core.landing.names import MAX_NAME_BYTES, SUFFIXES
 from shifts_core.landing.zone import LandingZone
-from shifts_core.schema.tables import rejected_rows
-from shifts_core.schema.views import files as ledger
+from shifts_core.schema import views
 
 router = APIRouter(tags=["files"])
 
@@ -62,11 +61,9 @@ class Queued(BaseModel):
 
 
 class Reject(BaseModel):
-    """A row of a file that is not among the trips."""
+    """A row of a file that was rejected."""
 
-    line: int = Field(
-        description="Line of the file on which the row begins; the header is 1.", examples=[188]
-    )
+    line: int = Field(description="Line on which the row begins; the header is line 1.", examples=[188])
     reason: str = Field(examples=["3 fields of 5"])
     raw: str = Field(examples=["Turin,POINT (7.68 45.07)"])
 
@@ -79,7 +76,7 @@ class Rejects(BaseModel):
 
 
 @router.get("/files", summary="The ledger")
-async def files(
+async def list_files(
     connection: Snapshot,
     request: Request,
     response: Response,
@@ -90,14 +87,14 @@ async def files(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Files:
-    """Everything that was dropped, uploaded, asked for or posted, newest first."""
-    statement = select(ledger).order_by(ledger.c.file_id.desc()).limit(limit + 1)
+    """Every file that was dropped, uploaded or requested, and every posted list, newest first."""
+    statement = select(views.files).order_by(views.files.c.file_id.desc()).limit(limit + 1)
     if status is not None:
-        statement = statement.where(ledger.c.status == status)
+        statement = statement.where(views.files.c.status == status)
     if task_id is not None:
-        statement = statement.where(ledger.c.task_id == task_id)
+        statement = statement.where(views.files.c.task_id == task_id)
     if cursor is not None:
-        statement = statement.where(ledger.c.file_id < parse_cursor(cursor)[0])
+        statement = statement.where(views.files.c.file_id < parse_cursor(cursor)[0])
     found = [File.model_validate(row) for row in (await connection.execute(statement)).mappings()]
     page, next_cursor = paginate(request, response, found, limit, lambda file: (file.file_id,))
     return Files(files=page, next_cursor=next_cursor)
@@ -116,7 +113,7 @@ async def files(
     },
     summary="Upload a file into the landing zone",
 )
-async def upload(
+async def upload_file(
     request: Request,
     _: Writer,
     name: Annotated[
@@ -130,31 +127,29 @@ async def upload(
     ],
     idempotency_key: IdempotencyKey = None,
 ) -> Queued:
-    """The file is there, whole, and queued when the answer is sent; a broken upload leaves nothing behind."""
+    """The complete file is stored and queued before the answer is sent; an interrupted upload leaves no trace."""
     pools: Pools = request.app.state.pools
     zone: LandingZone = request.app.state.zone
     if request.headers.get("content-type", "").startswith("multipart/"):
-        raise ApiError(400, "The body has to be the file itself, not a form: curl --data-binary @FILE")
+        raise ApiError(400, "The body must be the file itself, not a form: curl --data-binary @FILE")
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         raise ApiError(400, "The file is empty")
     print_ = fingerprint(b"/files", name.encode())
-    if (before := await find_by_key(pools.reads, idempotency_key, print_)) is not None:
-        return Queued(file_id=before.file_id, task_id=before.task_id, name=name)
-    file = await receive(zone, name, request.stream())
-    entry = await queue_file(pools.writes, file, idempotency_key, print_)
-    return Queued(file_id=entry.file_id, task_id=entry.task_id, name=name)
+    queued = await find_by_key(pools.reads, idempotency_key, print_)
+    if queued is None:
+        file = await receive(zone, name, request.stream())
+        queued = await queue_file(pools.writes, file, idempotency_key, print_)
+    return Queued(file_id=queued.file_id, task_id=queued.task_id, name=name)
 
 
 @router.get("/files/{file_id}", responses=responses(404), summary="One file")
-async def file(connection: Snapshot, file_id: FileId) -> File:
-    """What became of a file."""
+async def get_file(connection: Snapshot, file_id: FileId) -> File:
+    """A file's status, the number of its rows, and its error."""
     return await _find(connection, file_id)
 
 
-@router.get(
-    "/files/{file_id}/rejects", responses=responses(404), summary="The rows that are not among the trips"
-)
-async def rejects(
+@router.get("/files/{file_id}/rejects", responses=responses(404), summary="The rejected rows of a file")
+async def list_rejects(
     connection: Snapshot,
     request: Request,
     response: Response,
@@ -162,20 +157,19 @@ async def rejects(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Rejects:
-    """Every rejected row with its line, its text and the reason."""
+    """Every rejected row with its line, its text and the reason, by line."""
     await _find(connection, file_id)
-    row = rejected_rows.c
-    statement = select(row.line, row.reason, row.raw).where(row.file_id == file_id)
-    if cursor is not None:
-        statement = statement.where(row.line > parse_cursor(cursor)[0])
-    result = await connection.execute(statement.order_by(row.line).limit(limit + 1))
+    (after,) = parse_cursor(cursor or "0")
+    row = views.rejects.c
+    statement = select(views.rejects).where(row.file_id == file_id, row.line > after).order_by(row.line)
+    result = await connection.execute(statement.limit(limit + 1))
     found = [Reject.model_validate(reject) for reject in result.mappings()]
     page, next_cursor = paginate(request, response, found, limit, lambda reject: (reject.line,))
     return Rejects(rejects=page, next_cursor=next_cursor)
 
 
 async def _find(connection: AsyncConnection, file_id: int) -> File:
-    result = await connection.execute(select(ledger).where(ledger.c.file_id == file_id))
+    result = await connection.execute(select(views.files).where(views.files.c.file_id == file_id))
     row = result.mappings().one_or_none()
     if row is None:
         raise ApiError(404, f"File {file_id} not found")

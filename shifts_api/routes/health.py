@@ -39,6 +39,9 @@ class Readiness(BaseModel):
     )
 
 
+_NOT_READY = Readiness(ready=False, database="ok", feed="not connected", statistics="ok", writes="ok")
+
+
 @router.get("/health", summary="Liveness of the process")
 async def get_health() -> Health:
     """Liveness only: a restart cannot fix a database outage."""
@@ -53,17 +56,7 @@ async def get_health() -> Health:
         503: {
             "model": Readiness,
             "description": "At least one part is not ready",
-            "content": {
-                "application/json": {
-                    "example": {
-                        "ready": False,
-                        "database": "ok",
-                        "feed": "not connected",
-                        "statistics": "ok",
-                        "writes": "ok",
-                    }
-                }
-            },
+            "content": {"application/json": {"example": _NOT_READY.model_dump()}},
         }
     },
 )

@@ -33,12 +33,8 @@ class Region(BaseModel):
     region: str = Field(examples=["Turin"])
     trips: int = Field(examples=[38])
     weeks: int = Field(description="Weeks with at least one trip.", examples=[5])
-    first_at: LocalTime | None = Field(
-        description="Start of the first trip, local wall clock.", examples=["2018-05-01T09:12:00"]
-    )
-    last_at: LocalTime | None = Field(
-        description="Start of the last trip, local wall clock.", examples=["2018-05-31T18:40:09"]
-    )
+    first_at: LocalTime | None = Field(description="Start of the first trip, local wall clock.")
+    last_at: LocalTime | None = Field(description="Start of the last trip, local wall clock.")
 
 
 class RegionList(BaseModel):

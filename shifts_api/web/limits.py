@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError, answer
 
 MAX_URL_BYTES = 8 * 1024
@@ -19,11 +20,11 @@ _HOST = re.compile(r"[A-Za-z0-9._~%-]*(?::\d*)?|\[[0-9A-Fa-f:.]+\](?::\d*)?")
 class LimitsMiddleware:
     """ASGI middleware that refuses large requests unread, or while they are read if their size was not declared."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, upload_path: str, max_upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, settings: ApiSettings, upload_path: str) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = settings.api_max_body_bytes
+        self._max_upload_bytes = settings.api_max_upload_bytes
         self._upload_path = upload_path
-        self._max_upload_bytes = max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuses the request or passes it on."""

@@ -1,4 +1,4 @@
-"""Replay and memory joined: whatever is published while a client catches up, it gets every event once, in order."""
+"""Replay and memory joined: a client that catches up receives every event once and in order."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from shifts_api.feed.event import Event
-from shifts_api.feed.window import ClientPosition, EventWindow, Replay
+from shifts_api.feed.window import ClientPosition, EventWindow
 
 MAX_EVENTS, PAGE = 6, 3
 KINDS = ("a", "b")
@@ -22,8 +22,9 @@ def _event(event_id: int, kind: str) -> Event:
 class Client:
     start: int
     kinds: frozenset[str]
-    cursor: ClientPosition
-    asked: Replay | None = None
+    position: ClientPosition
+    reads_through: int | None = None
+    """The end of the range that it is reading from the outbox."""
     delivered: list[int] = field(default_factory=list)
 
 
@@ -43,7 +44,7 @@ class ReplayAndMemory(RuleBasedStateMachine):
             self.outbox.append(_event(newest + gap, kind))
 
     @rule()
-    def take_in(self) -> None:
+    def receive(self) -> None:
         if page := [event for event in self.outbox if event.event_id > self.window.last_id][:PAGE]:
             self.window.append(page)
 
@@ -54,27 +55,27 @@ class ReplayAndMemory(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:
-        """A client reads from memory, asks for a page of the past, or gets the page it asked for before."""
+        """A client reads from memory, begins to read a range of the outbox, or receives the page."""
         if not self.clients:
             return
         client = data.draw(st.sampled_from(self.clients))
-        cursor = client.cursor
-        if client.asked is not None:
+        position = client.position
+        if (through := client.reads_through) is not None:
             page = [
                 event
                 for event in self.outbox
-                if client.asked.after < event.event_id <= client.asked.through and event.type in client.kinds
+                if position.event_id < event.event_id <= through and event.type in client.kinds
             ][:PAGE]
-            events = cursor.from_outbox(client.asked, page, is_full=len(page) == PAGE)
-            client.asked = None
-        elif cursor.is_covered(self.window):
-            events = cursor.from_memory(self.window, PAGE)
-        elif cursor.is_dropped:
+            events = position.from_outbox(page, through, is_full=len(page) == PAGE)
+            client.reads_through = None
+        elif position.is_covered(self.window):
+            events = position.from_memory(self.window, PAGE)
+        elif position.is_dropped:
             self.clients.remove(client)
-            self.clients.append(Client(cursor.event_id, client.kinds, ClientPosition(cursor.event_id)))
+            self.clients.append(Client(position.event_id, client.kinds, ClientPosition(position.event_id)))
             return
         else:
-            client.asked = cursor.next_replay(self.window)
+            client.reads_through = self.window.last_id
             return
         client.delivered += [event.event_id for event in events if event.type in client.kinds]
 
@@ -84,7 +85,7 @@ class ReplayAndMemory(RuleBasedStateMachine):
             assert client.delivered == [
                 event.event_id
                 for event in self.outbox
-                if client.start < event.event_id <= client.cursor.event_id and event.type in client.kinds
+                if client.start < event.event_id <= client.position.event_id and event.type in client.kinds
             ]
 
 
@@ -97,8 +98,8 @@ test_every_event_is_delivered_once_in_order = ReplayAndMemory.TestCase
 def test_a_page_never_reaches_beyond_the_end_it_was_asked_with() -> None:
     window = EventWindow(0, MAX_EVENTS, 10**9)
     window.append([_event(number, "a") for number in range(1, 11)])
-    cursor = ClientPosition(0)
-    replay = cursor.next_replay(window)
+    position = ClientPosition(0)
+    through = window.last_id
     late = [_event(number, "a") for number in range(9, 13)]
-    assert [event.event_id for event in cursor.from_outbox(replay, late, is_full=False)] == [9, 10]
-    assert cursor.event_id == replay.through == 10
+    assert [event.event_id for event in position.from_outbox(late, through, is_full=False)] == [9, 10]
+    assert position.event_id == through == 10

@@ -54,6 +54,6 @@ def test_a_client_is_dropped_only_when_it_was_live_before() -> None:
     live = ClientPosition(0)
     assert live.is_covered(window)
     window.append(_events(1, 3))
-    for cursor, dropped in ((live, True), (ClientPosition(0), False)):
-        assert not cursor.is_covered(window)
-        assert cursor.is_dropped is dropped
+    for position, dropped in ((live, True), (ClientPosition(0), False)):
+        assert not position.is_covered(window)
+        assert position.is_dropped is dropped

@@ -1,16 +1,12 @@
-"""Clusters as GeoJSON features and as CSV, and the trips of a cluster: what clients receive."""
+"""Clusters as GeoJSON features, and as rows of CSV."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-from sqlalchemy import RowMapping
-
-from shifts_api.web.pagination import NextCursor
-from shifts_api.web.timestamps import LocalTime
 
 
 class LineString(BaseModel):
@@ -50,46 +46,8 @@ class Cluster(BaseModel):
     properties: ClusterProperties
 
 
-class ClusterCollection(BaseModel):
-    """A page of clusters, largest first, as a GeoJSON feature collection."""
-
-    type: Literal["FeatureCollection"] = "FeatureCollection"
-    features: list[Cluster]
-    next_cursor: NextCursor = Field(examples=["12-2776266860134401"])
-
-
-class ClusterOfTrip(BaseModel):
-    """The cluster that contains a trip."""
-
-    trip_id: int = Field(examples=[2776266860134402])
-    cluster: Cluster | None = Field(
-        description="null if the trip is noise or its week has not been clustered yet."
-    )
-
-
-class Trip(BaseModel):
-    """A trip of a cluster."""
-
-    trip_id: int = Field(examples=[2776266860134402])
-    region: str = Field(examples=["Turin"])
-    origin: tuple[float, float] = Field(description="Longitude and latitude.", examples=[[7.6824, 45.0703]])
-    destination: tuple[float, float] = Field(
-        description="Longitude and latitude.", examples=[[7.6615, 45.0316]]
-    )
-    started_at: LocalTime = Field(description="Local wall clock.")
-    source: str = Field(examples=["funny_car"])
-    file_id: int = Field(examples=[7])
-
-
-class TripPage(BaseModel):
-    """A page of a cluster's trips, by id."""
-
-    trips: list[Trip]
-    next_cursor: NextCursor = Field(examples=["2776266860134402"])
-
-
-def to_feature(row: RowMapping) -> Cluster:
-    """A row of `shifts_api.queries.clusters` as a feature."""
+def to_feature(row: Mapping[str, Any]) -> Cluster:
+    """A row of the view `shifts_store.cluster_features`, with the coordinates of both points, as a feature."""
     ends = [(row[f"{end}_x"], row[f"{end}_y"]) for end in ("origin", "destination")]
     return Cluster(
         id=row["cluster_id"],
