@@ -1,5 +1,5 @@
--- What keys have to be so that Citus can shard by region: a unique key contains the distribution column, and a
--- foreign key leads to a table that is on every node. Plain SQL, without effect on what is answered.
+-- Keys that Citus needs to distribute tables by region: unique keys contain the distribution column, and foreign keys
+-- refer to reference tables. Plain SQL; answers stay the same.
 
 DO $$
 BEGIN
@@ -16,5 +16,5 @@ BEGIN
 END
 $$;
 
--- The ledger stays on the coordinator: it tells listeners by a trigger, which no table on several nodes can do.
+-- The ledger stays on the coordinator, because distributed tables cannot have its triggers.
 ALTER TABLE shifts_store.file_week_counts DROP CONSTRAINT IF EXISTS file_week_counts_file_id_fkey;

@@ -1,13 +1,13 @@
--- Which tables are spread over the workers, by region, and which are on every node; on the coordinator, once it knows
--- its workers. What is not named here stays on the coordinator: the ledger and its totals, rejects, idempotency keys.
+-- Distributed tables, by region, and reference tables, on every node. Run it on the coordinator after adding the workers.
+-- All other tables stay on the coordinator: the ledger and its totals, rejects, idempotency keys.
 --
--- The books of a pair of region and week (region_weeks, file_week_counts) are with its trips, so that one transaction
--- on one worker shows both or neither: a refresh that saw the books of a load without its trips would lose them.
+-- The counts of a (region, week) pair (region_weeks, file_week_counts) are colocated with its trips, so that they become
+-- visible together: a refresh that saw the counts of a load without its trips would mark the pair as fresh without them.
 
 DO $$
 DECLARE
     everywhere text[] := ARRAY['shifts_store.regions', 'shifts_store.sources'];
-    -- The first one decides which region is where; the others are with it.
+    -- The others are colocated with the first.
     by_region  text[] := ARRAY[
         'shifts_store.region_weeks',
         'shifts_store.file_week_counts',
@@ -34,12 +34,12 @@ BEGIN
 END
 $$;
 
--- A check tells the planner how to join trips that have no statistics yet; the workers have to hear it.
+-- Asset checks set planner options for joins with trips that are not analyzed yet; workers need these options too.
 DO $$
 BEGIN
     EXECUTE format('ALTER DATABASE %I SET citus.propagate_set_commands = local', current_database());
 END
 $$;
 
--- The web service's statements go to the workers under the name of its role.
+-- Workers get the web service's statements under the name of its role.
 ALTER ROLE shifts_api LOGIN;

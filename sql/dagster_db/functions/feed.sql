@@ -1,5 +1,5 @@
--- Puts one event into the outbox; a second one of the same key is dropped. The lock is held to the commit, so
--- ids become visible in rising order and a listener that has seen n has seen everything up to n.
+-- Inserts an event into the outbox, unless one with the same key exists. The lock is held until the commit, so that ids
+-- become visible in increasing order: a listener that has seen an id has seen all smaller ones.
 CREATE OR REPLACE FUNCTION shifts_feed.publish(
     type text, run_id text, task_ids text[], asset text, partition text, message text,
     details jsonb DEFAULT '{}', dedupe_key text DEFAULT NULL)
@@ -20,7 +20,7 @@ BEGIN
 END
 $$;
 
--- Which history the outbox has: a text that changes when the table is restored, on another server, in a copy of the
+-- Returns the identity of the outbox's history: a text that differs after a restore, on another server, in a copy of the
 -- database, and after a failover. Ids are unique within one history.
 CREATE OR REPLACE FUNCTION shifts_feed.incarnation() RETURNS text
 LANGUAGE sql STABLE AS $$

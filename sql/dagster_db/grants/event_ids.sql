@@ -1,5 +1,5 @@
--- A restored outbox goes on with ids that its former history cannot have reached. Otherwise a client that resumes with the
--- id of an event published after the backup would miss the events that have the ids up to it now.
+-- Continues a restored outbox with ids that its former history cannot have reached. Otherwise a client that resumes after
+-- an event that was published after the backup would miss new events with smaller ids.
 
 DO $$
 BEGIN

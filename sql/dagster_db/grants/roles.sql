@@ -1,5 +1,5 @@
--- Rights in Dagster's database. The web service reads the outbox; its role is created here too, because this database may
--- be on a server of its own.
+-- Rights in Dagster's database. The web service reads the outbox; its role is created here too, because this database
+-- may be on another server than the trips.
 
 SELECT pg_temp.ensure_role('shifts_api');
 

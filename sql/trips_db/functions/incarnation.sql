@@ -1,6 +1,6 @@
--- Which history the tables have. Versions and ids are unique within one, and repeat after a restore.
+-- The identity of the database's history. Revisions and ids are unique within one history, and repeat after a restore.
 
--- A text that changes when the tables are restored, on another server, in a copy of the database, and after a failover.
+-- Returns a text that differs after a restore, on another server, in a copy of the database, and after a failover.
 CREATE OR REPLACE FUNCTION shifts_store.incarnation() RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT concat_ws('/', s.system_identifier, c.timeline_id, d.oid, t.oid, t.relfilenode)

@@ -1,4 +1,4 @@
--- Totals of the ledger, kept up by its triggers: reading them costs the same however long the ledger is.
+-- Totals of the ledger, maintained by triggers: the cost of reading them does not grow with the ledger.
 
 CREATE OR REPLACE FUNCTION shifts_store.count_files() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -31,8 +31,8 @@ CREATE OR REPLACE TRIGGER trip_files_deleted AFTER DELETE ON shifts_store.trip_f
     REFERENCING OLD TABLE AS old_files
     FOR EACH STATEMENT EXECUTE FUNCTION shifts_store.count_files();
 
--- Files and rows by status. Whoever reads also replaces many changes by their sums, one reader at a time; a change
--- that is not committed is left alone. Needs READ COMMITTED.
+-- Returns files and rows by status. A reader that finds many changes replaces them by their sums, one reader at a time;
+-- uncommitted changes stay. Needs READ COMMITTED.
 CREATE OR REPLACE FUNCTION shifts_store.ledger_totals()
 RETURNS TABLE (status text, files bigint, rows_loaded bigint, rows_rejected bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$

@@ -1,6 +1,6 @@
--- Trips a week in a box: what is counted, from tiles as far as they reach, and from the trips themselves beyond.
+-- Weekly counts of trips in a box: finding the region, and counting the trips that are in no tile yet.
 
--- Whether a point lies in a closed box, in degrees; west > east means across the antimeridian.
+-- Whether a point is in a closed box, in degrees. With west > east the box crosses the antimeridian.
 CREATE OR REPLACE FUNCTION shifts_store.in_box(
     point public.geometry, west double precision, south double precision, east double precision, north double precision)
 RETURNS boolean
@@ -10,15 +10,15 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                 ELSE public.ST_X(point) >= west OR public.ST_X(point) <= east END
 $$;
 
--- A region by its name, or no row when it never had trips: its first and last trip, a revision number that changes
--- with any of its tiles, and whether some of its trips are in no tile yet.
+-- Returns a region by its name, or no row if it never had trips: the times of its first and last trip, a revision number
+-- that changes with any of its tiles, and whether some of its trips are in no tile yet.
 CREATE OR REPLACE FUNCTION shifts_store.find_region(wanted text)
 RETURNS TABLE (region_id integer, first_at timestamp, last_at timestamp, tiles_revision bigint, is_pending boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     id integer := (SELECT r.region_id FROM shifts_store.regions r WHERE r.name = wanted);
 BEGIN
-    -- Each revision only rises, so their sum changes with each of them, in whatever order changes are committed.
+    -- Each revision only increases, so the sum changes with each of them, in any order of commits.
     tiles_revision := (SELECT sum(w.tiles_revision) FROM shifts_store.region_weeks w WHERE w.region_id = id);
     IF tiles_revision IS NULL THEN
         RETURN;
@@ -31,14 +31,14 @@ BEGIN
 END
 $$;
 
--- Trips that no tile has yet, counted one by one. `match` says which ends must be in the box: both, origin,
+-- Counts the trips that are in no tile yet, row by row. `match` says which ends must be in the box: both, origin,
 -- destination or any.
 CREATE OR REPLACE FUNCTION shifts_store.count_pending(
     region integer, west double precision, south double precision, east double precision, north double precision,
     match text, first_week date, last_week date)
 RETURNS TABLE (week date, trips bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
--- A plan for any `match` would look at it for every trip, and not know how many there are.
+-- A generic plan would evaluate `match` for every trip and misestimate the number of trips.
 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     first_file bigint;
@@ -53,8 +53,7 @@ BEGIN
     IF first_file IS NULL THEN
         RETURN;
     END IF;
-    -- Counted by file and partition first, which parallel workers do; then each file's week is looked up once. A
-    -- partition holds one week.
+    -- Parallel workers count by file and partition, which holds one week; then each file and week is looked up once.
     RETURN QUERY
     SELECT c.week, sum(c.trips)::bigint
     FROM (
@@ -72,7 +71,7 @@ BEGIN
               END
         GROUP BY t.file_id, t.tableoid
     ) AS c
-    -- No join: a plan from stale statistics would compare every file with every other.
+    -- Not a join: with outdated statistics its plan would compare every file with every other.
     WHERE (SELECT NOT f.aggregated FROM shifts_store.file_week_counts f
            WHERE f.region_id = region AND f.week = c.week AND f.file_id = c.file_id)
     GROUP BY c.week;

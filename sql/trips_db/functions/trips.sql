@@ -7,7 +7,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT date '1970-01-05' + 7 * (id >>
 CREATE OR REPLACE FUNCTION shifts_store.first_id_of_week(week date) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT ((week - date '1970-01-05') / 7)::bigint << 40 $$;
 
--- Takes a block of `size` consecutive trip numbers and returns the first; blocks never overlap.
+-- Reserves `size` consecutive trip numbers and returns the first.
 CREATE OR REPLACE FUNCTION shifts_store.reserve_trip_numbers(size bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
@@ -19,22 +19,22 @@ BEGIN
 END
 $$;
 
--- Creates the partition of a week if it is missing. ATTACH with a matching CHECK neither scans nor blocks
--- readers and writers of other weeks (CREATE TABLE ... PARTITION OF would). Call it outside the load's
--- own transaction, so that its lock is gone at once.
+-- Creates the partition of a week if it is missing, and returns its name. ATTACH with a matching CHECK neither scans nor
+-- blocks readers and writers of other weeks, unlike CREATE TABLE ... PARTITION OF. Call it in a transaction of its own,
+-- before that of the load, so that its lock is released at once.
 CREATE OR REPLACE FUNCTION shifts_store.ensure_week(week date) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     partition_name text := format('trips_%s', to_char(week, 'IYYY"w"IW'));
 BEGIN
     IF extract(isodow FROM week) <> 1 THEN
-        RAISE EXCEPTION 'a week is named by its Monday, % is none', week;
+        RAISE EXCEPTION 'a week is named by its Monday, and % is not a Monday', week;
     END IF;
     IF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
         RETURN partition_name;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('shifts_store.ensure_week'));
-    -- By a query: to_regclass would remember that it was missing before the lock.
+    -- Not to_regclass, which caches that the partition was missing before the lock.
     IF EXISTS (SELECT FROM pg_class c
                WHERE c.relname = partition_name AND c.relnamespace = 'shifts_store'::regnamespace) THEN
         RETURN partition_name;

@@ -1,4 +1,6 @@
--- Marks pairs as changed. They are locked in one order, so that parallel loads cannot deadlock.
+-- The counts of trips by file, region and week, and what a change of them makes stale.
+
+-- Marks (region, week) pairs as changed. It locks them in one order, so that concurrent loads cannot deadlock.
 CREATE OR REPLACE FUNCTION shifts_store.mark_stale(region_ids integer[], weeks date[], deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -35,22 +37,24 @@ BEGIN
 END
 $$;
 
--- Deletes a file's trips and rejects. However long that takes, no pair is locked: it comes before `replace_files`.
+-- Deletes a file's trips and rejects. It may take long and locks no pair: call it before `replace_files`.
 CREATE OR REPLACE FUNCTION shifts_store.delete_rows(gone bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     one_week date;
 BEGIN
     DELETE FROM shifts_store.rejected_rows r WHERE r.file_id = gone;
-    FOR one_week IN SELECT DISTINCT f.week FROM shifts_store.file_week_counts f WHERE f.file_id = gone ORDER BY f.week LOOP
+    FOR one_week IN
+        SELECT DISTINCT f.week FROM shifts_store.file_week_counts f WHERE f.file_id = gone ORDER BY f.week
+    LOOP
         DELETE FROM shifts_store.trips t
         WHERE t.started_at >= one_week AND t.started_at < one_week + 7 AND t.file_id = gone;
     END LOOP;
 END
 $$;
 
--- Removes a file, whose rows are deleted, from the books. What was computed with them no longer holds: the tiles
--- of those pairs go too, and every other file counts as not aggregated.
+-- Removes the counts of a file whose rows are deleted. Tiles of its pairs contain the deleted trips, so they are deleted
+-- too, and all files of these pairs count as not aggregated.
 CREATE OR REPLACE FUNCTION shifts_store.remove_file(gone bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
@@ -65,7 +69,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM shifts_store.mark_stale(region_ids, weeks, true);
-    -- Drawn when the pairs are locked, so that it is higher than any before.
+    -- Drawn after the pairs are locked, so that it is higher than all before.
     version := nextval('shifts_store.revisions');
     DELETE FROM shifts_store.file_week_counts f WHERE f.file_id = gone;
     DELETE FROM shifts_store.weekly_trip_tiles t
@@ -80,9 +84,9 @@ BEGIN
 END
 $$;
 
--- Books a file in the place of others, whose rows are deleted. It locks the pairs, so it is the last statement before
--- the commit: posts to the same pairs wait no longer than it takes. All pairs are locked in one order first, or two
--- loads that exchange their weeks would wait for each other.
+-- Records the counts of a file in place of those of others, whose rows are deleted. It locks the pairs, and posts to them
+-- wait: call it last before the commit. It locks all pairs in one order first, so that two loads that exchange their
+-- weeks cannot deadlock.
 CREATE OR REPLACE FUNCTION shifts_store.replace_files(
     gone bigint[], file_id bigint, region_ids integer[], weeks date[], trips bigint[],
     first_at timestamp[], last_at timestamp[])

@@ -1,4 +1,4 @@
--- The stable views for people with a SQL prompt, a map or a dashboard.
+-- Views for analysts, with stable names and columns: for a SQL prompt, QGIS or a dashboard.
 
 CREATE OR REPLACE VIEW shifts.trips AS
 SELECT t.trip_id, r.name AS region, t.origin, t.destination, t.started_at, s.name AS source, t.file_id
@@ -14,7 +14,7 @@ FROM shifts_store.trip_clusters c JOIN shifts_store.regions r USING (region_id);
 CREATE OR REPLACE VIEW shifts.cluster_members AS
 SELECT m.cluster_id, m.trip_id FROM shifts_store.trip_cluster_members m;
 
--- Always as fresh as the trips: loads book their weeks in the transaction that brings the rows.
+-- Never stale: loads record their counts in the transaction that inserts the trips.
 CREATE OR REPLACE VIEW shifts.weekly AS
 SELECT r.name AS region, f.week, sum(f.trips)::bigint AS trips
 FROM shifts_store.file_week_counts f JOIN shifts_store.regions r USING (region_id)
@@ -27,7 +27,7 @@ FROM shifts_store.trip_files;
 CREATE OR REPLACE VIEW shifts.rejects AS
 SELECT file_id, line, reason, raw FROM shifts_store.rejected_rows;
 
--- A row for each trip in a group, with what is known of both. A condition on started_at spares all other weeks.
+-- Each trip in a cluster, with the columns of both. A condition on started_at excludes the partitions of other weeks.
 CREATE OR REPLACE VIEW shifts.grouped_trips AS
 SELECT m.cluster_id, r.name AS region, c.week, c.typical_time AS time_of_day, c.trips, t.trip_id, t.started_at,
        t.origin, t.destination, s.name AS source
