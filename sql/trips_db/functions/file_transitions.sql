@@ -38,7 +38,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Refuses a change of status that the named transition does not allow. A transition function names itself in the setting
--- `shifts.transition`, which PostgreSQL resets when the function returns. Posted lists never change.
+-- `shifts.transition` for its next update of a status. Posted lists never change.
 CREATE OR REPLACE FUNCTION shifts_store.check_file_transition() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
@@ -58,15 +58,27 @@ $$;
 CREATE OR REPLACE TRIGGER trip_files_transition BEFORE UPDATE OF status ON shifts_store.trip_files
     FOR EACH ROW EXECUTE FUNCTION shifts_store.check_file_transition();
 
+-- Resets the name after an update. A SET clause of the functions would do it, but only superusers may create these.
+CREATE OR REPLACE FUNCTION shifts_store.end_file_transition() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
+    PERFORM set_config('shifts.transition', '', true);
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER trip_files_transition_end AFTER UPDATE OF status ON shifts_store.trip_files
+    FOR EACH STATEMENT EXECUTE FUNCTION shifts_store.end_file_transition();
+
 -- Queues every version that is in the landing zone and new, or back after another version superseded it. Returns how
 -- many are queued.
 CREATE OR REPLACE FUNCTION shifts_store.register_files(uris text[], names text[], versions text[], sizes bigint[])
 RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'register' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     new_files bigint;
     back      bigint;
 BEGIN
+    PERFORM set_config('shifts.transition', 'register', true);
     INSERT INTO shifts_store.trip_files (uri, name, version, size_bytes)
     SELECT u.uri, u.name, u.version, u.size_bytes
     FROM unnest(uris, names, versions, sizes) WITH ORDINALITY AS u (uri, name, version, size_bytes, position)
@@ -86,7 +98,8 @@ $$;
 
 -- A run is requested, once more, for these open files. A file whose lock a live worker holds is left to that worker.
 CREATE OR REPLACE FUNCTION shifts_store.request_run(file_ids bigint[], run_request_id text) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'request_run' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'request_run', true);
     UPDATE shifts_store.trip_files f
     SET status = 'queued', run_request_id = request_run.run_request_id, requested_at = clock_timestamp(),
         attempts = f.attempts + 1
@@ -96,7 +109,8 @@ $$;
 
 -- A worker begins to load a file.
 CREATE OR REPLACE FUNCTION shifts_store.begin_file(file_id bigint, run_id text) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'begin' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'begin', true);
     UPDATE shifts_store.trip_files f
     SET status = 'loading', run_id = begin_file.run_id, error = NULL, started_at = clock_timestamp(),
         finished_at = NULL, published_at = NULL
@@ -107,7 +121,8 @@ $$;
 CREATE OR REPLACE FUNCTION shifts_store.finish_file(
     file_id bigint, content_hash text, rows_loaded bigint, rows_rejected bigint)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'finish' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'finish', true);
     UPDATE shifts_store.trip_files f
     SET status = 'loaded', content_hash = finish_file.content_hash, rows_loaded = finish_file.rows_loaded,
         rows_rejected = finish_file.rows_rejected, duplicate_of = NULL, error = NULL,
@@ -119,7 +134,8 @@ $$;
 CREATE OR REPLACE FUNCTION shifts_store.mark_duplicates(
     file_ids bigint[], original bigint, content_hash text, run_id text)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'mark_duplicate' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'mark_duplicate', true);
     UPDATE shifts_store.trip_files f
     SET status = 'duplicate', duplicate_of = original,
         content_hash = coalesce(mark_duplicates.content_hash, f.content_hash),
@@ -132,7 +148,8 @@ $$;
 -- that the same version is registered as a new one when it comes back.
 CREATE OR REPLACE FUNCTION shifts_store.fail_files(file_ids bigint[], error text, run_id text, is_gone boolean)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'fail' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'fail', true);
     UPDATE shifts_store.trip_files f
     SET status = 'failed', error = fail_files.error, rows_loaded = 0, run_id = coalesce(fail_files.run_id, f.run_id),
         version = CASE WHEN is_gone THEN 'gone-' || f.file_id ELSE f.version END,
@@ -142,7 +159,8 @@ $$;
 
 -- A loaded file was to be loaded again and could not be read: what was loaded before stays.
 CREATE OR REPLACE FUNCTION shifts_store.fail_reload(file_id bigint, error text) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'fail_reload' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'fail_reload', true);
     UPDATE shifts_store.trip_files f
     SET status = 'loaded', error = fail_reload.error, finished_at = clock_timestamp(), published_at = NULL
     WHERE f.file_id = fail_reload.file_id
@@ -154,7 +172,8 @@ $$;
 CREATE OR REPLACE FUNCTION shifts_store.retry_files(
     file_ids bigint[], error text, counts boolean, run_request_id text)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'retry' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'retry', true);
     UPDATE shifts_store.trip_files f
     SET status = 'queued', error = retry_files.error,
         attempts = CASE WHEN counts THEN f.attempts ELSE greatest(f.attempts - 1, 0) END,
@@ -167,7 +186,8 @@ $$;
 
 -- The file was written to while it was read: its record waits for the version that is there now.
 CREATE OR REPLACE FUNCTION shifts_store.await_version(file_id bigint, version text, size_bytes bigint) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'await_version' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'await_version', true);
     UPDATE shifts_store.trip_files f
     SET status = 'queued', version = await_version.version, size_bytes = await_version.size_bytes,
         run_request_id = NULL, requested_at = clock_timestamp(), attempts = 0
@@ -177,7 +197,8 @@ $$;
 -- A newer version of the name replaces these versions. Requesters of versions that were still open receive an event;
 -- the end of the others was published before.
 CREATE OR REPLACE FUNCTION shifts_store.supersede_files(file_ids bigint[], error text, run_id text) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'supersede' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'supersede', true);
     UPDATE shifts_store.trip_files f
     SET status = 'superseded', duplicate_of = NULL,
         error = CASE WHEN o.is_open THEN supersede_files.error ELSE f.error END,
@@ -191,7 +212,8 @@ $$;
 
 -- Queues the copies of a file whose bytes have changed: they are copies no longer.
 CREATE OR REPLACE FUNCTION shifts_store.requeue_duplicates(original bigint) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'requeue' AS $$
+LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT set_config('shifts.transition', 'requeue', true);
     UPDATE shifts_store.trip_files f
     SET status = 'queued', duplicate_of = NULL, run_request_id = NULL, requested_at = NULL, attempts = 0
     WHERE f.duplicate_of = original AND f.status = 'duplicate' AND NOT starts_with(f.version, 'request-')

@@ -24,11 +24,12 @@ $$;
 -- Gives the rows of a loaded file to a duplicate of it under another name: the two records exchange everything that
 -- belongs to the name; rows, counts and the other duplicates stay. The loaded record's old version is superseded.
 CREATE OR REPLACE FUNCTION shifts_store.promote_duplicate(loaded bigint, duplicate bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp SET shifts.transition = 'promote_duplicate' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     old shifts_store.trip_files;
     new shifts_store.trip_files;
 BEGIN
+    PERFORM set_config('shifts.transition', 'promote_duplicate', true);
     SELECT * INTO STRICT old FROM shifts_store.trip_files f WHERE f.file_id = loaded;
     SELECT * INTO STRICT new FROM shifts_store.trip_files f WHERE f.file_id = duplicate;
     -- Versions and task ids are unique at every moment.
