@@ -34,6 +34,18 @@ def test_the_workflow_runs_the_same_command_as_every_other_build() -> None:
     assert "run: .ci/run" in (ROOT / ".github/workflows/ci.yaml").read_text()
 
 
+def test_every_place_that_contributing_names_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:shifts_|sql|tests|docs|bench)[\w/.{},-]*)`", text)
+    assert len(named) > 15
+    missing = []
+    for name in named:
+        folder, _, alternatives = name.partition("{")
+        choices = alternatives.rstrip("}").split(",") if alternatives else [""]
+        missing += [folder + choice for choice in choices if not (ROOT / (folder + choice)).exists()]
+    assert [name for name in missing if "NNNN" not in name] == []
+
+
 def test_every_decision_is_in_the_index() -> None:
     linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (DECISIONS / "README.md").read_text()))
     assert linked == {path.name for path in DECISIONS.glob("*.md")} - {"README.md"}
