@@ -1,4 +1,4 @@
-"""Empty databases on the tests' server, and what a database's schema looks like."""
+"""Empty databases on the server of the tests, and dumps of schemas."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -30,10 +30,10 @@ def new_database(postgres_server: EmbeddedPostgres) -> Iterator[NewDatabase]:
 
 
 def dump_schema(url: str) -> str:
-    """Everything but the data, as pg_dump writes it."""
+    """Returns the schema as pg_dump writes it."""
     command = [str(find_programs() / "pg_dump"), "--schema-only", "--dbname", url]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    # These two lines hold a random word.
+    # These two lines contain a random token.
     return "\n".join(
         line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))
     )

@@ -1,4 +1,4 @@
-"""Databases as earlier versions made them: their SQL, the records of their `shifts migrate`, and data."""
+"""Databases of earlier versions, with their SQL, their history of migrations, and data."""
 
 import hashlib
 import re
@@ -34,7 +34,7 @@ KEPT = (
     "SELECT last_value FROM shifts_store.revisions",
     "SELECT last_value FROM shifts_store.trip_numbers",
 )
-"""What every version has and no upgrade may change."""
+"""Queries of data that every version has and no upgrade may change."""
 _FORMER_NAMES = {
     "file_week_counts": "week_files",
     "deletion_count": "removals",
@@ -46,12 +46,12 @@ _FORMER_NAMES = {
 
 
 def release_numbers(database: str) -> list[int]:
-    """Those of the stored schemas of `trips_db` or `dagster_db`, oldest first."""
+    """Returns the numbers of the stored schemas of `trips_db` or `dagster_db`, oldest first."""
     return sorted(int(path.stem) for path in (SCHEMAS / database).glob("*.sql"))
 
 
 def apply_release(connection: psycopg.Connection, database: str, number: int) -> None:
-    """What `shifts migrate` of that version did: file by file, recorded with checksums.
+    """Does what `shifts migrate` of that version did: applies each file and records its checksum.
 
     Raises:
         psycopg.Error: the version cannot upgrade this database; files before the failing one are applied.
@@ -165,7 +165,7 @@ def _refresh(connection: psycopg.Connection) -> None:
 
 
 def contents(url: str) -> list[list[tuple[Any, ...]]]:
-    """The rows that no upgrade may change."""
+    """Returns the rows that no upgrade may change."""
     with psycopg.connect(url) as connection:
         is_renamed = connection.execute("SELECT to_regclass('shifts_store.file_week_counts')").fetchone()
         statements = KEPT if is_renamed != (None,) else map(_with_former_names, KEPT)

@@ -1,4 +1,4 @@
-"""The commands of docs/backup.md: on a new server, and under a running service."""
+"""The commands of docs/backup.md, on a new server and under a running service."""
 
 import os
 import re
@@ -25,7 +25,7 @@ BACK_UP, RESTORE = re.findall(r"^```bash\n(.*?)^```", DOCUMENT.read_text("utf-8"
 
 
 def run(commands: str, trips_url: str, dagster_url: str, folder: Path) -> None:
-    """Runs commands of the document in `folder`, where the dumps are."""
+    """Runs commands of the page in the folder of the dumps."""
     address = make_url(dagster_url).set(drivername="postgresql+psycopg2")
     environment = {
         **os.environ,
@@ -48,7 +48,7 @@ def run(commands: str, trips_url: str, dagster_url: str, folder: Path) -> None:
 
 @pytest.fixture
 def service(postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Service]:
-    """A running service on two databases of its own."""
+    """A running web service with its own databases."""
     trips, dagster = (postgres_server.url(name) for name in ("backup_trips", "backup_dagster"))
     with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as admin:
         for name in ("backup_trips", "backup_dagster"):
@@ -65,14 +65,14 @@ def service(postgres_server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Servi
 
 
 def count(service: Service) -> list[int]:
-    """Trips of each week in a box."""
+    """Returns the trips of each week in a box."""
     question = {"region": "Turin", "bbox": "7.5,44.9,7.695,45.5"}
     answer = httpx.get(f"{service.api}/trips/weekly", params=question, timeout=20)
     return [week["trips"] for week in answer.raise_for_status().json()["series"]]
 
 
 def load(service: Service, **files: list[float]) -> None:
-    """Loads files of trips that begin and end at the given longitudes, and refreshes what they changed."""
+    """Loads files of trips that start and end at the given longitudes, and refreshes their weeks."""
     with pipeline_of(service) as pipeline:
         for name, longitudes in files.items():
             trips = [row(origin=(x, 45.0), destination=(x, 45.0)) for x in longitudes]
@@ -91,7 +91,7 @@ def test_a_running_service_answers_from_the_restored_databases(service: Service,
     assert count(service) == [2]
     run(BACK_UP, *databases, tmp_path)
 
-    # A later past, which the service has in memory.
+    # Changes after the backup, which the service has in memory.
     load(service, second=[7.63, 7.64, 7.65, 7.72])
     assert count(service) == [5]
     with psycopg.connect(service.dagster_database_url, autocommit=True) as outbox:
@@ -105,7 +105,7 @@ def test_a_running_service_answers_from_the_restored_databases(service: Service,
     wait_until(lambda: is_ready(service), 20)
     assert count(service) == [2]
 
-    # The same versions are given to other tiles.
+    # Other tiles get the same revisions.
     (service.landing / "second.csv").unlink()
     load(service, third=[7.66])
     assert count(service) == [3]
@@ -130,7 +130,9 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPos
     server.stop()
 
 
-def test_a_new_server_takes_a_backup(service: Service, new_server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_a_backup_is_restored_on_a_new_server(
+    service: Service, new_server: EmbeddedPostgres, tmp_path: Path
+) -> None:
     load(service, first=[7.61, 7.62, 7.71])
     run(BACK_UP, service.database_url, service.dagster_database_url, tmp_path)
 

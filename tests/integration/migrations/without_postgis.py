@@ -1,4 +1,4 @@
-"""The trips database's SQL for a server without PostGIS: points are text, four functions stand in for PostGIS."""
+"""The SQL of the trips database for a server without PostGIS: points are text, with four substitute functions."""
 
 import shutil
 from pathlib import Path

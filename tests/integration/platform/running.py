@@ -1,4 +1,4 @@
-"""The whole platform as a user starts it: processes of its own, ports of its own, data of its own."""
+"""The whole platform as a user starts it, with its own processes, ports and data folder."""
 
 import os
 import re
@@ -18,7 +18,7 @@ import psycopg
 from shifts_platform.feed_client import FeedEvent, follow_feed
 from shifts_platform.ports import free_port
 
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 _SHIFTS = (sys.executable, "-m", "shifts_platform")
 
 
@@ -41,39 +41,39 @@ class RunningPlatform:
 
     @property
     def api(self) -> str:
-        """Where the service is."""
+        """The URL of the web service."""
         return f"http://127.0.0.1:{self.environment['SHIFTS_API_PORT']}"
 
     @property
     def dagster(self) -> str:
-        """Where the Dagster UI is."""
+        """The URL of the Dagster UI."""
         return f"http://127.0.0.1:{self.environment['SHIFTS_DAGSTER_PORT']}"
 
     def get(self, path: str, **parameters: str) -> dict[str, Any]:
-        """A call's answer."""
+        """Returns the body of a successful GET request."""
         answer = httpx.get(f"{self.api}/api/v1{path}", params=parameters, timeout=30)
         assert answer.status_code == httpx.codes.OK, answer.text
         body: dict[str, Any] = answer.json()
         return body
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """Rows of the trips database."""
+        """Returns rows of the trips database."""
         with psycopg.connect(self.settings()["SHIFTS_DATABASE_URL"]) as connection:
             return connection.execute(statement).fetchall()
 
     def settings(self) -> dict[str, str]:
-        """What `shifts env` says."""
+        """Returns the settings that `shifts env` prints."""
         text = self.shifts("env").stdout
         return dict(re.findall(r"^(?:export )?(\w+)='?(.*?)'?$", text, re.M))
 
     def shifts(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command beside the running platform."""
+        """Runs a command beside the running platform."""
         return run_shifts(self.environment, *arguments)
 
     def follow(
         self, act: Callable[[], object], until: Callable[[FeedEvent], bool], types: str = ""
     ) -> list[FeedEvent]:
-        """Does something while listening; all events up to the one that is waited for."""
+        """Calls `act` when the feed is open; returns all events up to the first for which `until` holds."""
         events: list[FeedEvent] = []
         for event in follow_feed(self.api, types or _ALL):
             if event is None:
@@ -85,7 +85,7 @@ class RunningPlatform:
         return events
 
     def processes(self) -> list[int]:
-        """Every process that was started with this platform's data folder."""
+        """Returns the ids of all processes started with this data folder."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -97,7 +97,7 @@ class RunningPlatform:
         return found
 
     def pid_of(self, words: str) -> int:
-        """The process whose command line has these words."""
+        """Returns the id of the process whose command line contains the words."""
         for pid in self.processes():
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
             if words in command:
@@ -105,9 +105,9 @@ class RunningPlatform:
         raise AssertionError(f"no process {words!r}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Asks it to end, as Ctrl-C or a service manager does; its exit code."""
+        """Sends a signal as Ctrl-C or a service manager does; returns the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(TIMEOUT_S)
 
 
 _ALL = (
@@ -116,9 +116,9 @@ _ALL = (
 
 
 def new_environment(folder: Path) -> dict[str, str]:
-    """Settings of a platform that nobody else is in the way of."""
+    """Returns the settings of a platform with free ports and no settings of the user."""
     folder.mkdir(parents=True, exist_ok=True)
-    # The embedded server runs as another user, who must be able to get there.
+    # The embedded server runs as another user, which must be able to enter the folder.
     for parent in (folder, *folder.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SHIFTS_")}
@@ -130,20 +130,20 @@ def new_environment(folder: Path) -> dict[str, str]:
 
 
 def run_shifts(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command of `shifts`, to its end."""
+    """Runs a command of `shifts` until it ends."""
     return subprocess.run(
         [*_SHIFTS, *arguments],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=TIMEOUT_S,
         check=False,
     )
 
 
 @contextmanager
 def running_platform(environment: dict[str, str]) -> Iterator[RunningPlatform]:
-    """`shifts up`, ready; ended with the block."""
+    """Runs `shifts up` while in the block, which begins when the platform is ready."""
     log = Path(environment["SHIFTS_DATA_DIR"]) / "up.log"
     with log.open("w") as output:
         process = subprocess.Popen([*_SHIFTS, "up"], env=environment, stdout=output, stderr=output, text=True)
@@ -158,15 +158,15 @@ def running_platform(environment: dict[str, str]) -> Iterator[RunningPlatform]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Looks again until it holds; what the platform does by itself has no other sign."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Checks a condition until it holds."""
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to be"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
 
 
 def answers(url: str) -> bool:
-    """Whether somebody answers there, well."""
+    """Whether a GET request succeeds."""
     try:
         return httpx.get(url, timeout=5).is_success
     except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""The same platform with a bucket as landing zone, nothing else changed."""
+"""The platform with a bucket as landing zone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ from tests.integration.pipeline.harness import HEADER, row
 from tests.integration.platform.running import new_environment, run_shifts, running_platform
 
 TRIPS = 200_000
-"""Enough for more than one range of the object."""
+"""The object is read in more than one range."""
 
 
 @contextmanager
 def with_a_bucket(folder: Path) -> Iterator[tuple[dict[str, str], Service]]:
-    """The settings of a platform whose files are dropped into a bucket, and the service that holds it."""
+    """Yields the settings of a platform with a bucket, and the emulated storage service."""
     environment = new_environment(folder / "data")
     (folder / "emulator").mkdir()
     with emulator(folder / "emulator") as port, service(port) as bucket:
@@ -35,7 +35,7 @@ def with_a_bucket(folder: Path) -> Iterator[tuple[dict[str, str], Service]]:
         )
 
 
-def test_the_demonstration_answers_rightly_from_a_bucket(tmp_path: Path) -> None:
+def test_demo_prints_right_answers_from_a_bucket(tmp_path: Path) -> None:
     with with_a_bucket(tmp_path) as (environment, _):
         done = run_shifts(environment, "demo", "--exit")
     assert done.returncode == 0, done.stderr
@@ -43,7 +43,7 @@ def test_the_demonstration_answers_rightly_from_a_bucket(tmp_path: Path) -> None
     assert done.stdout.count(" m\n") >= 3
 
 
-def test_an_object_written_by_others_is_followed_to_its_answer_and_a_dropped_file_too(
+def test_uploaded_objects_and_dropped_files_are_loaded_from_a_bucket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trips = b"".join(lines for _, lines in csv_blocks(TRIPS, seed=3))
@@ -55,7 +55,7 @@ def test_an_object_written_by_others_is_followed_to_its_answer_and_a_dropped_fil
         for name in ("STORAGE_EMULATOR_HOST", "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"):
             monkeypatch.setenv(name, environment[name])
         blob = storage.Client().bucket(BUCKET).blob("landing/sub/trips.csv")
-        # Of files that are there in a second no word of progress is said.
+        # Files that load within a second have no progress events.
         bucket.delay(lambda r: r.is_download and r.range[0] > 0, seconds=1.5)
         events = platform.follow(lambda: blob.upload_from_string(trips), is_loaded)
         kinds = [event.type for event in events]

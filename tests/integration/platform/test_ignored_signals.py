@@ -1,4 +1,4 @@
-"""Started in the background of a shell, where SIGINT is ignored, everything still ends when it is told to."""
+"""Processes stop by signals also in the background of a shell, which ignores SIGINT."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.stop_signals import ignored_stop_signals, with_stop_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
-def test_a_child_with_restored_signals_ends_by_each_of_them(number: signal.Signals) -> None:
+def test_a_child_with_restored_signals_ends_by_each_signal(number: signal.Signals) -> None:
     with (
         ignored_stop_signals(),
         subprocess.Popen(
@@ -34,7 +34,7 @@ def test_the_storage_emulator_ends(tmp_path: Path) -> None:
         pass
 
 
-def test_the_embedded_server_shuts_down_fast_and_whole(tmp_path: Path) -> None:
+def test_the_embedded_server_does_a_fast_shutdown(tmp_path: Path) -> None:
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o755)
     server = EmbeddedPostgres(tmp_path / "postgres", extra_settings=FAST)
@@ -48,7 +48,7 @@ def test_the_embedded_server_shuts_down_fast_and_whole(tmp_path: Path) -> None:
     assert "received immediate shutdown request" not in log.read_text()
 
 
-def test_children_of_the_supervisor_end_without_being_killed(tmp_path: Path) -> None:
+def test_children_of_the_supervisor_end_by_sigterm(tmp_path: Path) -> None:
     script = "trap 'echo asked; exit' TERM; echo ready; while :; do sleep 0.01; done"
     log = tmp_path / "child.log"
     with ignored_stop_signals():
@@ -67,7 +67,7 @@ def stops_by(number: signal.Signals) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_platform_stops_by_a_signal_that_its_shell_ignored(number: signal.Signals) -> None:
+def test_the_platform_stops_by_a_signal_that_the_shell_ignores(number: signal.Signals) -> None:
     with ignored_stop_signals():
         assert stops_by(number)
 

@@ -1,4 +1,4 @@
-"""`shifts up` is killed: its processes end with it, and the next start finds the data and its own server."""
+"""After a SIGKILL of `shifts up` its processes end, and the next start keeps the data and replaces the server."""
 
 import signal
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.integration.platform.running import new_environment, running_platform
 from tests.integration.platform.test_platform import WHOLE_WORLD, drop
 
 
-def test_a_killed_platform_leaves_no_process_and_the_next_start_finds_all_data(tmp_path: Path) -> None:
+def test_a_killed_platform_leaves_no_process_and_a_restart_keeps_all_data(tmp_path: Path) -> None:
     environment = new_environment(tmp_path / "data")
     with running_platform(environment) as platform:
         drop(platform, "a.csv", HEADER + row() + row(moment="2018-05-28 12:00:00"))
@@ -34,7 +34,7 @@ def test_a_killed_platform_leaves_no_process_and_the_next_start_finds_all_data(t
 
 @pytest.fixture
 def earlier(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    """A running server whose platform is gone."""
+    """A running server whose platform was killed."""
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o755)
     server = EmbeddedPostgres(tmp_path / "data/postgres", extra_settings=FAST)
@@ -44,9 +44,7 @@ def earlier(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     server.stop()
 
 
-def test_a_start_ends_the_server_of_an_earlier_start_and_starts_its_own(
-    tmp_path: Path, earlier: EmbeddedPostgres
-) -> None:
+def test_a_start_stops_the_server_of_a_killed_platform(tmp_path: Path, earlier: EmbeddedPostgres) -> None:
     old = earlier.find_orphan()
     assert old is not None
     server = EmbeddedPostgres(tmp_path / "data/postgres", extra_settings=FAST)
@@ -61,7 +59,7 @@ def test_a_start_ends_the_server_of_an_earlier_start_and_starts_its_own(
     assert server.find_orphan() is None
 
 
-def test_a_platform_says_that_it_stops_the_server_of_an_earlier_start(
+def test_stopping_the_server_of_a_killed_platform_is_a_visible_step(
     tmp_path: Path, earlier: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = earlier.find_orphan()
@@ -77,7 +75,7 @@ def test_a_platform_says_that_it_stops_the_server_of_an_earlier_start(
     assert said[-1] == f"stopping the PostgreSQL server of a killed platform (process {old.pid})"
 
 
-def test_another_process_with_the_id_of_an_earlier_server_is_left_alone(
+def test_another_process_with_the_id_of_an_orphaned_server_keeps_running(
     tmp_path: Path, earlier: EmbeddedPostgres
 ) -> None:
     earlier.stop()

@@ -1,4 +1,4 @@
-"""A dropped file becomes an answer: the platform as a user runs it, end to end."""
+"""The platform end to end, from a dropped file to the answer."""
 
 import os
 import signal
@@ -29,24 +29,24 @@ COMMUTERS = HEADER + "".join(
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    """One platform for all that does not end it."""
+    """One platform for all tests that do not stop it."""
     with running_platform(new_environment(tmp_path_factory.mktemp("platform") / "data")) as found:
         yield found
 
 
 def is_loaded(name: str, event: FeedEvent) -> bool:
-    """Whether the event is the end of a file."""
+    """Whether the event ends the load of a file."""
     return event.type in ("file.loaded", "file.failed") and event.data["partition"] == name
 
 
 def drop(platform: RunningPlatform, name: str, text: str) -> list[FeedEvent]:
-    """Copies a file into the landing folder as `cp` does, and follows it to its end."""
+    """Copies a file into the landing folder as `cp` does; returns its events."""
     return platform.follow(
         lambda: (platform.landing / name).write_text(text), lambda event: is_loaded(name, event)
     )
 
 
-def test_a_dropped_file_is_answered_grouped_and_told_from_queued_to_succeeded(
+def test_a_dropped_file_is_counted_clustered_and_reported_by_events(
     platform: RunningPlatform,
 ) -> None:
     def all_refreshed(event: FeedEvent) -> bool:
@@ -71,7 +71,7 @@ def test_a_dropped_file_is_answered_grouped_and_told_from_queued_to_succeeded(
     assert group["properties"]["earliest"] == "08:00:00"
 
 
-def test_a_reconnect_with_the_last_event_id_misses_none_and_doubles_none(platform: RunningPlatform) -> None:
+def test_a_reconnect_with_the_last_event_id_gets_each_later_event_once(platform: RunningPlatform) -> None:
     def events_after(last_id: str, count: int) -> list[str]:
         ids = []
         url, headers = f"{platform.api}/api/v1/events", {"Last-Event-ID": last_id}
@@ -89,7 +89,7 @@ def test_a_reconnect_with_the_last_event_id_misses_none_and_doubles_none(platfor
     assert events_after(whole[2], 3) == whole[3:]
 
 
-def test_a_file_that_is_written_slowly_is_taken_once_and_whole(platform: RunningPlatform) -> None:
+def test_a_file_that_is_written_slowly_is_loaded_once_and_whole(platform: RunningPlatform) -> None:
     rows = [row("Lyon", f"2018-05-28 10:00:{second:02}") for second in range(8)]
 
     def write_slowly() -> None:
@@ -98,7 +98,7 @@ def test_a_file_that_is_written_slowly_is_taken_once_and_whole(platform: Running
             for line in rows:
                 file.write(line)
                 file.flush()
-                # The pace of the writer is what is tried here: longer than the sensor's looks are apart.
+                # Slower than the interval of the sensor.
                 time.sleep(1.2)
 
     platform.follow(write_slowly, lambda event: is_loaded("slow.csv", event))
@@ -106,7 +106,7 @@ def test_a_file_that_is_written_slowly_is_taken_once_and_whole(platform: Running
     assert ledger == [("loaded", len(rows))]
 
 
-def test_a_sick_file_is_told_with_what_to_mend_and_the_next_is_loaded(platform: RunningPlatform) -> None:
+def test_a_bad_file_fails_with_its_reason_and_the_next_is_loaded(platform: RunningPlatform) -> None:
     events = drop(platform, "sick.csv", "region,origin_coord\nTurin,POINT (1 1)\n")
     assert events[-1].type == "file.failed"
     assert "destination_coord" in events[-1].data["message"]
@@ -114,7 +114,7 @@ def test_a_sick_file_is_told_with_what_to_mend_and_the_next_is_loaded(platform: 
     assert platform.get("/trips/stats", region="Nice", **WHOLE_WORLD) == {"mean": 1.0}
 
 
-def test_drop_copies_follows_and_says_why_a_file_failed(platform: RunningPlatform, tmp_path: Path) -> None:
+def test_drop_copies_files_and_prints_why_one_failed(platform: RunningPlatform, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text(HEADER + row("Bern") + row("Bern", "2018-05-28 11:00:00"))
     bad.write_text("nothing\n")
@@ -131,7 +131,7 @@ def test_drop_copies_follows_and_says_why_a_file_failed(platform: RunningPlatfor
     ("words", "path"),
     [("shifts_api", "api"), ("with_code_server webserver", "dagster"), ("with_code_server daemon", None)],
 )
-def test_a_killed_part_is_started_again(platform: RunningPlatform, words: str, path: str | None) -> None:
+def test_a_killed_process_is_restarted(platform: RunningPlatform, words: str, path: str | None) -> None:
     before = platform.pid_of(words)
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: _pid_now(platform, words) not in (before, None))
@@ -143,14 +143,14 @@ def test_a_killed_part_is_started_again(platform: RunningPlatform, words: str, p
 
 
 def _pid_now(platform: RunningPlatform, words: str) -> int | None:
-    """None while it is not there; processes come and go while they are looked at."""
+    """Returns None while the process does not exist; processes may end while the list is read."""
     try:
         return platform.pid_of(words)
     except (AssertionError, OSError):
         return None
 
 
-def test_the_dagster_ui_knows_the_assets_their_partitions_and_checks(platform: RunningPlatform) -> None:
+def test_the_dagster_ui_lists_assets_partitions_and_checks(platform: RunningPlatform) -> None:
     query = """{ assetNodes { assetKey { path } partitionDefinition { type }
                  assetChecksOrError { ... on AssetChecks { checks { name } } } } }"""
     answer = httpx.post(f"{platform.dagster}/graphql", json={"query": query}, timeout=60).json()
@@ -180,7 +180,7 @@ def test_a_second_platform_on_the_same_folder_is_refused_in_one_line(platform: R
     assert "Traceback" not in done.stderr
 
 
-def test_status_tells_what_runs_and_what_was_taken_in(platform: RunningPlatform) -> None:
+def test_status_prints_services_and_totals_of_files(platform: RunningPlatform) -> None:
     said = platform.shifts("status").stdout
     assert "database   up" in said
     assert "loaded" in said

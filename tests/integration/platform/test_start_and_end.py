@@ -1,4 +1,4 @@
-"""Starting and ending: bad settings in one line, nothing left behind, data found again, the demonstration."""
+"""Starting and stopping: invalid settings, no process left behind, data kept, and `shifts demo`."""
 
 import signal
 import socket
@@ -23,7 +23,7 @@ from tests.stop_signals import ignored_stop_signals
         ("SHIFTS_LANDING_URL", "ftp://nowhere", "SHIFTS_LANDING_URL"),
     ],
 )
-def test_a_bad_setting_is_one_line_with_its_name_and_a_non_zero_exit(
+def test_an_invalid_setting_is_named_in_one_line_and_a_non_zero_exit(
     tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     done = run_shifts(new_environment(tmp_path / "data") | {name: value}, "up")
@@ -32,7 +32,7 @@ def test_a_bad_setting_is_one_line_with_its_name_and_a_non_zero_exit(
     assert "Traceback" not in done.stderr
 
 
-def test_a_busy_port_is_one_line_that_names_the_setting(tmp_path: Path) -> None:
+def test_a_busy_port_is_reported_in_one_line_with_its_setting(tmp_path: Path) -> None:
     environment = new_environment(tmp_path / "data")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(environment["SHIFTS_DAGSTER_PORT"])))
@@ -42,7 +42,7 @@ def test_a_busy_port_is_one_line_that_names_the_setting(tmp_path: Path) -> None:
     assert "SHIFTS_DAGSTER_PORT" in done.stderr.strip().splitlines()[-1]
 
 
-def test_ctrl_c_ends_every_process_and_a_second_start_finds_all_data(tmp_path: Path) -> None:
+def test_ctrl_c_ends_every_process_and_a_restart_keeps_all_data(tmp_path: Path) -> None:
     environment = new_environment(tmp_path / "data")
     with ignored_stop_signals(), running_platform(environment) as platform:
         assert (
@@ -58,7 +58,7 @@ def test_ctrl_c_ends_every_process_and_a_second_start_finds_all_data(tmp_path: P
         assert platform.processes() == []
 
 
-def test_the_demonstration_answers_rightly_and_exits_with_0(tmp_path: Path) -> None:
+def test_demo_prints_right_answers_and_exits_with_0(tmp_path: Path) -> None:
     done = run_shifts(new_environment(tmp_path / "data"), "demo", "--exit")
     assert done.returncode == 0, done.stderr
     assert "trips a week on average" in done.stdout

@@ -1,4 +1,4 @@
-"""Processes that exit again and again: they are restarted with growing delays, and the others keep running."""
+"""Processes that keep exiting are restarted with growing delays, while the others keep running."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.conftest import FAST
 from tests.database import database_answers
 
 EXITS = 8
-"""More than a supervisor that gives up would take."""
+"""More exits than a supervisor that gives up would allow."""
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Notices(list[str]):
-    """What the supervisor says; it is stopped when it has said enough, or when something is as it should be."""
+    """Collects the reports of a supervisor and stops it when `enough` returns true for them."""
 
     def __init__(self, enough: Callable[[list[str]], bool]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[Notices], Supervisor]]:
 
 
 def child(name: str, script: str, pids: Path) -> ChildSpec:
-    """A process that notes its id each time it starts."""
+    """A process that appends its id to a file at each start."""
     return ChildSpec(name, ["sh", "-c", f"echo $$ >>{pids}/{name}; {script}"], {}, lambda: True)
 
 
@@ -71,19 +71,19 @@ def test_a_child_that_keeps_exiting_leaves_the_others_running(
     supervisor.spawn(
         [
             child("steady", "exec sleep 600", tmp_path),
-            child("sick", "printf '[/] \\033[31mbroken\\033[0m\\n' >&2; exit 3", tmp_path),
+            child("failing", "printf '[/] \\033[31mbroken\\033[0m\\n' >&2; exit 3", tmp_path),
         ]
     )
     supervisor.run()
-    assert len(pids_of("sick", tmp_path)) == EXITS
+    assert len(pids_of("failing", tmp_path)) == EXITS
     (steady,) = pids_of("steady", tmp_path)
     os.kill(steady, 0)
-    assert all(notice.startswith("sick exited (code 3; [/] broken): restarting in ") for notice in notices)
+    assert all(notice.startswith("failing exited (code 3; [/] broken): restarting in ") for notice in notices)
     delays = [float(delay) for notice in notices for delay in re.findall(r"restarting in (\S+) s", notice)]
     assert delays == [0.01, 0.02, 0.04, *[0.08] * (EXITS - 3)]
 
 
-def test_a_child_that_is_killed_is_named_with_its_signal(
+def test_the_signal_that_killed_a_child_is_reported(
     tmp_path: Path, start: Callable[[Notices], Supervisor]
 ) -> None:
     notices = Notices(lambda said: len(said) == 1)
@@ -93,7 +93,7 @@ def test_a_child_that_is_killed_is_named_with_its_signal(
     assert notices[0].startswith("killed exited (signal 9; empty log)")
 
 
-def test_a_program_that_is_missing_for_a_while_is_tried_until_it_is_back(
+def test_a_program_that_is_missing_is_retried_until_it_is_back(
     tmp_path: Path, start: Callable[[Notices], Supervisor]
 ) -> None:
     program = tmp_path / "program"
@@ -115,7 +115,7 @@ def test_a_program_that_is_missing_for_a_while_is_tried_until_it_is_back(
     assert all("upgraded cannot be started" in notice for notice in notices[1:EXITS])
 
 
-def test_stopping_signals_nobody_while_a_child_waits_for_its_restart(
+def test_stopping_sends_no_signal_for_a_child_that_waits_for_its_restart(
     tmp_path: Path, start: Callable[[Notices], Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_DELAY_S", 600)
@@ -129,7 +129,7 @@ def test_stopping_signals_nobody_while_a_child_waits_for_its_restart(
     assert signalled == []
 
 
-def test_a_database_that_cannot_start_is_tried_until_it_can(
+def test_a_database_that_cannot_start_is_retried_until_it_can(
     tmp_path: Path, start: Callable[[Notices], Supervisor]
 ) -> None:
     for parent in (tmp_path, *tmp_path.parents[:2]):

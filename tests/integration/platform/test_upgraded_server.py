@@ -1,4 +1,4 @@
-"""A package upgrade replaces the libraries of PostgreSQL under the running embedded server."""
+"""The embedded server keeps working while a package upgrade replaces PostgreSQL's libraries on disk."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from tests.integration.platform.running import wait_until
 
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The installed server copied to a folder, where it finds its files relative to itself."""
+    """A copy of the installed server, which finds its files relative to its programs; returns the library folder."""
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o755)
     programs = find_programs()
@@ -58,13 +58,13 @@ def test_new_sessions_work_after_the_libraries_on_disk_were_replaced(
     ensure_database(url)
     migrate_trips_database(url)
     for library in installation.glob("*.so"):
-        # As dpkg does it. A library of another version cannot be loaded either: `undefined symbol`.
+        # As dpkg replaces files. A library of another version fails to load too: `undefined symbol`.
         unpacked = library.with_suffix(".new")
         unpacked.write_text("of another version")
         unpacked.replace(library)
     use_all(url)
     with psycopg.connect(url) as session, suppress(psycopg.OperationalError):
-        # The server starts all its processes again when one of them crashes.
+        # The server restarts all its processes when one of them crashes.
         os.kill(session.info.backend_pid, signal.SIGKILL)
         session.execute("SELECT")
     wait_until(lambda: database_answers(url))
@@ -72,7 +72,7 @@ def test_new_sessions_work_after_the_libraries_on_disk_were_replaced(
 
 
 def use_all(url: str) -> None:
-    """A new session that needs every library that the functions and languages of our databases name."""
+    """Opens a session that uses every library that functions and languages of our databases need."""
     with psycopg.connect(url, autocommit=True) as session:
         session.execute("DO $$ BEGIN PERFORM ST_AsText(ST_Point(1, 2)); END $$")
         named = session.execute(

@@ -1,4 +1,4 @@
-"""The files that say how the platform is deployed, read for the tests beside this one."""
+"""Reads the deployment files for the tests in this folder."""
 
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ def values() -> dict[str, Any]:
 
 @cache
 def manifests() -> tuple[dict[str, Any], ...]:
-    """Every object of the kustomization, as it is written down."""
+    """Returns every object of the kustomization, with variables not filled in."""
     listed = yaml.safe_load(read("deploy/k8s/kustomization.yaml"))["resources"]
     paths = [K8S / name for name in listed if name.endswith(".yaml")]
     return tuple(document for path in paths for document in yaml.safe_load_all(path.read_text("utf-8")))

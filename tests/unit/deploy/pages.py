@@ -1,4 +1,4 @@
-"""The pages on deployment, read for the tests of what they say."""
+"""Reads the pages about deployment for the tests in this folder."""
 
 import re
 
@@ -8,7 +8,7 @@ PAGES = ("docs/deployment.md", "docs/gcp.md", "docs/scaling.md")
 
 
 def commands(page: str) -> list[str]:
-    """The shell blocks of a page."""
+    """Returns the shell blocks of a page."""
     return [
         re.sub(r"^ {3}", "", block, flags=re.MULTILINE)
         for block in re.findall(r"^ *```sh\n(.+?)^ *```$", read(page), re.MULTILINE | re.DOTALL)
@@ -16,6 +16,6 @@ def commands(page: str) -> list[str]:
 
 
 def calls(page: str) -> list[str]:
-    """The calls of the API in them."""
+    """Returns the calls of the API in the shell blocks of a page."""
     blocks = "\n".join(commands(page))
     return re.findall(r"^curl (?:.*\\\n)*.*$", blocks, re.MULTILINE)

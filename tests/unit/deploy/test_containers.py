@@ -1,4 +1,4 @@
-"""The images and the platform in containers on one machine."""
+"""The images, and the Compose file for one machine."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def test_images_do_not_run_as_root() -> None:
     assert re.findall(r"^USER (.+)$", read("Dockerfile"), re.MULTILINE) == ["10001:10001"]
 
 
-def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
+def test_files_that_the_dockerfile_copies_are_in_the_build_context() -> None:
     allowed = re.findall(r"^!(\S+)$", read(".dockerignore"), re.MULTILINE)
     copied = [
         name
@@ -56,11 +56,11 @@ def test_what_the_dockerfile_copies_is_in_the_build_context() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_SHOT))
-def test_what_keeps_running_has_a_health_check(name: str) -> None:
+def test_long_running_services_have_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
 
-def test_services_wait_for_health_of_what_runs_and_success_of_what_ends() -> None:
+def test_services_wait_for_healthy_services_and_finished_jobs() -> None:
     for service in SERVICES.values():
         for name, wait in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if name in ONE_SHOT else "service_healthy"
@@ -100,7 +100,7 @@ def test_the_dagster_ui_is_served_behind_the_guard_under_both_names() -> None:
     assert link in image.partition("/wheel/*.whl")[2]
 
 
-def test_no_secret_is_written_down() -> None:
+def test_files_contain_no_secret() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name or "KEY" in name:
@@ -109,7 +109,7 @@ def test_no_secret_is_written_down() -> None:
                 assert re.search(r":\$\{\w+(:\?[^}]+)?\}@", value)
 
 
-def test_the_example_names_every_value_that_is_asked_for() -> None:
+def test_the_example_has_every_required_variable() -> None:
     asked = set(re.findall(r"\$\{(\w+):\?", read("docker-compose.yml")))
     given = set(re.findall(r"^(\w+)=$", read(".env.example"), re.MULTILINE))
     assert given == asked
@@ -136,7 +136,7 @@ def test_named_volumes_are_declared() -> None:
 
 
 def interpolated(text: str, values: dict[str, str]) -> str:
-    """The text with variables filled in, as `docker compose` does."""
+    """Fills in variables as `docker compose` does."""
 
     def fill(match: re.Match[str]) -> str:
         name, how, word = match.groups()
@@ -149,7 +149,7 @@ def interpolated(text: str, values: dict[str, str]) -> str:
     return re.sub(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}", fill, text)
 
 
-def test_filled_in_from_the_example_the_file_is_one_that_compose_takes(tmp_path: Path) -> None:
+def test_the_file_with_values_of_the_example_is_valid_for_compose(tmp_path: Path) -> None:
     example = re.sub(r"^(\w+)=$", r"\1=filled-in", read(".env.example"), flags=re.MULTILINE)
     values = dict(re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE))
     path = tmp_path / "docker-compose.yml"
@@ -174,12 +174,12 @@ def test_filled_in_from_the_example_the_file_is_one_that_compose_takes(tmp_path:
     assert all(url.password == "filled-in" and url.host in services for url in urls)
 
 
-def test_nothing_is_started_without_its_secrets() -> None:
+def test_no_service_starts_without_its_secrets() -> None:
     with pytest.raises(AssertionError, match=r"see \.env\.example"):
         interpolated(read("docker-compose.yml"), {})
 
 
-def test_the_api_answers_under_its_own_name_and_those_of_the_environment() -> None:
+def test_the_api_accepts_its_own_host_name_and_those_of_the_environment() -> None:
     hosts = compose()["services"]["api"]["environment"]["SHIFTS_API_HOSTS"]
     assert hosts == "api,${SHIFTS_API_HOSTS:-}"
     assert "SHIFTS_API_HOSTS" in read(".env.example")

@@ -1,4 +1,4 @@
-"""What the pages on deployment say: their commands as far as they can run here, their names, their arithmetic."""
+"""The pages about deployment: their commands as far as they can run here, their names and their arithmetic."""
 
 import os
 import re
@@ -15,12 +15,12 @@ from tests.unit.deploy.pages import PAGES, commands
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 FILES_NAMED = {"docs/deployment.md": 0, "docs/gcp.md": 10, "docs/scaling.md": 1}
 EQUATIONS = {"docs/deployment.md": 0, "docs/gcp.md": 40, "docs/scaling.md": 0}
-"""At least so many must be found on a page: a pattern that finds nothing would check nothing."""
+"""The least number of matches on a page: a pattern that matches nothing would check nothing."""
 EQUATION = rf"{NUMBER}(?: [×+] {NUMBER})+ = {NUMBER}"
 
 
 def run(command: str, **settings: str) -> str:
-    """What a command of a page prints, run as a reader runs it: at the top of the tree."""
+    """Runs a command of a page at the top of the checkout; returns what it prints."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=ROOT,
@@ -34,7 +34,7 @@ def run(command: str, **settings: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_is_one_for_a_shell(page: str) -> None:
+def test_commands_are_valid_shell(page: str) -> None:
     assert commands(page)
     for block in commands(page):
         done = subprocess.run(["bash", "-n", "-c", block], capture_output=True, text=True, check=False)
@@ -42,7 +42,7 @@ def test_every_command_is_one_for_a_shell(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_a_command_names_is_there(page: str) -> None:
+def test_files_that_commands_name_exist(page: str) -> None:
     named = re.findall(r"(?:deploy|docs|sql|tests)/[\w./*-]+", "\n".join(commands(page)))
     assert len(named) >= FILES_NAMED[page]
     assert [name for name in named if not list(ROOT.glob(name))] == []
@@ -51,7 +51,7 @@ def test_every_file_that_a_command_names_is_there(page: str) -> None:
 @pytest.mark.skipif(
     not (shutil.which("kubectl") and shutil.which("envsubst")), reason="no kubectl or envsubst here"
 )
-def test_the_objects_that_are_applied_are_whole_once_the_words_are_filled_in() -> None:
+def test_objects_are_complete_with_the_variables_filled_in() -> None:
     (step,) = [block for block in commands("docs/gcp.md") if "kubectl kustomize" in block]
     words = {"REGISTRY": "registry/of", "VERSION": "1a2b3c", "API_HOST": "shifts.example.com"}
     command = step.partition(" | kubectl apply")[0]
@@ -72,7 +72,7 @@ def test_the_objects_that_are_applied_are_whole_once_the_words_are_filled_in() -
 
 
 @pytest.mark.skipif(shutil.which("envsubst") is None, reason="no envsubst here")
-def test_the_charts_values_are_whole_once_the_words_are_filled_in() -> None:
+def test_values_of_the_chart_are_complete_with_the_variables_filled_in() -> None:
     words = {"REGISTRY": "registry/of", "VERSION": "1a2b3c", "DATABASE_HOST": "10.40.0.3", "RUN_LOGS": "logs"}
     (command,) = re.findall(r"^envsubst < \S+", "\n".join(commands("docs/gcp.md")), re.MULTILINE)
     made = run(command, **words)
@@ -83,7 +83,7 @@ def test_the_charts_values_are_whole_once_the_words_are_filled_in() -> None:
     assert deployment["image"]["repository"] == "registry/of/shifts-pipeline"
 
 
-def test_the_steps_ask_terraform_and_the_secrets_for_what_is_there() -> None:
+def test_outputs_variables_and_secrets_in_the_steps_exist() -> None:
     text = "\n".join(commands("docs/gcp.md"))
     outputs = set(re.findall(r'^output "(\w+)"', read("deploy/gcp/outputs.tf"), re.MULTILINE))
     assert set(re.findall(r"output -raw (\w+)", read("docs/gcp.md"))) == outputs
@@ -109,7 +109,7 @@ def test_the_steps_ask_terraform_and_the_secrets_for_what_is_there() -> None:
     assert used <= passwords
 
 
-def test_pods_and_machines_that_are_priced_are_those_that_run() -> None:
+def test_priced_pods_and_machines_are_the_deployed_ones() -> None:
     (api,) = manifest("Deployment", "shifts-api")["spec"]["template"]["spec"]["containers"]
     replicas = manifest("HorizontalPodAutoscaler", "shifts-api")["spec"]["minReplicas"]
     chart = values()
@@ -124,24 +124,24 @@ def test_pods_and_machines_that_are_priced_are_those_that_run() -> None:
 
 
 def amount(quantity: str) -> float:
-    """Cores, or GiB, of what Kubernetes is asked for."""
+    """Returns cores, or GiB, of a Kubernetes quantity."""
     number, unit = re.fullmatch(r"(\d+)(\D*)", quantity).groups()  # type: ignore[union-attr]
     return int(number) / {"m": 1000, "Mi": 1024, "Gi": 1, "": 1}[unit]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_is_reckoned_is_right(page: str) -> None:
+def test_equations_are_right(page: str) -> None:
     equations = re.findall(EQUATION, read(page))
     assert len(equations) >= EQUATIONS[page]
     for equation in equations:
         left, _, right = equation.replace(",", "").partition(" = ")
-        # Digits, points, × and + are all that the pattern lets through.
+        # The pattern allows digits, points, × and + only.
         result = sum(product(term) for term in left.split(" + "))
         places = len(right.partition(".")[2])
         assert abs(result - float(right)) <= 0.5 * 10**-places + 1e-9, equation
 
 
-def test_the_months_are_the_sums_of_what_they_are_made_of() -> None:
+def test_monthly_costs_are_the_sums_of_their_parts() -> None:
     (table,) = re.findall(
         r"^\| database: cores.+?^\| \*\*a month\*\*.+?$", read("docs/gcp.md"), re.MULTILINE | re.DOTALL
     )

@@ -17,7 +17,7 @@ def test_files_are_formatted_and_parse() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_everything_referred_to_is_declared() -> None:
+def test_references_are_declared() -> None:
     text = "\n".join(path.read_text("utf-8") for path in GCP.glob("*.tf"))
     resources = set(re.findall(r'^resource "(\w+)" "(\w+)"', text, re.MULTILINE))
     used = set(re.findall(r"(?<!data\.)\b((?:google|random)_\w+)\.(\w+)", text))
@@ -29,7 +29,7 @@ def test_everything_referred_to_is_declared() -> None:
     assert set(re.findall(r"\blocal\.(\w+)", text)) == named
 
 
-def test_the_cluster_reads_only_secrets_that_are_made() -> None:
+def test_the_cluster_reads_exactly_the_created_secrets() -> None:
     made = set(re.findall(r"^    (shifts-[\w-]+) = \{$", read("deploy/gcp/secrets.tf"), re.MULTILINE))
     used = {name for m in manifests() for name in re.findall(r"'secretRef': {'name': '([\w-]+)'", str(m))}
     used |= set(re.findall(r"'envSecrets': \[{'name': '([\w-]+)'}\]", str(values())))
@@ -37,7 +37,7 @@ def test_the_cluster_reads_only_secrets_that_are_made() -> None:
     assert used == made
 
 
-def test_rights_are_given_to_accounts_that_pods_run_as() -> None:
+def test_rights_are_granted_to_accounts_of_pods() -> None:
     given = set(re.findall(r"/subject/ns/shifts/sa/([\w-]+)", read("deploy/gcp/identities.tf")))
     assert given
     for name in given:
@@ -45,7 +45,7 @@ def test_rights_are_given_to_accounts_that_pods_run_as() -> None:
     assert values()["global"]["serviceAccountName"] in given
 
 
-def test_pods_may_reach_the_database_where_it_is() -> None:
+def test_pods_may_connect_to_the_network_of_the_database() -> None:
     (where,) = re.findall(r'database = "([\d./]+)"', read("deploy/gcp/network.tf"))
     rules = manifest("NetworkPolicy", "names-and-database")["spec"]["egress"]
     assert [to["ipBlock"]["cidr"] for rule in rules for to in rule.get("to", ())] == [where]

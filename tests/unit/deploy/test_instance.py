@@ -1,4 +1,4 @@
-"""Dagster's instance of a laptop and of containers: one file, fit for production."""
+"""`dagster.yaml`, the instance on one machine and in containers."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.unit.deploy.files import ROOT, compose, read
 INSTANCE: dict[str, Any] = yaml.safe_load(read("dagster.yaml"))
 
 
-def test_dagster_takes_the_file_and_asks_only_for_the_databases_address(
+def test_the_file_is_valid_and_needs_only_the_database_url(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dagster_database_url: str
 ) -> None:
     shutil.copy(ROOT / "dagster.yaml", tmp_path)
@@ -34,19 +34,17 @@ def test_dagster_takes_the_file_and_asks_only_for_the_databases_address(
         assert not instance.nux_enabled
 
 
-def test_only_lost_processes_are_tried_again() -> None:
+def test_only_runs_with_lost_processes_are_retried() -> None:
     assert INSTANCE["run_retries"]["retry_on_asset_or_op_failure"] is False
 
 
-def test_ticks_are_forgotten_in_time() -> None:
+def test_old_ticks_are_purged() -> None:
     kept = INSTANCE["retention"]
     assert kept["schedule"]["purge_after_days"] > 0
     assert all(days > 0 for days in kept["sensor"]["purge_after_days"].values())
 
 
-def test_the_driver_is_written_out_wherever_the_address_is_given(
-    tmp_path: Path, postgres_server: EmbeddedPostgres
-) -> None:
+def test_urls_of_dagsters_database_name_the_driver(tmp_path: Path, postgres_server: EmbeddedPostgres) -> None:
     ours = compose()["services"]["code"]["environment"]["SHIFTS_DAGSTER_DATABASE_URL"]
     settings = PlatformSettings(data_dir=tmp_path, _env_file=None)
     embedded = environment_of(settings, postgres_server)["SHIFTS_DAGSTER_DATABASE_URL"]

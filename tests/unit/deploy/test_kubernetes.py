@@ -1,4 +1,4 @@
-"""The cluster's manifests, and the chart's values as Dagster and Kubernetes understand them."""
+"""The manifests and the values of the chart, validated by Dagster's and Kubernetes' own classes."""
 
 import re
 import shutil
@@ -46,7 +46,7 @@ def snake_keys(mapping: dict[str, Any]) -> dict[str, Any]:
 
 
 def launcher_config() -> dict[str, Any]:
-    """What the chart makes of the values for `run_launcher`."""
+    """Returns what the chart renders for `run_launcher`."""
     chosen = values()["runLauncher"]["config"]["k8sRunLauncher"]
     return snake_keys(chosen) | {
         "env_secrets": [secret["name"] for secret in chosen["envSecrets"]],
@@ -61,7 +61,7 @@ def launcher_config() -> dict[str, Any]:
 
 
 def storage_config() -> dict[str, Any]:
-    """What the chart makes of the values for each of the three storages."""
+    """Returns what the chart renders for each of the three storages."""
     chosen = values()["postgresql"]
     return {
         "postgres_db": {
@@ -77,9 +77,9 @@ def storage_config() -> dict[str, Any]:
 
 
 def instance_yaml() -> dict[str, Any]:
-    """What the chart makes of the values for `dagster.yaml`."""
+    """Returns the `dagster.yaml` that the chart renders."""
     daemon = values()["dagsterDaemon"]
-    # The chart writes these two itself unless told not to, and what follows would be there twice.
+    # The chart writes these two itself by default; then they would appear twice.
     assert not daemon["runCoordinator"]["enabled"]
     assert not daemon["runRetries"]["enabled"]
     return {
@@ -111,7 +111,7 @@ def instance_yaml() -> dict[str, Any]:
         (GCSComputeLogManager, instance_yaml()["compute_logs"]["config"]),
     ],
 )
-def test_each_part_of_the_instance_is_what_its_class_takes(
+def test_each_part_of_the_instance_is_valid_for_its_class(
     made_of: type[ConfigurableClass], config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_PG_PASSWORD", "secret")
@@ -119,7 +119,7 @@ def test_each_part_of_the_instance_is_what_its_class_takes(
     assert result.success, result.errors
 
 
-def test_dagster_takes_the_whole_instance(tmp_path: Path) -> None:
+def test_the_whole_instance_is_valid_for_dagster(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(instance_yaml()))
     dagster_instance_config(str(tmp_path))
 
@@ -161,7 +161,7 @@ def container_context() -> dict[str, Any]:
 
 
 class Launcher:
-    """The part of a launcher that a run's pod is made from; a whole one asks the cluster it is in."""
+    """The part of a launcher that creates pods of runs; a whole launcher needs a cluster."""
 
     instance_config_map = "dagster-instance"
     dagster_home = "/opt/dagster/dagster_home"
@@ -169,7 +169,7 @@ class Launcher:
 
 
 @pytest.mark.parametrize("made", manifests(), ids=lambda m: f"{m['kind']}-{m['metadata']['name']}")
-def test_manifests_are_what_kubernetes_takes(made: dict[str, Any]) -> None:
+def test_manifests_are_valid_for_kubernetes(made: dict[str, Any]) -> None:
     if made["kind"] not in OF_GOOGLE:
         model = MODELS[made["kind"]]
         k8s_model_from_dict(model, k8s_snake_case_dict(model, made))
@@ -193,7 +193,7 @@ def test_pods_are_selected_by_labels_that_they_have() -> None:
     assert manifest("NetworkPolicy", "balancer-to-api")["spec"]["podSelector"]["matchLabels"] == labels
 
 
-def test_what_nobody_allowed_is_refused() -> None:
+def test_connections_are_refused_by_default() -> None:
     nobody = manifest("NetworkPolicy", "nobody")["spec"]
     assert nobody == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
@@ -205,7 +205,7 @@ def test_dagster_reaches_the_code_server_on_its_port() -> None:
     assert out["ports"] == into["ports"] == [{"protocol": "TCP", "port": deployment["port"]}]
 
 
-def test_the_webserver_is_the_guarded_one_of_our_image_and_its_probe_is_let_in() -> None:
+def test_the_webserver_runs_behind_the_guard_which_allows_its_probe() -> None:
     chosen = values()["dagsterWebserver"]
     (deployment,) = values()["dagster-user-deployments"]["deployments"]
     assert chosen["image"] == deployment["image"]
@@ -217,12 +217,12 @@ def test_the_webserver_is_the_guarded_one_of_our_image_and_its_probe_is_let_in()
     assert f"3000:{chosen['service']['port']}\n" in read("docs/gcp.md")
 
 
-def test_the_chart_is_of_the_version_of_dagster_that_is_locked() -> None:
+def test_the_chart_has_the_locked_version_of_dagster() -> None:
     (version,) = re.findall(r"^dagster==(\S+)", read("requirements/cluster.txt"), re.MULTILINE)
     assert f"--version {version} " in read("docs/gcp.md")
 
 
-def test_every_word_to_fill_in_is_set_by_the_steps() -> None:
+def test_the_steps_set_every_variable_of_the_files() -> None:
     words = set(re.findall(r"\$\{(\w+)\}", "".join(p.read_text("utf-8") for p in K8S.glob("*.yaml"))))
     assert words <= set(re.findall(r"^ *export (\w+)=", read("docs/gcp.md"), re.MULTILINE))
 
@@ -239,7 +239,7 @@ def test_every_word_to_fill_in_is_set_by_the_steps() -> None:
         ("/ready", False),
     ],
 )
-def test_the_balancer_passes_on_calls_and_their_description_only(path: str, is_published: bool) -> None:
+def test_the_balancer_publishes_the_api_and_its_documentation_only(path: str, is_published: bool) -> None:
     (rule,) = manifest("Ingress", "shifts-api")["spec"]["rules"]
     matching = [
         entry["path"]
@@ -250,7 +250,7 @@ def test_the_balancer_passes_on_calls_and_their_description_only(path: str, is_p
     assert bool(matching) is is_published
 
 
-def test_the_api_answers_under_the_name_that_clients_ask_for() -> None:
+def test_the_api_accepts_the_public_host_name() -> None:
     (rule,) = manifest("Ingress", "shifts-api")["spec"]["rules"]
     (container,) = manifest("Deployment", "shifts-api")["spec"]["template"]["spec"]["containers"]
     settings = {entry["name"]: entry["value"] for entry in container["env"]}
