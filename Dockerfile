@@ -1,11 +1,11 @@
 # Two images from one file:
 #   docker build --target pipeline --tag shifts-pipeline .    Dagster's processes, every run, the migrations
 #   docker build --target api --tag shifts-api .              the web service, without Dagster
-# Neither has an entrypoint, so that a command given to the container is the command it runs.
+# Neither has an entrypoint: a container runs the command that it is given.
 
 ARG BASE=python:3.11-slim
 
-# Environments are made here, by hash from the locks; only they go into the images.
+# Environments are built here, by hash from the lock files, and copied into the images.
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /source
@@ -25,30 +25,30 @@ COPY . .
 RUN /opt/shifts/bin/python -m hatchling build --target wheel --directory /wheel
 
 FROM build AS build-pipeline
-# With the few packages of the `shifts` command, which migrates the databases, and of Kubernetes, where runs are pods.
+# Includes the packages of the `shifts` command, which migrates the databases, and of Kubernetes, where runs are pods.
 COPY requirements/cluster.txt requirements/
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/cluster.txt
 COPY --from=build-wheel /wheel /wheel
-# The libraries' own tests are a seventh of the image; descriptions of all of Google's other services are a tenth.
+# Tests of libraries would be a seventh of the image, descriptions of other Google services a tenth.
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --no-index /wheel/*.whl \
     && find /opt/shifts/lib -type d -name tests -prune -exec rm -rf {} + \
     && rm -rf /opt/shifts/lib/*/site-packages/googleapiclient/discovery_cache/documents
-# Dagster's Helm chart runs this name and no other: in our image it is the webserver behind the request guard.
+# Dagster's Helm chart always runs this name: in our image it is the webserver behind the request guard.
 RUN ln --symbolic --force shifts-webserver /opt/shifts/bin/dagster-webserver
-# Compiled for any processor of the kind, so that no run begins with a compiler; measured, it is no slower than code made
-# for one. It is taken only for the very file it was made from, and layers keep times in whole seconds.
+# Compiled in advance for any processor of the architecture, so that runs start without compiling; code for one processor
+# measured no faster. Numba compares the time of the source file, and image layers keep times in whole seconds.
 ENV NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/var/lib/shifts/compiled
 RUN find /opt/shifts/lib/*/site-packages/shifts_core -name '*.py' -exec touch --date=@0 {} + \
     && /opt/shifts/bin/python -m compileall -q /opt/shifts/lib/*/site-packages/shifts_core \
     && /opt/shifts/bin/python -m shifts_core.warm_up
 
 FROM ${BASE} AS runtime
-# A number that Kubernetes can tell from root's; folders that named volumes take their owner from.
+# A numeric user, which Kubernetes can check to be non-root. Named volumes get the owner of these folders.
 RUN groupadd --gid 10001 shifts \
     && useradd --uid 10001 --gid 10001 --home-dir /var/lib/shifts --no-create-home --shell /usr/sbin/nologin shifts \
     && install --directory --owner=shifts --group=shifts /var/lib/shifts /var/lib/shifts/landing \
     && python -m pip uninstall --yes --root-user-action=ignore pip setuptools wheel
-# Bytecode was compiled with the packages; what is compiled later goes where anyone may write.
+# Bytecode is compiled with the packages; later compilations go to a folder that every user can write.
 ENV PATH=/opt/shifts/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -59,7 +59,7 @@ USER 10001:10001
 
 FROM runtime AS api
 COPY --from=build-api /opt/shifts /opt/shifts
-# The little that is compiled is compiled at start, for this processor; of a read-only image only /tmp can be written.
+# Functions are compiled at start, for this processor; in a read-only container only /tmp is writable.
 ENV PYTHONPATH=/opt/shifts/service \
     NUMBA_CACHE_DIR=/tmp/compiled \
     SHIFTS_API_HOST=0.0.0.0 \

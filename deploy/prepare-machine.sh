@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs from Debian's packages what Python's packages cannot bring: venv support and a PostgreSQL server with
-# PostGIS. Says nothing and does nothing when all is there.
+# Installs Debian packages that pip cannot provide: venv support and a PostgreSQL server with PostGIS. Does nothing and
+# prints nothing if they are installed.
 set -eu
 
 python=${PYTHON:-python3}
@@ -43,7 +43,7 @@ fi
 
 echo "installing$missing from Debian's packages"
 log=$(mktemp)
-# The package would start a server of its own; ours is another one, in the data folder.
+# Keeps the package from starting its own server; the platform's server is in the data folder.
 {
     $as_root apt-get update -qq &&
         $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common &&

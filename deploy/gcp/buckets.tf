@@ -1,4 +1,4 @@
-# The landing zone, and the runs' logs.
+# Buckets for the landing zone and the logs of runs.
 
 resource "google_storage_bucket" "landing" {
   name                        = "${var.project}-shifts-landing"
@@ -6,12 +6,12 @@ resource "google_storage_bucket" "landing" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 
-  # A file that was replaced or removed by mistake can be had back for a week.
+  # Replaced and removed files can be restored for a week.
   soft_delete_policy {
     retention_duration_seconds = 7 * 24 * 60 * 60
   }
 
-  # Loaded files are read again only when a database is built anew.
+  # Loaded files are read again only to rebuild a database.
   lifecycle_rule {
     action {
       type          = "SetStorageClass"
@@ -49,7 +49,7 @@ resource "google_storage_bucket" "run_logs" {
   public_access_prevention    = "enforced"
   force_destroy               = true
 
-  # As long as Dagster keeps the runs themselves.
+  # As long as Dagster keeps runs.
   lifecycle_rule {
     action {
       type = "Delete"

@@ -1,5 +1,5 @@
-# GKE Autopilot: nodes appear for pods and go with them, so that only the work at hand is paid for. Network policies are
-# enforced, and pods are known to the project by their Kubernetes service account.
+# GKE Autopilot adds and removes nodes with the pods, so that only running pods are paid for. It enforces network policies,
+# and workload identity gives pods the rights of their Kubernetes service account.
 
 resource "google_container_cluster" "shifts" {
   name                = "shifts"

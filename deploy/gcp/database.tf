@@ -1,8 +1,7 @@
-# PostgreSQL with PostGIS, reached from the private network only. `shifts migrate` makes the two databases in it and
-# switches the extension on.
+# PostgreSQL with PostGIS, in the private network only. `shifts migrate` creates the two databases and the extension.
 
 resource "random_id" "database" {
-  # The name of a deleted instance is taken for a week.
+  # The name of a deleted instance stays reserved for a week.
   byte_length = 2
 }
 
@@ -48,7 +47,7 @@ resource "google_sql_database_instance" "shifts" {
       query_insights_enabled = true
     }
 
-    # In PostgreSQL's base units. The pool of every pod of the API, every run and Dagster count towards connections.
+    # In PostgreSQL's base units. Connections: the pool of each API pod, those of each run, and Dagster's own.
     dynamic "database_flags" {
       for_each = {
         max_connections  = "400"
@@ -69,10 +68,10 @@ resource "google_sql_database_instance" "shifts" {
 
 resource "random_password" "owner" {
   length  = 40
-  special = false # it becomes part of URLs
+  special = false # part of URLs
 }
 
-# Owns both databases; the pipeline runs as this user, the API as one that `deploy/sql/api_login.sql` makes.
+# Owns both databases. The pipeline runs as this user, the API as the one that `deploy/sql/api_login.sql` creates.
 resource "google_sql_user" "owner" {
   name     = "shifts"
   instance = google_sql_database_instance.shifts.name

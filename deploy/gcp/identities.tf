@@ -1,12 +1,12 @@
-# Who may do what. Pods have no keys: the cluster vouches for their Kubernetes service account, and rights are given to
-# that, bucket by bucket.
+# Rights. Pods have no keys: workload identity identifies their Kubernetes service account, which gets rights for each
+# bucket.
 
 locals {
   accounts = join("", [
     "principal://iam.googleapis.com/projects/${data.google_project.this.number}",
     "/locations/global/workloadIdentityPools/${google_container_cluster.shifts.workload_identity_config[0].workload_pool}",
   ])
-  # Of every pod that Dagster's chart starts, runs included.
+  # For every pod of Dagster's chart, including runs.
   dagster = "${local.accounts}/subject/ns/shifts/sa/dagster"
   api     = "${local.accounts}/subject/ns/shifts/sa/shifts-api"
 }
@@ -23,14 +23,14 @@ resource "google_storage_bucket_iam_member" "dagster_writes_run_logs" {
   member = local.dagster
 }
 
-# What is uploaded takes the place of an older file of its name.
+# An upload may replace an older file of the same name.
 resource "google_storage_bucket_iam_member" "api_writes_landing" {
   bucket = google_storage_bucket.landing.name
   role   = "roles/storage.objectUser"
   member = local.api
 }
 
-# For whoever delivers files: may add them, and neither read nor replace those of others.
+# For suppliers of files: may add files, but neither read nor replace any.
 resource "google_service_account" "uploader" {
   account_id   = "shifts-uploader"
   display_name = "Brings trip files to the landing zone"
@@ -42,7 +42,7 @@ resource "google_storage_bucket_iam_member" "uploader_adds" {
   member = google_service_account.uploader.member
 }
 
-# What the nodes themselves run as, instead of the project's default account, which may edit everything.
+# The account of nodes, instead of the project's default account, which may edit everything.
 resource "google_service_account" "nodes" {
   account_id   = "shifts-nodes"
   display_name = "Nodes of the cluster shifts"

@@ -1,7 +1,7 @@
-# One private network: nodes and database have no public address; what leaves goes through the NAT.
+# A private network: nodes and the database have no public address; outgoing traffic uses the NAT.
 
 locals {
-  # deploy/k8s/network-policies.yaml names the database's range too.
+  # deploy/k8s/network-policies.yaml contains the database's range, too.
   ranges = {
     nodes    = "10.10.0.0/20"
     pods     = "10.20.0.0/16"
@@ -41,7 +41,7 @@ resource "google_compute_router" "shifts" {
   region  = var.region
 }
 
-# For images that are not in this project's registry.
+# For images from other registries.
 resource "google_compute_router_nat" "shifts" {
   name                               = "shifts"
   router                             = google_compute_router.shifts.name
@@ -65,7 +65,7 @@ resource "google_service_networking_connection" "database" {
   reserved_peering_ranges = [google_compute_global_address.database.name]
 }
 
-# The API's address; its DNS name has to point here before the certificate can be issued.
+# The API's address. Google issues the certificate after its DNS name points here.
 resource "google_compute_global_address" "api" {
   name = "shifts-api"
 

@@ -1,26 +1,26 @@
-# What the commands in docs/gcp.md ask for.
+# Outputs that the commands in docs/gcp.md use.
 
 output "registry" {
-  description = "Where the images are pushed to."
+  description = "Registry of the images."
   value       = "${google_artifact_registry_repository.images.location}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.name}"
 }
 
 output "database_host" {
-  description = "The database's private address."
+  description = "Private address of the database."
   value       = google_sql_database_instance.shifts.private_ip_address
 }
 
 output "landing" {
-  description = "Where files are dropped."
+  description = "URL of the landing zone."
   value       = google_storage_bucket.landing.url
 }
 
 output "run_logs" {
-  description = "Name of the bucket of the runs' logs."
+  description = "Name of the bucket for logs of runs."
   value       = google_storage_bucket.run_logs.name
 }
 
 output "api_address" {
-  description = "What the API's DNS name has to point to."
+  description = "Address that the DNS name of the API must point to."
   value       = google_compute_global_address.api.address
 }

@@ -1,4 +1,4 @@
-# Where the two images are pushed to.
+# The registry of the two images.
 
 resource "google_artifact_registry_repository" "images" {
   repository_id = "shifts"
@@ -7,7 +7,7 @@ resource "google_artifact_registry_repository" "images" {
   description   = "Images shifts-pipeline and shifts-api."
 
   docker_config {
-    immutable_tags = true # a tag says for ever which code ran
+    immutable_tags = true # a tag always identifies the same code
   }
 
   cleanup_policies {

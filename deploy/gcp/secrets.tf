@@ -1,5 +1,5 @@
-# Passwords and URLs, made here and kept in Secret Manager, each as the lines that `kubectl create secret
-# --from-env-file` reads. Whoever installs or upgrades reads them; pods get them from Kubernetes.
+# Passwords and URLs in Secret Manager, as lines that `kubectl create secret --from-env-file` reads. Operators read them to
+# install or upgrade; pods get them from Kubernetes.
 
 resource "random_password" "api" {
   length  = 40
@@ -18,7 +18,7 @@ locals {
   server = "${local.host}:5432"
 
   secrets = {
-    # Runs, the code server and the migrations.
+    # For runs, the code server and migrations.
     shifts-pipeline = {
       SHIFTS_DATABASE_URL         = "postgresql://${local.owner}@${local.server}/shifts?sslmode=require"
       SHIFTS_DAGSTER_DATABASE_URL = "postgresql+psycopg2://${local.owner}@${local.server}/shifts_dagster?sslmode=require"
@@ -30,7 +30,7 @@ locals {
       SHIFTS_LANDING_URL          = google_storage_bucket.landing.url
       SHIFTS_API_KEY              = random_password.api_key.result
     }
-    # For psql, which makes the API's login after the migrations.
+    # For psql, which creates the API's login after the migrations.
     shifts-api-login = {
       PGHOST                = local.host
       PGUSER                = google_sql_user.owner.name
@@ -39,7 +39,7 @@ locals {
       PGSSLMODE             = "require"
       API_DATABASE_PASSWORD = random_password.api.result
     }
-    # Under the name that Dagster's chart looks for.
+    # The name that Dagster's chart expects.
     shifts-dagster = {
       postgresql-password = random_password.owner.result
     }

@@ -1,4 +1,4 @@
-# The project's APIs that everything else needs.
+# Google APIs that must be enabled first.
 
 data "google_project" "this" {
   depends_on = [google_project_service.needed]

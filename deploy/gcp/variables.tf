@@ -1,4 +1,4 @@
-# What differs from one installation to the next.
+# Settings of an installation.
 
 variable "project" {
   description = "Id of an existing project with billing."
@@ -6,7 +6,7 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Where everything runs and is kept."
+  description = "Region of all resources."
   type        = string
   default     = "europe-west3"
 }
@@ -28,13 +28,13 @@ variable "database_tier" {
 }
 
 variable "database_disk_gb" {
-  description = "Size to begin with; the disk grows by itself."
+  description = "Initial size of the disk, which grows automatically."
   type        = number
   default     = 100
 }
 
 variable "highly_available" {
-  description = "Whether a second zone takes over when the database's own is lost; doubles its price."
+  description = "Whether a second zone takes over if the zone of the database fails; doubles its price."
   type        = bool
   default     = true
 }

@@ -1,4 +1,4 @@
-# Which Terraform, which providers, and where the state is kept.
+# Versions of Terraform and its providers, and the backend of the state.
 
 terraform {
   required_version = ">= 1.9"
@@ -14,7 +14,7 @@ terraform {
     }
   }
 
-  # The state holds the generated passwords: a bucket that few may read, named at `terraform init`.
+  # The state contains the generated passwords: restrict access to its bucket, which `terraform init` names.
   backend "gcs" {
     prefix = "shifts"
   }

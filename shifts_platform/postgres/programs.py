@@ -25,7 +25,7 @@ def find_programs() -> Path:
     """The folder with `postgres`, `initdb` and `pg_config` of the newest version that has PostGIS.
 
     Raises:
-        PlatformError: there is none.
+        PlatformError: no such version is installed.
     """
     folders = {path for pattern in _FOLDERS for path in Path("/").glob(pattern.removeprefix("/"))}
     if (on_path := shutil.which("postgres")) is not None:
