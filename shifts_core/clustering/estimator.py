@@ -159,8 +159,8 @@ def check_trips(trips: NDArray[np.float64]) -> None:
         raise ValueError(
             f"X has {features} feature(s) (shape={trips.shape}); trips have 5: {', '.join(FEATURE_NAMES)}"
         )
-    lowest, highest = trips.min(axis=0), trips.max(axis=0)
-    if (lowest[:4] < [-180, -90, -180, -90]).any() or (highest[:4] > [180, 90, 180, 90]).any():
+    if (np.abs(trips[:, :4]) > [180, 90, 180, 90]).any():
         raise ValueError("longitudes must be within ±180 degrees and latitudes within ±90; are they swapped?")
-    if lowest[4] < 0 or highest[4] >= DAY_S:
+    times_s = trips[:, 4]
+    if times_s.min() < 0 or times_s.max() >= DAY_S:
         raise ValueError("times of day must be at least 0 and less than 86,400 seconds")
