@@ -4,12 +4,13 @@ import numpy as np
 
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.tiles.warm_up import compile_kernels
-from shifts_core.trips.read_csv import load_compiled
+from shifts_core.trips import read_csv, read_parquet
 
 
 def main() -> None:
     """Runs the parser, the counting kernels and the clustering once; numba caches their code beside its source."""
-    load_compiled()
+    read_csv.load_compiled()
+    read_parquet.load_compiled()
     compile_kernels()
     random = np.random.default_rng(0)
     routes = random.uniform(0.0, 0.5, (20, 4))

@@ -1,10 +1,9 @@
-"""Columns of a Parquet file, parsed: texts once for each entry of their dictionary, timestamps as numbers."""
+"""Columns of a batch of a Parquet file: texts in dictionaries, timestamps as numbers; and parsing them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shifts_core.trips.interning import InternedNames
@@ -14,22 +13,14 @@ from shifts_core.trips.rules import MAX_FIELD_BYTES
 _UNIT_MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _NS_A_MICROSECOND = 1_000
 _TIMESTAMP_BYTES = 26
+_MAX_UTF8_BYTES = 4
 
 
-@dataclass(frozen=True)
 class TextColumn:
-    """A column of texts: each distinct text once, and which of them each row has."""
+    """A column of texts: a dictionary, and the number of each row's text."""
 
-    data: NDArray[np.uint8]
-    """All texts, one after the other."""
-    offsets: NDArray[np.int64]
-    """(texts + 1,): text n is data[offsets[n]:offsets[n + 1]]; the last text is empty and stands for null."""
-    numbers: NDArray[np.int64]
-    """(rows,): the number of each row's text."""
-
-    @classmethod
-    def from_arrow(cls, column: pa.Array) -> "TextColumn":
-        """Any column that can be cast to text; texts that are too long lose their end.
+    def __init__(self, column: pa.Array) -> None:
+        """Takes any column that can be cast to text.
 
         Raises:
             pyarrow.ArrowException: the column cannot be cast.
@@ -37,57 +28,47 @@ class TextColumn:
         if not pa.types.is_dictionary(column.type):
             column = column.cast(pa.string()).dictionary_encode()
         texts = column.dictionary
-        if (pc.max(pc.binary_length(texts)).as_py() or 0) > MAX_FIELD_BYTES:
-            texts = pc.utf8_slice_codeunits(texts, 0, MAX_FIELD_BYTES + 1)
-        _, ends, data = texts.buffers()
         width = np.dtype(np.int64 if pa.types.is_large_string(texts.type) else np.int32)
-        offsets = (
-            np.frombuffer(ends, width, len(texts) + 1, texts.offset * width.itemsize)
-            if len(texts)
-            else np.zeros(1, width)
+        # Views without copies: the dictionary of a batch holds the texts of all batches before it.
+        _, offsets, data = texts.buffers()
+        self._offsets = np.frombuffer(offsets or bytes(8), width)[texts.offset :][: len(texts) + 1]
+        self._data = np.frombuffer(data or b"\0", np.uint8)
+        self._numbers = column.indices.cast(pa.int64()).fill_null(-1).to_numpy()
+        lengths = self._offsets[self._numbers + 1] - self._offsets[self._numbers] if len(texts) else 0
+        self.lengths: NDArray[np.int64] = np.where(
+            self._numbers < 0, 0, np.minimum(lengths, MAX_FIELD_BYTES + 1)
         )
-        return cls(
-            np.frombuffer(data or b"", np.uint8),
-            np.append(offsets, offsets[-1]).astype(np.int64),
-            column.indices.cast(pa.int64()).fill_null(len(texts)).to_numpy(),
-        )
+        """(rows,): bytes of each row's text; a text that is too long counts one byte too many."""
 
-    @property
-    def longest(self) -> int:
-        """Bytes of the longest text."""
-        return int(np.diff(self.offsets).max())
+    def field(self, row: int) -> bytes:
+        """The text of a row; one that is too long is cut."""
+        number = self._numbers[row]
+        if number < 0:
+            return b""
+        begin, end = int(self._offsets[number]), int(self._offsets[number + 1])
+        if end - begin <= MAX_FIELD_BYTES:
+            return self._data[begin:end].tobytes()
+        start = self._data[begin : min(end, begin + _MAX_UTF8_BYTES * (MAX_FIELD_BYTES + 1))].tobytes()
+        return start.decode(errors="ignore")[: MAX_FIELD_BYTES + 1].encode().ljust(MAX_FIELD_BYTES + 1)
 
-    @property
-    def text_bytes(self) -> int:
-        """Bytes of all rows' texts, and at least those of the dictionary."""
-        return max(int(np.diff(self.offsets)[self.numbers].sum()), int(self.offsets[-1] - self.offsets[0]))
+    def parse_points(self, points: NDArray[np.float64], parsed: NDArray[np.bool_]) -> None:
+        """Writes longitude and latitude of each row's WKT point, (rows, 2); clears `parsed` where it is unsure."""
+        parse_points(self._data, self._offsets, self._numbers, points, parsed)
 
-    def field(self, row: int) -> bytes | None:
-        """The text of a row; None for null."""
-        number = self.numbers[row]
-        if number == len(self.offsets) - 2:
-            return None
-        return self.data[self.offsets[number] : self.offsets[number + 1]].tobytes()
+    def parse_timestamps(
+        self, first: int, last: int, started_at: NDArray[np.int64], parsed: NDArray[np.bool_]
+    ) -> None:
+        """Writes microseconds since 1970; clears `parsed` where it is unsure or outside `first` to before `last`."""
+        parse_timestamps(self._data, self._offsets, self._numbers, first, last, started_at, parsed)
 
-    def points(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Longitude and latitude of each row's WKT point, (rows, 2), and which rows were parsed."""
-        points = np.empty((len(self.offsets) - 1, 2))
-        parsed = parse_points(self.data, self.offsets, points)
-        return points[self.numbers], parsed[self.numbers]
-
-    def timestamps(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Microseconds since 1970 of each row, and which were parsed and lie from `first` to before `last`."""
-        micros = np.empty(len(self.offsets) - 1, np.int64)
-        parsed = parse_timestamps(self.data, self.offsets, first, last, micros)
-        return micros[self.numbers], parsed[self.numbers]
-
-    def intern(self, names: InternedNames) -> NDArray[np.int32]:
-        """The number of each row's name, negative if it is too long."""
-        numbers = np.empty(len(self.offsets) - 1, np.int32)
-        done = 0
-        while (done := number_names(self.data, self.offsets, done, names.table, numbers)) < len(numbers):
+    def intern(self, names: InternedNames, numbers: NDArray[np.int32], parsed: NDArray[np.bool_]) -> None:
+        """Writes the number of each row's name; clears `parsed` where it is too long."""
+        rows, done = len(self._numbers), 0
+        while True:
+            done = number_names(self._data, self._offsets, self._numbers, done, names.table, numbers, parsed)
+            if done == rows:
+                return
             names.grow()
-        return numbers[self.numbers]
 
 
 @dataclass(frozen=True)
@@ -97,40 +78,36 @@ class TimestampColumn:
     column: pa.TimestampArray
 
     @property
-    def longest(self) -> int:
-        """Bytes of one timestamp as text."""
-        return _TIMESTAMP_BYTES
+    def lengths(self) -> NDArray[np.int64]:
+        """(rows,): bytes of each row as text."""
+        return np.full(len(self.column), _TIMESTAMP_BYTES)
 
-    @property
-    def text_bytes(self) -> int:
-        """Bytes of all rows as text."""
-        return _TIMESTAMP_BYTES * len(self.column)
-
-    def field(self, row: int) -> bytes | None:
-        """A row's timestamp as text; None for null."""
+    def field(self, row: int) -> bytes:
+        """A row's timestamp as text."""
         text: str | None = self.column.slice(row, 1).cast(pa.string())[0].as_py()
-        return None if text is None else text.encode()
+        return (text or "").encode()
 
-    def timestamps(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Microseconds since 1970 of each row, and which rows lie from `first` to before `last`.
-
-        Digits beyond the microsecond are cut off.
-        """
+    def parse_timestamps(
+        self, first: int, last: int, started_at: NDArray[np.int64], parsed: NDArray[np.bool_]
+    ) -> None:
+        """Writes microseconds since 1970, cut off; clears `parsed` outside `first` to before `last`."""
         values = self.column.cast(pa.int64()).fill_null(np.iinfo(np.int64).min).to_numpy()
-        if self.column.type.unit == "ns":
-            values = values // _NS_A_MICROSECOND
-            return values, (first <= values) & (values < last)
-        scale = _UNIT_MICROS[self.column.type.unit]
+        scale = _UNIT_MICROS.get(self.column.type.unit)
+        if scale is None:
+            started_at[:] = values // _NS_A_MICROSECOND
+            parsed &= (first <= started_at) & (started_at < last)
+            return
         # Compared before the multiplication, which may overflow.
         inside = (-(-first // scale) <= values) & (values < -(-last // scale))
-        return np.where(inside, values, 0) * scale, inside
+        started_at[:] = np.where(inside, values, 0) * scale
+        parsed &= inside
 
 
-def starts_of(column: pa.Array) -> TextColumn | TimestampColumn:
+def start_column(column: pa.Array) -> TextColumn | TimestampColumn:
     """The column `datetime`, of timestamps or of texts."""
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
         return TimestampColumn(column)
-    return TextColumn.from_arrow(column)
+    return TextColumn(column)
 
 
 def is_supported(kind: pa.DataType) -> bool:

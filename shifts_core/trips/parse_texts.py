@@ -1,4 +1,7 @@
-"""Compiled loops over columns of texts, as Arrow stores them: one text after the other, and where each ends."""
+"""Compiled loops over a column of texts as Arrow stores it: a dictionary of texts, and the number of each row's text.
+
+Text n is data[offsets[n]:offsets[n + 1]]; the number -1 stands for null, which counts as an empty text.
+"""
 
 import numba
 import numpy as np
@@ -9,51 +12,60 @@ from shifts_core.trips.rules import MAX_FIELD_BYTES
 
 
 @numba.njit(cache=True, nogil=True)
-def _copy(data, begin, size, scratch):  # type: ignore[no-untyped-def]
-    """Copies a text and puts a zero after it, so that its parser stops at its end."""
+def _copy(data, offsets, number, scratch):  # type: ignore[no-untyped-def]
+    """Copies a text and puts a zero after it, so that its parser stops there; its size, UNSURE if it is too long."""
+    if number < 0:
+        return UNSURE
+    begin = offsets[number]
+    size = offsets[number + 1] - begin
+    if size > MAX_FIELD_BYTES:
+        return UNSURE
     for offset in range(size):
         scratch[offset] = data[begin + offset]
     scratch[size] = 0
+    return size
 
 
 @numba.njit(cache=True, nogil=True)
-def parse_points(data, offsets, points):  # type: ignore[no-untyped-def]
-    """Parses text n, data[offsets[n]:offsets[n + 1]], as WKT into points[n]; returns which texts were parsed."""
-    parsed = np.zeros(offsets.size - 1, np.bool_)
+def parse_points(data, offsets, numbers, points, parsed):  # type: ignore[no-untyped-def]
+    """Parses the WKT of each row into `points`, (rows, 2); clears `parsed` for rows that are left to slower code."""
     scratch = np.zeros(MAX_FIELD_BYTES + 1, np.uint8)
-    for number in range(parsed.size):
-        size = offsets[number + 1] - offsets[number]
-        if size <= MAX_FIELD_BYTES:
-            _copy(data, offsets[number], size, scratch)
-            points[number, 0], points[number, 1], end = parse_point(scratch, 0)
-            parsed[number] = end == size
-    return parsed
+    for row in range(numbers.size):
+        size = _copy(data, offsets, numbers[row], scratch)
+        if size >= 0:
+            points[row, 0], points[row, 1], end = parse_point(scratch, 0)
+            parsed[row] &= end == size
+        else:
+            parsed[row] = False
 
 
 @numba.njit(cache=True, nogil=True)
-def parse_timestamps(data, offsets, first, last, started_at):  # type: ignore[no-untyped-def]
-    """Parses texts as timestamps into `started_at`; returns which lie from `first` to before `last`."""
-    parsed = np.zeros(offsets.size - 1, np.bool_)
+def parse_timestamps(data, offsets, numbers, first, last, started_at, parsed):  # type: ignore[no-untyped-def]
+    """Parses the timestamp of each row; clears `parsed` also for those before `first` or not before `last`."""
     scratch = np.zeros(MAX_FIELD_BYTES + 1, np.uint8)
-    for number in range(parsed.size):
-        size = offsets[number + 1] - offsets[number]
-        if size <= MAX_FIELD_BYTES:
-            _copy(data, offsets[number], size, scratch)
-            started_at[number], end = parse_timestamp(scratch, 0, size)
-            parsed[number] = end == size and first <= started_at[number] < last
-    return parsed
+    for row in range(numbers.size):
+        size = _copy(data, offsets, numbers[row], scratch)
+        if size >= 0:
+            started_at[row], end = parse_timestamp(scratch, 0, size)
+            parsed[row] &= end == size and first <= started_at[row] < last
+        else:
+            parsed[row] = False
 
 
 @numba.njit(cache=True, nogil=True)
-def number_names(data, offsets, start, names, numbers):  # type: ignore[no-untyped-def]
-    """Numbers texts from `start` on by a NameTable; returns where the table was full, or the number of texts.
+def number_names(data, offsets, numbers, begin, names, name_numbers, parsed):  # type: ignore[no-untyped-def]
+    """Numbers the name of each row by a NameTable, from row `begin` on; clears `parsed` for names that are too long.
 
-    Texts that are too long for a name get the number UNSURE.
+    Returns the row at which the table was full, or the number of rows.
     """
-    for number in range(start, offsets.size - 1):
-        numbers[number] = UNSURE
-        if offsets[number + 1] - offsets[number] <= MAX_FIELD_BYTES:
-            numbers[number] = find_or_add(data, offsets[number], offsets[number + 1], names)
-            if numbers[number] == NO_ROOM:
-                return number
-    return offsets.size - 1
+    for row in range(begin, numbers.size):
+        start = stop = 0
+        if numbers[row] >= 0:
+            start, stop = offsets[numbers[row]], offsets[numbers[row] + 1]
+        if stop - start > MAX_FIELD_BYTES:
+            parsed[row] = False
+            continue
+        name_numbers[row] = find_or_add(data, start, stop, names)
+        if name_numbers[row] == NO_ROOM:
+            return row
+    return numbers.size

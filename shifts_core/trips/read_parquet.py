@@ -1,12 +1,13 @@
 """Reads a Parquet file as batches, column by column, with the rules and reasons of a CSV file.
 
-A few bytes can stand for any number of rows and any length of text. Therefore texts stay in dictionaries, in which
-each is parsed once, and the sizes that the file states are checked before anything is read.
+A few bytes can stand for any number of rows and any length of text. Therefore texts stay in dictionaries, and the
+sizes that the file states are checked before anything is read.
 """
 
+import io
 import os
 from collections.abc import Iterator
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import BinaryIO
 
 import numpy as np
@@ -19,7 +20,7 @@ from shifts_core.trips.build_batch import BatchBuilder
 from shifts_core.trips.columns import DATETIME, DESTINATION, IGNORED, ORIGIN, REGION, SOURCE, empty_columns
 from shifts_core.trips.expansion import EXPANSION, max_expanded_bytes, too_large
 from shifts_core.trips.header import kinds_of
-from shifts_core.trips.parquet_columns import TextColumn, is_supported, starts_of
+from shifts_core.trips.parquet_columns import TextColumn, is_supported, start_column
 from shifts_core.trips.reject_reasons import ParsedRow, parse_fields
 from shifts_core.trips.report import UnreadableFile
 from shifts_core.trips.rules import to_micros
@@ -95,18 +96,18 @@ class _Rows:
 
     def __init__(self, columns: dict[int, pa.Array]) -> None:
         """Takes columns by their kind, in the order of the file."""
-        self._starts = starts_of(columns[DATETIME])
-        self._texts = {
-            kind: TextColumn.from_arrow(column) for kind, column in columns.items() if kind != DATETIME
-        }
+        self._starts = start_column(columns[DATETIME])
+        self._texts = {kind: TextColumn(column) for kind, column in columns.items() if kind != DATETIME}
         self._fields = {kind: self._texts.get(kind, self._starts) for kind in columns}
         self._count = len(columns[DATETIME])
+        self._lengths = np.full(self._count, _QUOTES_AND_COMMA * len(columns))
+        for column in self._fields.values():
+            self._lengths += column.lengths
 
     @property
     def text_bytes(self) -> int:
         """What the rows take as CSV text with every field in quotes."""
-        quotes_and_commas = _QUOTES_AND_COMMA * len(self._fields) * self._count
-        return quotes_and_commas + sum(column.text_bytes for column in self._fields.values())
+        return int(self._lengths.sum())
 
     def batches(self, builder: BatchBuilder, first_line: int, dates: DateRange) -> Iterator[Batch]:
         """The rows as one batch, or as several if they are long as text."""
@@ -114,27 +115,34 @@ class _Rows:
         end = to_micros(datetime.combine(dates.end, time()))
         columns = empty_columns(self._count)
         columns.lines[:] = np.arange(first_line, first_line + self._count)
-        columns.started_at[:], columns.parsed[:] = self._starts.timestamps(first, end)
+        columns.parsed[:] = True
+        self._starts.parse_timestamps(first, end, columns.started_at, columns.parsed)
         for kind, pair in ((ORIGIN, slice(0, 2)), (DESTINATION, slice(2, 4))):
-            columns.points[:, pair], parsed = self._texts[kind].points()
-            columns.parsed[:] &= parsed
-        columns.regions[:] = self._texts[REGION].intern(builder.regions)
-        columns.sources[:] = self._texts[SOURCE].intern(builder.sources)
-        columns.parsed[:] &= (columns.regions >= 0) & (columns.sources >= 0)
+            self._texts[kind].parse_points(columns.points[:, pair], columns.parsed)
+        self._texts[REGION].intern(builder.regions, columns.regions, columns.parsed)
+        self._texts[SOURCE].intern(builder.sources, columns.sources, columns.parsed)
 
         def parse(row: int) -> ParsedRow:
-            return parse_fields(
-                {kind: column.field(row) or b"" for kind, column in self._fields.items()}, dates
-            )
+            return parse_fields({kind: column.field(row) for kind, column in self._fields.items()}, dates)
 
-        longest_row = sum(column.longest + _QUOTES_AND_COMMA for column in self._fields.values())
-        step = max(1, _BATCH_TEXT_BYTES // longest_row)
+        step = max(1, _BATCH_TEXT_BYTES // int(self._lengths.max(initial=1)))
         for begin in range(0, self._count, step):
             yield builder.build(columns, slice(begin, begin + step), parse, self._as_csv)
 
     def _as_csv(self, row: int) -> bytes:
-        return b",".join(map(_quoted, (column.field(row) for column in self._fields.values())))
+        fields = (column.field(row).replace(b'"', b'""') for column in self._fields.values())
+        return b",".join(b'"' + field + b'"' for field in fields)
 
 
-def _quoted(field: bytes | None) -> bytes:
-    return b"" if field is None else b'"' + field.replace(b'"', b'""') + b'"'
+def load_compiled() -> None:
+    """Reads a row of texts, so that numba compiles the loops over columns of texts."""
+    row = {
+        "region": ["a"],
+        "origin_coord": ["POINT (1 1)"],
+        "destination_coord": ["POINT (1 1)"],
+        "datetime": ["2018-01-01 00:00:00"],
+        "datasource": ["a"],
+    }
+    file = io.BytesIO()
+    pq.write_table(pa.table(row), file)
+    list(read_parquet(file, DateRange(date(2018, 1, 1), date(2019, 1, 1))))
