@@ -1,1 +1,1 @@
-"""The Dagster side: takes trip files in, groups similar trips, aggregates weeks; see definitions.py."""
+"""The Dagster pipeline: loads trip files, clusters similar trips and aggregates weeks; start with definitions.py."""

@@ -1,4 +1,4 @@
-"""The partitions: files of the landing zone, and (ISO week × region) pairs; and what their keys mean."""
+"""Partitions: files of the landing zone, and (region, ISO week) pairs; and the form of their keys."""
 
 from datetime import date
 from urllib.parse import quote, unquote
@@ -8,7 +8,7 @@ import dagster as dg
 from shifts_core.calendar import WEEKS_AHEAD
 
 TRIP_FILES = dg.DynamicPartitionsDefinition(name="trip_files")
-"""One partition a file name below the landing zone; a changed file is the same partition anew."""
+"""One partition per file name in the landing zone; a changed file is materialized again."""
 
 REGIONS = dg.DynamicPartitionsDefinition(name="regions")
 
@@ -23,26 +23,26 @@ def weeks(first_week: date) -> dg.WeeklyPartitionsDefinition:
 
 
 def region_weeks(first_week: date) -> dg.MultiPartitionsDefinition:
-    """(region, week) pairs, the unit in which trips are grouped and aggregated."""
+    """(region, week) pairs, the unit in which trips are clustered and aggregated."""
     return dg.MultiPartitionsDefinition({"region": REGIONS, "week": weeks(first_week)})
 
 
 def to_key(name: str) -> str:
-    """A file's or region's name as a partition key: what Dagster's keys cannot hold is percent-encoded."""
+    """Encodes a name of a file or region as a partition key; characters that Dagster refuses are percent-encoded."""
     safe = "".join(quote(char) if char in _UNSAFE_IN_KEYS else char for char in name)
     return safe.replace("...", "%2E%2E%2E")
 
 
 def from_key(key: str) -> str:
-    """The name a partition key stands for."""
+    """Decodes the name of a file or region from its partition key."""
     return unquote(key)
 
 
 def pair_of(key: str) -> tuple[str, date]:
-    """Region name and Monday of a (region, week) key.
+    """Region name and Monday of a (region, week) partition key.
 
     Raises:
-        ValueError: the key is none.
+        ValueError: the key has another form.
     """
     region, _, week = key.rpartition("|")
     return from_key(region), date.fromisoformat(week)

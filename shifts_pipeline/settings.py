@@ -1,4 +1,4 @@
-"""The pipeline's settings, read from the environment or `.env`; an invalid value names itself and the reason."""
+"""The pipeline's settings, read from the environment or `.env`; an error names the invalid setting and the reason."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from shifts_core.settings import SharedSettings
 
 
 class PipelineSettings(SharedSettings):
-    """What the pipeline is configured with, `SHIFTS_` before each name."""
+    """Settings of the pipeline; each environment variable is the name with the prefix `SHIFTS_`."""
 
     cluster_eps_m: float = Field(DEFAULT_EPS_M, gt=0)
     cluster_min_trips: int = Field(DEFAULT_MIN_TRIPS, ge=2)
@@ -19,7 +19,7 @@ class PipelineSettings(SharedSettings):
 
 @cache
 def settings() -> PipelineSettings:
-    """The settings in force, read once a process.
+    """The settings in force, read once per process.
 
     Raises:
         pydantic.ValidationError: a setting is missing or invalid.

@@ -1,4 +1,4 @@
-"""The cleanup job: Dagster keeps every run and event for ever, and so would the feed's outbox."""
+"""The job `cleanup`: deletes old runs, events and idempotency keys, which nothing else deletes."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,20 +12,22 @@ from shifts_pipeline.storage import database
 
 RUNS_KEPT = timedelta(days=30)
 EVENTS_KEPT = timedelta(days=7)
-"""How long a listener may be away and still resume."""
+"""A client of the feed that was away longer cannot resume without a gap."""
 KEYS_KEPT = timedelta(days=7)
-"""How long an idempotency key stands for its request."""
-KEYS_A_BATCH = 10_000
-RUNS_A_PAGE = 200
+"""A request that is repeated later with the same idempotency key is executed again."""
+MAX_KEYS_PER_TRANSACTION = 10_000
+RUNS_PER_PAGE = 200
 _MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 
 
-@dg.op(description="Deletes finished runs older than a month that tell nothing current about any partition.")
+@dg.op(
+    description="Deletes runs that ended over a month ago and hold no latest materialization of a partition."
+)
 def delete_old_runs(context: dg.OpExecutionContext) -> int:
     """Returns how many runs were deleted.
 
-    A run's deletion takes its materializations along, and with the latest one of a partition the UI would
-    forget that the partition exists: such runs stay.
+    Deleting a run deletes its materializations, and without its latest materialization the UI shows a partition as
+    missing: such runs stay.
     """
     deleted = 0
     for run in _old_runs(context.instance):
@@ -42,12 +44,12 @@ def _old_runs(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
         created_before=datetime.now(UTC) - RUNS_KEPT,
     )
     ids = [record.dagster_run.run_id for record in instance.get_run_records(filters=old, ascending=True)]
-    for first in range(0, len(ids), RUNS_A_PAGE):
-        yield from instance.get_runs(filters=dg.RunsFilter(run_ids=ids[first : first + RUNS_A_PAGE]))
+    for first in range(0, len(ids), RUNS_PER_PAGE):
+        yield from instance.get_runs(filters=dg.RunsFilter(run_ids=ids[first : first + RUNS_PER_PAGE]))
 
 
 def _is_outdated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether everything that a run materialized was materialized again since."""
+    """Whether everything that a run materialized was materialized again by a later run."""
     written: dict[dg.AssetKey, dict[str, int]] = defaultdict(dict)
     for record in instance.get_records_for_run(run.run_id, of_type=_MATERIALIZATION).records:
         event = record.event_log_entry.dagster_event
@@ -74,7 +76,7 @@ def delete_old_events(context: dg.OpExecutionContext, feed: Feed) -> int:
 
 @dg.op(description="Deletes idempotency keys that are older than a week.")
 def delete_old_keys(context: dg.OpExecutionContext, trips_database: TripsDatabase) -> int:
-    """Returns how many keys were deleted; a batch a transaction, so that requests with such keys hardly wait."""
+    """Returns how many keys were deleted; short transactions, so that requests with the same keys hardly wait."""
     total = 0
     with trips_database.connect(autocommit=True) as connection:
         while True:
@@ -84,25 +86,25 @@ def delete_old_keys(context: dg.OpExecutionContext, trips_database: TripsDatabas
                     SELECT key FROM shifts_store.idempotency_keys WHERE created_at < now() - %s
                     ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)
                 """,
-                [KEYS_KEPT, KEYS_A_BATCH],
+                [KEYS_KEPT, MAX_KEYS_PER_TRANSACTION],
             ).rowcount
             total += deleted
-            if deleted < KEYS_A_BATCH:
+            if deleted < MAX_KEYS_PER_TRANSACTION:
                 break
     context.add_output_metadata({"keys": total})
     return total
 
 
-@dg.op(description="Replaces the ledger's changes by their sums, in case that nobody reads `/metrics`.")
+@dg.op(description="Merges the changes of the ledger's totals, in case `/metrics` is never read.")
 def merge_ledger_totals(trips_database: TripsDatabase) -> None:
-    """Keeps the table of changes short."""
+    """Reading the totals merges the rows of changes, so that their table stays short."""
     with trips_database.connect(autocommit=True) as connection:
         connection.execute("SELECT FROM shifts_store.ledger_totals()")
 
 
-@dg.job(description="Forgets old runs, old events of the feed and old idempotency keys.")
+@dg.job(description="Deletes old runs, old events of the feed and old idempotency keys.")
 def cleanup() -> None:
-    """All of them, in any order."""
+    """Runs all ops, in any order."""
     delete_old_runs()
     delete_old_events()
     delete_old_keys()

@@ -1,1 +1,1 @@
-"""The sensors: what starts runs. Each reads a state, decides in a pure function, and requests."""
+"""The sensors, which request runs: each reads a state, decides in a pure function, and requests runs."""

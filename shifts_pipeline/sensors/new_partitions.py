@@ -1,4 +1,4 @@
-"""Dynamic partitions that a sensor needs, all added by one statement."""
+"""Adds the dynamic partitions that a sensor needs in one statement."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,9 +11,9 @@ def with_new_partitions(
     known: Sequence[str],
     wanted: Iterable[str],
 ) -> list[str]:
-    """Adds those wanted keys that are not known, in their order, and returns all keys in Dagster's order.
+    """Adds the wanted keys that are not known, in their order, and returns all keys in Dagster's order.
 
-    A sensor result's own requests for partitions would cost Dagster a connection for each key.
+    For partition requests in a sensor result, Dagster would open a connection per key.
     """
     new = list(dict.fromkeys(wanted))
     if not new:

@@ -1,4 +1,4 @@
-"""Which runs refresh the pairs that are due: pure functions on due pairs, unfinished runs and failed runs."""
+"""Which runs refresh the (region, week) pairs that are due: pure functions on due pairs and runs."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,21 +11,21 @@ from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 
 MAX_FRESH_PAIRS = 64
-"""A run may pass over so many fresh pairs, if that saves runs."""
-PAIRS_A_RUN = 500
-RUNS_AT_ONCE = 8
-"""Of a table, queued or at work: what is more urgent by then is asked for first."""
-PAIRS_A_TICK = RUNS_AT_ONCE * PAIRS_A_RUN
+"""Fresh pairs that a run may skip, if one run over a rectangle replaces several."""
+MAX_PAIRS_PER_RUN = 500
+MAX_UNFINISHED_RUNS = 8
+"""Unfinished runs per derived table; later requests go to the pairs that are most urgent by then."""
+MAX_PAIRS_PER_TICK = MAX_UNFINISHED_RUNS * MAX_PAIRS_PER_RUN
 BACKLOG_TRIPS = 100_000
-"""With more trips that are not aggregated yet, statistics are slow, and clusters wait."""
-CLUSTERS_MAY_WAIT = timedelta(minutes=10)
-"""Clusters wait so long for the aggregates of a backlog; later they share the machine."""
+"""With more trips that are not aggregated, statistics are slow, and clusters wait for aggregates."""
+MAX_CLUSTER_DELAY = timedelta(minutes=10)
+"""Longest time that clusters wait for the aggregates of a backlog."""
 BOTH: frozenset[DerivedTable] = frozenset({"aggregates", "clusters"})
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """Regions from one place to another in their order, by weeks from one to another; ends included."""
+    """A range of regions, by position, times a range of weeks; both ends included."""
 
     first_region: int
     last_region: int
@@ -34,17 +34,17 @@ class Rectangle:
 
     @property
     def pairs(self) -> int:
-        """How many (region, week) pairs it covers."""
+        """Number of (region, week) pairs in it."""
         return (self.last_region - self.first_region + 1) * ((self.last_week - self.first_week).days // 7 + 1)
 
     def covers(self, region: int, week: date) -> bool:
-        """Whether a pair lies within."""
+        """Whether it contains a pair."""
         return self.first_region <= region <= self.last_region and self.first_week <= week <= self.last_week
 
 
 @dataclass(frozen=True)
 class Refresh:
-    """A run that computes tables of the pairs in a rectangle."""
+    """A run that computes derived tables of the pairs in a rectangle."""
 
     area: Rectangle
     tables: frozenset[DerivedTable]
@@ -52,26 +52,26 @@ class Refresh:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that is over."""
+    """A run that has ended."""
 
     refresh: Refresh
     ended_at: datetime
     failed: bool
-    """As a whole: a run that failed on single pairs only counts as succeeded."""
+    """As a whole: a run in which single pairs failed counts as succeeded."""
 
 
 @dataclass(frozen=True)
 class DuePair:
-    """A pair one of whose tables is due."""
+    """A pair that is stale in a derived table."""
 
     region: int
-    """Its place among the regions."""
+    """Position among the region partitions."""
     week: date
     stale_since: datetime
 
 
 class BlockedPairs:
-    """The pairs that runs are at, or whose last runs failed as a whole so lately that another would fail too."""
+    """Pairs that a run is refreshing, or that pause because their last runs failed as a whole."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class BlockedPairs:
         self._running: dict[int, list[Rectangle]] = defaultdict(list)
         self._finished: dict[int, list[FinishedRun]] = defaultdict(list)
         self.count = 0
-        """At most so many pairs are blocked."""
+        """Upper bound of the number of blocked pairs."""
         for refresh in unfinished:
             if table in refresh.tables:
                 self.count += refresh.area.pairs
@@ -122,16 +122,16 @@ def plan(
     *,
     waiting_trips: int,
 ) -> list[Refresh]:
-    """The runs to request now: with a backlog, aggregates of every due pair before the clusters of any.
+    """Decides which runs to request now. With a backlog, aggregates of all due pairs come before clusters.
 
-    One run computes both tables when nothing is at work and it covers all pairs: within a run aggregates come first.
-    Without a backlog clusters wait for nothing, or a steady trickle of posted trips would keep them waiting.
+    One run computes both tables if no run is unfinished and one rectangle covers all pairs: within a run, aggregates
+    come first. Without a backlog clusters do not wait, or a steady trickle of posted trips would delay them for ever.
 
     Args:
-        due: the pairs by table, those left out that are blocked.
-        unfinished: runs that are queued or at work.
+        due: pairs by derived table, without blocked ones.
+        unfinished: runs that are queued or in progress.
         now: with time zone.
-        waiting_trips: trips that are not aggregated yet.
+        waiting_trips: number of trips that are not aggregated.
     """
     tables = frozenset(table for table, pairs in due.items() if pairs)
     if tables == BOTH and not unfinished:
@@ -141,30 +141,30 @@ def plan(
     clusters = due["clusters"]
     is_aggregating = due["aggregates"] or any("aggregates" in run.tables for run in unfinished)
     if waiting_trips > BACKLOG_TRIPS and is_aggregating:
-        clusters = [pair for pair in clusters if now - pair.stale_since > CLUSTERS_MAY_WAIT]
+        clusters = [pair for pair in clusters if now - pair.stale_since > MAX_CLUSTER_DELAY]
     wanted: list[tuple[DerivedTable, Collection[DuePair]]] = [
         ("aggregates", due["aggregates"]),
         ("clusters", clusters),
     ]
     requests: list[Refresh] = []
     for table, pairs in wanted:
-        free = RUNS_AT_ONCE - sum(table in run.tables for run in unfinished)
+        free = MAX_UNFINISHED_RUNS - sum(table in run.tables for run in unfinished)
         areas = list(rectangles({(pair.region, pair.week) for pair in pairs}))
         requests += [Refresh(area, frozenset({table})) for area in areas[: max(free, 0)]]
     return requests
 
 
 def rectangles(pairs: Collection[tuple[int, date]]) -> Iterator[Rectangle]:
-    """Covers pairs (place of the region, Monday) with few rectangles, each pair exactly once.
+    """Covers pairs (position of the region, Monday) with few rectangles, each pair exactly once.
 
-    All in one if that passes over few fresh pairs; else weeks without a gap for each region, and neighbouring
-    regions with the same weeks together.
+    One rectangle if it contains few fresh pairs. Otherwise contiguous weeks of each region, and neighbouring regions
+    with the same weeks together.
     """
     if not pairs:
         return
     places, weeks = [place for place, _ in pairs], [week for _, week in pairs]
     whole = Rectangle(min(places), max(places), min(weeks), max(weeks))
-    if whole.pairs <= min(PAIRS_A_RUN, len(pairs) + MAX_FRESH_PAIRS):
+    if whole.pairs <= min(MAX_PAIRS_PER_RUN, len(pairs) + MAX_FRESH_PAIRS):
         yield whole
         return
     spans = [
@@ -177,7 +177,7 @@ def rectangles(pairs: Collection[tuple[int, date]]) -> Iterator[Rectangle]:
         before = open_ones.get((first, last))
         if before is not None and before.last_region == place - 1:
             wider = Rectangle(before.first_region, place, first, last)
-            if wider.pairs <= PAIRS_A_RUN:
+            if wider.pairs <= MAX_PAIRS_PER_RUN:
                 open_ones[first, last] = wider
                 continue
         if before is not None:
@@ -189,7 +189,7 @@ def rectangles(pairs: Collection[tuple[int, date]]) -> Iterator[Rectangle]:
 def _without_gaps(weeks: Sequence[date]) -> Iterator[tuple[date, date]]:
     first = last = weeks[0]
     for week in weeks[1:]:
-        if week - last > ONE_WEEK or (week - first).days // 7 >= PAIRS_A_RUN:
+        if week - last > ONE_WEEK or (week - first).days // 7 >= MAX_PAIRS_PER_RUN:
             yield first, last
             first = week
         last = week

@@ -1,8 +1,8 @@
-"""What the landing zone's sensor remembers between its looks, so that only changes are sent to the database.
+"""What the sensor `landing_zone` remembers between listings, so that it sends only changes to the database.
 
-The memory is a hint and the ledger the truth: it is empty after a restart, and a part of what is unchanged is sent
-at every look, too. So the ledger also hears again of versions that it has dropped meanwhile: superseded by a version
-that came and went between two looks, or lost in a restored backup.
+This memory is a cache, and the ledger is the truth. It is empty after a restart, and some unchanged files are sent
+at every listing. So versions that the ledger has lost meanwhile are registered again: versions superseded by one that
+came and went between two listings, or lost with a restored backup.
 """
 
 import time
@@ -14,15 +14,15 @@ from shifts_core.landing.zone import LandedFile
 from shifts_pipeline.storage import transitions
 
 CHUNK_FILES = 5_000
-"""Sent in one statement."""
+"""Files per statement."""
 UNCHANGED_FILES = 2_000
-"""Sent at each look although they are unchanged: all of a small folder, all of a large one within minutes."""
+"""Unchanged files sent per listing: all of a small folder, and all of a large one within minutes."""
 LIMIT_S = 20.0
-"""After so long the rest is left for the next look; Dagster ends an evaluation after 60 s."""
+"""After this time the rest waits for the next listing; Dagster ends an evaluation after 60 s."""
 
 
 class Registration:
-    """The versions of one landing zone that one ledger has heard of."""
+    """The file versions of a landing zone that were sent to the ledger."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
@@ -30,14 +30,14 @@ class Registration:
         self._skipped: dict[str, str] = {}
 
     def register(self, connection: psycopg.Connection, files: Sequence[LandedFile]) -> int:
-        """Tells the ledger of new and changed files; how many were queued by it.
+        """Registers new and changed files; returns how many are queued.
 
         Args:
-            connection: in autocommit, so that each chunk is kept.
-            files: everything that lies in the zone now.
+            connection: in autocommit mode, so that each chunk is committed.
+            files: every file in the landing zone.
         """
         deadline = time.monotonic() + LIMIT_S
-        # A file that left and comes back later counts as changed.
+        # A file that was removed and comes back later counts as changed.
         known = {file.name: version for file in files if (version := self._known.get(file.name)) is not None}
         self._known = known
         changed = [file for file in files if known.get(file.name) != file.version]
@@ -51,7 +51,7 @@ class Registration:
         return queued
 
     def newly_skipped(self, skipped: dict[str, str]) -> dict[str, str]:
-        """Those of the skipped entries (reason by name) that were not skipped at the look before."""
+        """The skipped entries (reason by name) that were not skipped at the last listing."""
         new = {name: reason for name, reason in skipped.items() if self._skipped.get(name) != reason}
         self._skipped = skipped
         return new

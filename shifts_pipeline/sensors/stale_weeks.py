@@ -1,4 +1,4 @@
-"""The sensor over stale (region, week) pairs: requests the runs that refresh what loads have changed."""
+"""The sensor `stale_weeks`: requests runs that refresh the (region, week) pairs that loads have changed."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.new_partitions import with_new_partitions
 from shifts_pipeline.sensors.refresh_plan import (
     BOTH,
-    PAIRS_A_TICK,
+    MAX_PAIRS_PER_TICK,
     BlockedPairs,
     DuePair,
     FinishedRun,
@@ -39,9 +39,9 @@ from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import StalePair
 
 MAX_DELAY_BY_LOADS = timedelta(minutes=2)
-"""While files are being loaded a pair waits so long: the next file will very likely change it again."""
+"""How long a pair waits while files are being loaded: the next file will very likely change it again."""
 MAX_REGION_KEY_BYTES = 2000
-"""Dagster indexes partitions and tags, and an index entry has its limit."""
+"""Dagster indexes partition keys and tags, and an index entry has a maximal size."""
 ASSETS: dict[DerivedTable, dg.AssetKey] = {
     "aggregates": WEEKLY_AGGREGATES,
     "clusters": TRIP_CLUSTERS,
@@ -53,12 +53,12 @@ _FINISHED_RUNS_READ = 50
     job=refresh_weeks,
     minimum_interval_seconds=2,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Refreshes aggregates, then clusters, of the weeks that loads have changed.",
+    description="Requests runs that refresh aggregates and clusters of the weeks that loads have changed.",
 )
 def stale_weeks(
     context: dg.SensorEvaluationContext, trips_database: TripsDatabase, load_limits: LoadLimits
 ) -> dg.SensorResult:
-    """Requests runs for a bounded number of due pairs, oldest first, that no run is at."""
+    """Requests runs for a limited number of due pairs that no run is refreshing, oldest first."""
     weeks = DateRange.starting(date.fromisoformat(load_limits.first_week), datetime.now(UTC).date())
     with trips_database.connect(autocommit=True) as connection:
         is_due = wait_for_work(connection, "shifts_weeks", lambda: _is_any_due(connection, weeks) or None)
@@ -80,10 +80,10 @@ def _min_age(connection: psycopg.Connection) -> timedelta:
 
 
 def _skip_reason(connection: psycopg.Connection, weeks: DateRange) -> str:
-    reason = "every pair is fresh, waits for loads to end, pauses after a failure, or is at work"
+    reason = "every pair is fresh, waits for loads to end, pauses after a failure, or is being refreshed"
     if outside := stale_pairs.outside(connection, weeks):
         reason += (
-            f"; {outside:,} stale pairs are skipped, their weeks have no partition: they lie before"
+            f"; {outside:,} stale pairs are skipped because their weeks have no partition: they are before"
             f" SHIFTS_FIRST_WEEK ({weeks.first}) or more than {WEEKS_AHEAD} weeks ahead"
         )
     return reason
@@ -103,7 +103,7 @@ def _requests(
             connection,
             table,
             stale_pairs.due_pairs(
-                connection, table, weeks, min_age=age, limit=PAIRS_A_TICK + blocked[table].count
+                connection, table, weeks, min_age=age, limit=MAX_PAIRS_PER_TICK + blocked[table].count
             ),
         )
         for table in ASSETS
@@ -115,7 +115,7 @@ def _requests(
     due: dict[DerivedTable, list[DuePair]] = {}
     for table, pairs in stale.items():
         placed = (DuePair(position[to_key(pair.region)], pair.week, pair.stale_since) for pair in pairs)
-        due[table] = [pair for pair in placed if pair not in blocked[table]][:PAIRS_A_TICK]
+        due[table] = [pair for pair in placed if pair not in blocked[table]][:MAX_PAIRS_PER_TICK]
     waiting = stale_pairs.waiting_trips(connection)
     return [_request(refresh, regions) for refresh in plan(due, unfinished, now, waiting_trips=waiting)]
 
@@ -123,7 +123,7 @@ def _requests(
 def _with_a_key(
     connection: psycopg.Connection, table: DerivedTable, pairs: Sequence[StalePair]
 ) -> list[StalePair]:
-    """Those pairs whose region can be a partition; the others are recorded as failed and pause."""
+    """The pairs whose region can be a partition key; the others are recorded as failed and pause."""
     good: list[StalePair] = []
     for pair in pairs:
         if len(to_key(pair.region).encode()) <= MAX_REGION_KEY_BYTES:
@@ -145,14 +145,14 @@ def _request(refresh: Refresh, regions: Sequence[str]) -> dg.RunRequest:
             RANGE_END: f"{regions[area.last_region]}|{area.last_week}",
             ONLY_STALE: "true",
             PRIORITY: "1" if "aggregates" in refresh.tables else "0",
-            # What stays stale is requested again; a retry beside that would do the work twice.
+            # This sensor requests again what stays stale; Dagster's own retry would do the work twice.
             MAX_RETRIES: "0",
         },
     )
 
 
 def _unfinished(instance: dg.DagsterInstance, position: Mapping[str, int]) -> list[Refresh]:
-    """What the runs of this sensor that are queued or at work refresh."""
+    """What the unfinished runs of this sensor refresh."""
     runs = instance.get_runs(
         filters=dg.RunsFilter(job_name=refresh_weeks.name, statuses=UNFINISHED, tags={ONLY_STALE: "true"})
     )
@@ -162,10 +162,10 @@ def _unfinished(instance: dg.DagsterInstance, position: Mapping[str, int]) -> li
 def _finished(
     connection: psycopg.Connection, instance: dg.DagsterInstance, position: Mapping[str, int]
 ) -> list[FinishedRun]:
-    """The last runs of this sensor that are over, the latest first."""
-    over = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    """The last runs of this sensor that have ended, the latest first."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     records = instance.get_run_records(
-        filters=dg.RunsFilter(job_name=refresh_weeks.name, statuses=over, tags={ONLY_STALE: "true"}),
+        filters=dg.RunsFilter(job_name=refresh_weeks.name, statuses=ended, tags={ONLY_STALE: "true"}),
         limit=_FINISHED_RUNS_READ,
     )
     failed = {
@@ -174,7 +174,7 @@ def _finished(
         if record.dagster_run.status == dg.DagsterRunStatus.FAILURE
         and FAILED_PAIRS not in record.dagster_run.tags
     }
-    # A run whose worker died on a pair: that pair rests, not its neighbours.
+    # The worker of such a run died while it refreshed a pair: that pair pauses, and not its neighbours.
     failed -= stale_pairs.runs_with_failures(connection, failed)
     return [
         FinishedRun(refresh, record.update_timestamp, record.dagster_run.run_id in failed)
@@ -184,7 +184,7 @@ def _finished(
 
 
 def _refresh(run: dg.DagsterRun, position: Mapping[str, int]) -> Refresh | None:
-    """What a run was asked to refresh; None for regions whose partitions are gone."""
+    """What a run was requested to refresh; None if the partitions of its regions were deleted."""
     if RANGE_START not in run.tags or RANGE_END not in run.tags:
         return None
     first_region, first_week = pair_of(run.tags[RANGE_START])

@@ -1,4 +1,4 @@
-"""Waiting inside a sensor's tick: the daemon looks every five seconds, a notification is there at once."""
+"""Waits for notifications inside a tick: they arrive at once, while the daemon ticks every five seconds only."""
 
 import time
 from collections.abc import Callable
@@ -8,18 +8,18 @@ import psycopg
 from psycopg import sql
 
 WATCH_S = 4.0
-"""A little less than the daemon's interval, so that hardly a moment goes by unwatched."""
+"""A little less than the daemon's interval, so that the sensor listens nearly all the time."""
 
 T = TypeVar("T")
 
 
 def wait_for_work(connection: psycopg.Connection, channel: str, look: Callable[[], T | None]) -> T | None:
-    """What `look` finds now, or on a notification, or when the time is over; None if there is nothing to do.
+    """Returns what `look` finds now, at a notification, or at the end of the wait; None if there is nothing to do.
 
     Args:
         connection: in autocommit mode.
-        channel: on which a commit that makes work notifies.
-        look: reads the state and decides; None for nothing to do.
+        channel: receives a notification from each commit that creates work.
+        look: reads the state and decides; returns None if there is nothing to do.
     """
     deadline = time.monotonic() + WATCH_S
     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

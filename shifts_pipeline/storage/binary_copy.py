@@ -1,4 +1,4 @@
-"""PostgreSQL's binary COPY format for rows of fixed size: a structured dtype is the whole of it.
+"""PostgreSQL's binary COPY format for rows of fixed size, as numpy structured dtypes.
 
 Format: PostgreSQL manual, "COPY", section "Binary Format".
 """
@@ -20,7 +20,7 @@ _READ_BYTES = 16 << 20
 
 
 def row_dtype(**columns: str | np.dtype[np.void]) -> np.dtype[np.void]:
-    """The dtype of a row: for each column its value in PostgreSQL's form, mostly big-endian, behind its length."""
+    """The dtype of a row: for each column its length, then its value in PostgreSQL's binary form."""
     fields: list[tuple[str, str | np.dtype[np.void]]] = [("fields", ">i2")]
     for name, kind in columns.items():
         fields += [(name + _LENGTH, ">i4"), (name, kind)]
@@ -28,7 +28,7 @@ def row_dtype(**columns: str | np.dtype[np.void]) -> np.dtype[np.void]:
 
 
 def new_rows(dtype: np.dtype[np.void], count: int) -> NDArray[np.void]:
-    """Rows whose lengths are filled in and whose values are not; shape (count,)."""
+    """Rows with lengths and uninitialised values; shape (count,)."""
     rows = np.empty(count, dtype)
     columns = [name for name in dtype.names or () if name + _LENGTH in dtype.fields]  # type: ignore[operator]
     rows["fields"] = len(columns)
@@ -38,19 +38,19 @@ def new_rows(dtype: np.dtype[np.void], count: int) -> NDArray[np.void]:
 
 
 def to_bytes(rows: NDArray[np.void]) -> bytes:
-    """The rows as a whole COPY stream."""
+    """The rows as a complete COPY stream."""
     return HEADER + rows.tobytes() + TRAILER
 
 
 def copied_rows(
     connection: psycopg.Connection, statement: sql.Composable, dtype: np.dtype[np.void]
 ) -> Iterator[NDArray[np.void]]:
-    """The rows of a COPY to the client, some hundred thousand at a time; read-only, at least one array.
+    """Yields the rows of a COPY to the client, some hundred thousand at a time; read-only, at least one array.
 
-    Straight from libpq: psycopg's own loop takes five times as long for a row.
+    Calls libpq directly: psycopg's own loop takes five times as long per row.
 
     Raises:
-        psycopg.Error: the server refuses, or breaks off.
+        psycopg.Error: the server refuses or aborts.
     """
     server = connection.pgconn
     begun = server.exec_(statement.as_bytes(connection))
@@ -72,7 +72,7 @@ def copied_rows(
                 ahead = 0
     finally:
         if not ended:
-            # Whoever breaks off leaves a connection behind that is good for nothing else.
+            # An interrupted COPY leaves a connection that cannot be used again.
             connection.close()
     while (result := server.get_result()) is not None:
         if result.status != ExecStatus.COMMAND_OK:

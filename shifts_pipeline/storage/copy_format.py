@@ -37,10 +37,10 @@ def trip_rows(
         started_at: shape (n,), microseconds since 1970-01-01.
         region_ids: shape (n,).
         source_ids: shape (n,).
-        file_id: of all.
+        file_id: the same for all rows.
         points: shape (n, 4): origin lon, lat, destination lon, lat; degrees.
     """
-    # What is the same in every row is copied row by row as one piece; so are the two doubles of a point.
+    # One copy of a row with the constant fields, repeated; the two doubles of a point are copied as one value.
     rows = np.repeat(_empty_row(file_id).view(f"V{TRIP.itemsize}"), len(trip_ids)).view(TRIP)
     rows["trip_id"] = trip_ids
     rows["started_at"] = started_at - _EPOCH_2000_US

@@ -1,4 +1,4 @@
-"""Connections of the pipeline: psycopg for COPY and locks, SQLAlchemy for everything that reads frames."""
+"""Connections to PostgreSQL: psycopg for COPY, locks and statements, and SQLAlchemy engines."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _CLIENT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""Seconds, but for the timeout in milliseconds: a dead server is noticed after 25 s at the latest."""
+"""Seconds, and milliseconds for the timeout: a dead server is noticed within 25 s."""
 _SERVER = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -22,7 +22,7 @@ _SERVER = {
     "tcp_user_timeout": "20000",
     "client_connection_check_interval": "10000",
 }
-"""The same for the server, which must notice a dead client to release its locks, in the middle of a statement too."""
+"""The same for the server, which must notice a dead client to release its locks, even during a statement."""
 
 
 def with_driver(url: str, driver: str) -> URL:

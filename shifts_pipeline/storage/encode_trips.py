@@ -1,4 +1,7 @@
-"""Batches to rows of the database: ids of names, trip ids and week partitions; beside the load's transaction."""
+"""Encodes batches as rows of the database: ids of names, trip ids and week partitions.
+
+It uses a connection of its own beside the load's transaction, so that no other load waits for what it creates.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,7 +24,7 @@ _FIRST_MONDAY_US = 4 * 86_400_000_000
 
 
 class EncodedBatch(NamedTuple):
-    """A batch as it goes into the database."""
+    """A batch in the form that is written into the database."""
 
     trips: list[tuple[str, NDArray[np.void]]]
     """By partition of `trips`: rows of copy_format.py."""
@@ -29,17 +32,17 @@ class EncodedBatch(NamedTuple):
 
 
 class TripEncoder:
-    """Encodes one file's batches; only `side` is asked, so that it can work ahead of the COPY."""
+    """Encodes the batches of a file; uses only the connection `side`, so it can run ahead of the COPY."""
 
     def __init__(self, side: psycopg.Connection, file_id: int) -> None:
-        """`side` is in autocommit: what others may wait for (names, partitions, numbers) is done there."""
+        """`side` is in autocommit mode: other loads may wait for names, partitions and numbers."""
         self._side, self._file_id = side, file_id
         self._region_ids, self._source_ids = _Ids(side, "region_ids"), _Ids(side, "source_ids")
         self._partitions: dict[int, str] = {}
         self._weeks: dict[tuple[int, int], tuple[int, int, int]] = {}
 
     def encode(self, batch: Batch) -> EncodedBatch:
-        """The rows of a batch, counted under their regions and weeks.
+        """Encodes a batch and adds its rows to the counts of their pairs.
 
         Raises:
             psycopg.Error: the database failed.
@@ -47,15 +50,15 @@ class TripEncoder:
         return EncodedBatch(self._trips(batch) if len(batch.started_at) else [], batch.rejects)
 
     def week_counts(self) -> list[WeekCount]:
-        """What was encoded so far, by region and week."""
+        """Trips encoded so far, by region and week."""
         counts = [
             WeekCount(
                 self._region_ids.name(region_id),
                 region_id,
                 monday_of_week(week),
                 trips,
-                _moment(first),
-                _moment(last),
+                _to_datetime(first),
+                _to_datetime(last),
             )
             for (region_id, week), (trips, first, last) in self._weeks.items()
         ]
@@ -65,7 +68,7 @@ class TripEncoder:
         regions = self._region_ids.of(batch.regions, batch.region_names)
         sources = self._source_ids.of(batch.sources, batch.source_names)
         weeks = (batch.started_at - _FIRST_MONDAY_US) // _WEEK_US
-        # By region within a week: block ranges then tell apart where regions lie.
+        # By region within a week: then the BRIN index separates the regions.
         order = _order(weeks, regions)
         weeks, regions, started_at = weeks[order], regions[order], batch.started_at[order]
         trip_ids = (weeks << NUMBER_BITS) + self._reserve(len(order)) + np.arange(len(order))
@@ -95,7 +98,7 @@ class TripEncoder:
 
 
 class _Ids:
-    """The database's ids of a file's names, asked for once a name."""
+    """The database's ids of names; each name is queried once."""
 
     def __init__(self, side: psycopg.Connection, function: str) -> None:
         self._side = side
@@ -105,7 +108,7 @@ class _Ids:
         self._names: dict[int, str] = {}
 
     def of(self, numbers: NDArray[np.int32], names: Sequence[str | None]) -> NDArray[np.int64]:
-        """Ids of numbers; only names that occur get one."""
+        """The ids of a batch's name numbers; only names that occur get an id."""
         if unknown := len(names) - len(self._by_number):
             self._by_number = np.append(self._by_number, np.full(unknown, -1, np.int64))
         ids = self._by_number[numbers]
@@ -123,7 +126,7 @@ class _Ids:
         return self._by_number[numbers]
 
     def name(self, id_: int) -> str:
-        """The name of an id that was given out."""
+        """The name of an id that `of` has returned."""
         return self._names[id_]
 
 
@@ -131,7 +134,7 @@ def _order(weeks: NDArray[np.int64], regions: NDArray[np.int64]) -> NDArray[np.i
     """Indices that sort by week, then region."""
     weeks, regions = weeks - weeks.min(), regions - regions.min()
     pairs = weeks * (regions.max() + 1) + regions
-    # Of 16 bits numpy sorts by counting, eight times as fast.
+    # numpy sorts 16-bit integers by counting, eight times as fast.
     return np.argsort(pairs.astype(np.uint16) if pairs.max() < 1 << 16 else pairs, kind="stable")
 
 
@@ -141,5 +144,5 @@ def _runs(keys: NDArray[np.int64]) -> list[tuple[int, int]]:
     return list(pairwise(bounds))
 
 
-def _moment(micros: int) -> datetime:
+def _to_datetime(micros: int) -> datetime:
     return datetime(1970, 1, 1) + timedelta(microseconds=micros)

@@ -1,4 +1,4 @@
-"""One file into the trips table within one transaction: read and written side by side, every row accounted for."""
+"""Loads one file into the tables within one transaction: reads and writes in parallel, and accounts for every row."""
 
 import gzip
 import io
@@ -39,17 +39,16 @@ def load_file(
     max_rejected_share: float,
     on_progress: Callable[[Progress], None],
 ) -> LoadReport:
-    """Writes the file's trips and rejects in the connection's open transaction; books and commits nothing.
+    """Writes the file's trips and rejects in the connection's open transaction, without a commit.
 
-    Memory is bounded whatever the file's size. A Parquet file that cannot be read at any place is first
-    written to a temporary file.
+    Memory is bounded, whatever the size of the file. A Parquet file is first copied to a temporary file.
 
     Args:
         connection: the transaction of the load.
-        database_url: for a second connection: names, partitions and numbers that others may wait for.
-        file_id: the ledger's record.
+        database_url: for a second connection, which creates names, partitions and trip numbers.
+        file_id: of the record in the ledger.
         stream: the file's bytes as stored.
-        name: says by its end what kind of file it is.
+        name: its suffix tells the file's format.
         size: bytes as stored, for the progress.
         dates: when trips may start.
         max_rejected_share: 0 to 1; a file with more rejects fails whole.
@@ -57,7 +56,7 @@ def load_file(
 
     Raises:
         UnreadableFile: the file as a whole cannot be loaded.
-        psycopg.Error: the database failed; the transaction is lost.
+        psycopg.Error: the database failed; the transaction is aborted.
     """
     begun = time.perf_counter()
     hashing = HashingReader(stream)
@@ -66,7 +65,7 @@ def load_file(
         encoder = TripEncoder(side, file_id)
         with (
             _batches(hashing, name, size, dates) as batches,
-            # The database takes about as long as reading and encoding: they go on beside it.
+            # Writing takes about as long as reading and encoding, which run in parallel.
             prefetch(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
         ):
             for batch in ready:
@@ -92,8 +91,8 @@ def load_file(
 
 
 def _raise_if_hopeless(writer: TripWriter, text_bytes: int, max_rejected_share: float) -> None:
-    """Gives up as soon as not even trips alone in the rest of the file could bring the share down."""
-    # Of each row so far at least this much text was used up: a reject may be an empty line.
+    """Fails the file as soon as even trips alone in the rest could not lower the share enough."""
+    # The least text that the rows so far have taken: a reject may be an empty line.
     used = writer.rows_rejected + _SHORTEST_TRIP_BYTES * writer.rows_loaded
     rows_at_most = (
         writer.rows_loaded + writer.rows_rejected + max(text_bytes - used, 0) // _SHORTEST_TRIP_BYTES + 1
@@ -112,7 +111,7 @@ def _too_many_rejects(writer: TripWriter, rows: int, max_rejected_share: float) 
 
 @contextmanager
 def _batches(stream: HashingReader, name: str, size: int, dates: DateRange) -> Iterator[Iterator[Batch]]:
-    """The file's batches by its kind; when they are used up the whole stream was read."""
+    """The file's batches; after the last one, the whole stream has been read."""
     lowered = name.lower()
     if lowered.endswith(".csv"):
         yield read_csv(cast("BinaryIO", stream), dates)
@@ -121,10 +120,10 @@ def _batches(stream: HashingReader, name: str, size: int, dates: DateRange) -> I
             limited = LimitedExpansion(cast("BinaryIO", plain), size)
             yield read_csv(cast("BinaryIO", limited), dates)
     elif lowered.endswith(".parquet"):
-        # Its table of contents is at its end, and the hash wants every byte once.
+        # The footer is at its end, and the hash needs every byte once, in order.
         with tempfile.TemporaryFile() as seekable:
             shutil.copyfileobj(stream, seekable, _COPY_BYTES)
-            # Half a second to import, for few files.
+            # Importing pyarrow takes half a second, which runs over CSV files save.
             from shifts_core.trips.read_parquet import read_parquet  # noqa: PLC0415
 
             yield read_parquet(seekable, dates)

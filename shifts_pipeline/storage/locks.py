@@ -12,7 +12,7 @@ import psycopg
 @contextmanager
 def file_lock(connection: psycopg.Connection, name: str) -> Iterator[None]:
     """Waits until no other worker holds the file's lock, then holds it for the block."""
-    connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [_file_lock(name)])
+    connection.execute("SELECT pg_advisory_lock(shifts_store.file_lock(%s))", [name])
     connection.commit()
     try:
         yield
@@ -20,16 +20,16 @@ def file_lock(connection: psycopg.Connection, name: str) -> Iterator[None]:
         # A broken connection has released its locks already, and its own error must propagate.
         with suppress(psycopg.Error):
             connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_file_lock(name)])
+            connection.execute("SELECT pg_advisory_unlock(shifts_store.file_lock(%s))", [name])
             connection.commit()
 
 
 def locked_files(connection: psycopg.Connection, names: Sequence[str]) -> set[str]:
     """Those files that a live worker is loading. `connection` must be in autocommit mode."""
     rows = connection.execute(
-        "SELECT name FROM unnest(%s::text[], %s::text[]) AS f (name, lock)"
-        " WHERE NOT pg_try_advisory_xact_lock(hashtextextended(lock, 0))",
-        [list(names), [_file_lock(name) for name in names]],
+        "SELECT name FROM unnest(%s::text[]) AS name"
+        " WHERE NOT pg_try_advisory_xact_lock(shifts_store.file_lock(name))",
+        [list(names)],
     )
     return {name for (name,) in rows}
 
@@ -45,10 +45,6 @@ def is_run_locked(connection: psycopg.Connection, run_id: str) -> bool:
         "SELECT NOT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [_run_lock(run_id)]
     ).fetchone()
     return bool(row and row[0])
-
-
-def _file_lock(name: str) -> str:
-    return f"file:{name}"
 
 
 def _run_lock(run_id: str) -> str:

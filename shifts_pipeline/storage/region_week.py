@@ -1,4 +1,4 @@
-"""A (region, week) pair between database and arrays: read in one snapshot, replaced in one transaction."""
+"""Reads the trips of a (region, week) pair in one snapshot, and replaces tables derived from them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _ROW = row_dtype(trip_id=">i8", moment=">i8", x0=">f8", y0=">f8", x1=">f8", y1="
 
 @dataclass(frozen=True)
 class PairTrips:
-    """The trips of a pair as they were at one moment."""
+    """The trips of a pair in one snapshot."""
 
     region: str
     region_id: int
@@ -29,7 +29,7 @@ class PairTrips:
     revision: int
     deletion_count: int
     file_ids: tuple[int, ...]
-    """Files whose trips are in."""
+    """Files that the trips are from."""
     trip_ids: NDArray[np.int64]
     """Shape (n,)."""
     moments: NDArray[np.int64]
@@ -39,7 +39,7 @@ class PairTrips:
 
 
 def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTrips | None:
-    """A pair's trips in one snapshot; None when the pair never had any."""
+    """Reads a pair's trips in one snapshot; None if the pair never had any."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         pair = connection.execute(
@@ -67,7 +67,7 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
             )
             for rows in copied_rows(connection, statement, _ROW)
         ]
-    # Without trips there is one empty piece.
+    # Without trips there is one empty chunk.
     trip_ids, moments, ends = (np.concatenate(column) for column in zip(*pieces, strict=True))
     return PairTrips(
         region, region_id, week, revision, deletion_count, tuple(file_ids), trip_ids, moments, ends
@@ -77,13 +77,15 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
 def replace_derived(
     connection: psycopg.Connection,
     pair: PairTrips,
-    layer: DerivedTable,
+    table: DerivedTable,
     write: Callable[[psycopg.Connection], None],
 ) -> bool:
-    """Writes what was computed from a pair, in one transaction, and notes up to which change it goes.
+    """Writes what was computed from a pair in one transaction, and records the revision it was computed from.
 
-    Loads that only added trips meanwhile leave the pair stale and the result right for what it covers. False,
-    and nothing written, when trips were taken away meanwhile: they are in the result and must not be.
+    If loads have added trips meanwhile, the pair stays stale, and the result is right for the trips it covers.
+
+    Returns:
+        False, with nothing written, if a load has deleted trips of the pair meanwhile: the result contains them.
     """
     with connection.transaction():
         row = connection.execute(
@@ -97,7 +99,7 @@ def replace_derived(
             sql.SQL(
                 "UPDATE shifts_store.region_weeks SET {change} = %s, {at} = now()"
                 " WHERE region_id = %s AND week = %s"
-            ).format(change=sql.Identifier(f"{layer}_revision"), at=sql.Identifier(f"{layer}_at")),
+            ).format(change=sql.Identifier(f"{table}_revision"), at=sql.Identifier(f"{table}_at")),
             [pair.revision, pair.region_id, pair.week],
         )
     return True

@@ -1,4 +1,4 @@
-"""Statements on stale (region, week) pairs: which layer is due for a refresh, and which refreshes failed."""
+"""Stale (region, week) pairs: which are due for a refresh, and which refreshes failed."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from shifts_core.calendar import DateRange
 from shifts_pipeline.storage.region_week import DerivedTable
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
-"""After a failed refresh of a pair; each further failure doubles it."""
+"""Pause of a pair after a failed refresh: the first, doubled by each further failure, and its maximum."""
 
 NO_MESSAGE = "its run ended without a message"
-"""The error of a refresh that has begun and not ended."""
+"""Error of a refresh that has begun and not ended."""
 
 _DUE = sql.SQL(
     """
@@ -23,14 +23,14 @@ _DUE = sql.SQL(
     WHERE s.{stale}
       AND NOT EXISTS (SELECT FROM shifts_store.refresh_attempts a
                       WHERE a.region_id = s.region_id AND a.week = s.week
-                        AND a.derived_table = {layer} AND a.retry_at > now())
+                        AND a.derived_table = {table} AND a.retry_at > now())
     """
 )
 
 
 @dataclass(frozen=True)
 class StalePair:
-    """A pair whose trips changed after a layer was computed."""
+    """A pair whose trips have changed since a derived table was computed."""
 
     region: str
     week: date
@@ -38,38 +38,38 @@ class StalePair:
 
 
 def due_pairs(
-    connection: psycopg.Connection, layer: DerivedTable, weeks: DateRange, *, min_age: timedelta, limit: int
+    connection: psycopg.Connection, table: DerivedTable, weeks: DateRange, *, min_age: timedelta, limit: int
 ) -> list[StalePair]:
-    """Pairs of some weeks that are stale in a layer and not paused after a failure, oldest first.
+    """Pairs that are stale in a derived table and not paused after a failure, oldest first.
 
     Args:
         connection: to the trips database.
-        layer: what is to be computed.
-        weeks: pairs of other weeks are left out.
-        min_age: how long a pair must have been stale.
-        limit: the largest number of pairs returned.
+        table: the derived table.
+        weeks: pairs of other weeks are omitted.
+        min_age: pairs that became stale later are omitted.
+        limit: maximal number of pairs.
     """
     statement = sql.SQL(
         "SELECT s.region, s.week, s.stale_since {due} AND s.week >= %s AND s.week < %s"
         " AND s.stale_since <= now() - %s ORDER BY s.stale_since, s.region_id, s.week LIMIT %s"
-    ).format(due=_due(layer))
+    ).format(due=_due(table))
     with connection.cursor(row_factory=class_row(StalePair)) as cursor:
         return cursor.execute(statement, [weeks.first, weeks.end, min_age, limit]).fetchall()
 
 
 def due_among(
-    connection: psycopg.Connection, layer: DerivedTable, pairs: Sequence[tuple[str, date]]
+    connection: psycopg.Connection, table: DerivedTable, pairs: Sequence[tuple[str, date]]
 ) -> set[tuple[str, date]]:
-    """Those of some pairs that are stale in a layer and not paused after a failure."""
+    """The pairs among some that are stale in a derived table and not paused after a failure."""
     statement = sql.SQL(
         "SELECT s.region, s.week {due} AND (s.region, s.week) IN (SELECT * FROM unnest(%s::text[], %s::date[]))"
-    ).format(due=_due(layer))
+    ).format(due=_due(table))
     rows = connection.execute(statement, [[region for region, _ in pairs], [week for _, week in pairs]])
     return set(rows.fetchall())
 
 
 def waiting_trips(connection: psycopg.Connection) -> int:
-    """How many trips are not aggregated yet."""
+    """Number of trips that are not aggregated."""
     row = connection.execute(
         "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.file_week_counts WHERE NOT aggregated"
     ).fetchone()
@@ -78,7 +78,7 @@ def waiting_trips(connection: psycopg.Connection) -> int:
 
 
 def outside(connection: psycopg.Connection, weeks: DateRange) -> int:
-    """How many stale pairs lie in weeks that have no partition."""
+    """Number of stale pairs whose weeks have no partition."""
     row = connection.execute(
         "SELECT count(*) FROM shifts_store.stale_weeks WHERE week < %s OR week >= %s",
         [weeks.first, weeks.end],
@@ -87,13 +87,13 @@ def outside(connection: psycopg.Connection, weeks: DateRange) -> int:
     return int(row[0])
 
 
-def begin(connection: psycopg.Connection, layer: DerivedTable, region: str, week: date, run_id: str) -> None:
-    """Records that a refresh begins, and commits: should its worker die, the pair pauses as after a failure."""
+def begin(connection: psycopg.Connection, table: DerivedTable, region: str, week: date, run_id: str) -> None:
+    """Records that a refresh begins, and commits: if its worker dies, the pair pauses as after a failure."""
     connection.execute(
         """
         INSERT INTO shifts_store.refresh_attempts AS a
             (region_id, week, derived_table, attempts, run_id, started_at, retry_at, error)
-        SELECT region_id, %(week)s, %(layer)s, 1, %(run)s, now(), now() + %(first)s, %(error)s
+        SELECT region_id, %(week)s, %(table)s, 1, %(run)s, now(), now() + %(first)s, %(error)s
         FROM shifts_store.regions WHERE name = %(region)s
         ON CONFLICT (region_id, week, derived_table) DO UPDATE
         SET attempts = a.attempts + 1, run_id = excluded.run_id, started_at = excluded.started_at,
@@ -103,7 +103,7 @@ def begin(connection: psycopg.Connection, layer: DerivedTable, region: str, week
         {
             "region": region,
             "week": week,
-            "layer": layer,
+            "table": table,
             "run": run_id,
             "first": FIRST_PAUSE,
             "longest": LONGEST_PAUSE,
@@ -113,7 +113,7 @@ def begin(connection: psycopg.Connection, layer: DerivedTable, region: str, week
     connection.commit()
 
 
-def fail(connection: psycopg.Connection, layer: DerivedTable, region: str, week: date, error: str) -> None:
+def fail(connection: psycopg.Connection, table: DerivedTable, region: str, week: date, error: str) -> None:
     """Records why a refresh failed, and commits; the pause begins now."""
     connection.execute(
         """
@@ -122,29 +122,29 @@ def fail(connection: psycopg.Connection, layer: DerivedTable, region: str, week:
         WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = %s)
           AND week = %s AND derived_table = %s
         """,
-        [error, region, week, layer],
+        [error, region, week, table],
     )
     connection.commit()
 
 
-def end(connection: psycopg.Connection, layer: DerivedTable, region: str, week: date) -> None:
-    """Forgets the failures of a pair, and commits."""
+def end(connection: psycopg.Connection, table: DerivedTable, region: str, week: date) -> None:
+    """Deletes the record of a pair's failures, and commits."""
     connection.execute(
         "DELETE FROM shifts_store.refresh_attempts"
         " WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = %s)"
         " AND week = %s AND derived_table = %s",
-        [region, week, layer],
+        [region, week, table],
     )
     connection.commit()
 
 
 def runs_with_failures(connection: psycopg.Connection, run_ids: Collection[str]) -> set[str]:
-    """Those of some runs that are the last to have failed on a pair."""
+    """The runs among some whose attempt at a pair is its last and has failed."""
     rows = connection.execute(
         "SELECT DISTINCT run_id FROM shifts_store.refresh_attempts WHERE run_id = ANY (%s)", [list(run_ids)]
     )
     return {run_id for (run_id,) in rows}
 
 
-def _due(layer: DerivedTable) -> sql.Composed:
-    return _DUE.format(stale=sql.Identifier(f"{layer}_stale"), layer=sql.Literal(layer))
+def _due(table: DerivedTable) -> sql.Composed:
+    return _DUE.format(stale=sql.Identifier(f"{table}_stale"), table=sql.Literal(table))

@@ -15,10 +15,10 @@ from shifts_pipeline.storage.encode_trips import EncodedBatch
 
 MAX_STORED_REJECTS = 100_000
 MAX_STORED_REJECT_BYTES = 64 << 20
-"""So many rejects of a file are stored, with so much text; beyond either they are only counted."""
+"""Limits per file; rejects beyond either are counted and not stored."""
 _EXAMPLES = 5
 _MESSAGE_BYTES = 1 << 17
-"""The server reads a message whole before it looks at it: a small one is still in its processor's cache then."""
+"""The server reads a message whole before it parses it: a small one is still in the processor's cache then."""
 
 
 class TripWriter:
@@ -31,18 +31,18 @@ class TripWriter:
         self.rejects_by_reason: Counter[str] = Counter()
         self.reject_examples: list[Reject] = []
         self.first_lines: dict[str, int] = {}
-        """By reason."""
+        """Line of the first reject, by reason."""
 
     @property
     def rows_rejected(self) -> int:
-        """So far."""
+        """Rejected rows so far."""
         return self.rejects_by_reason.total()
 
     def write(self, batch: EncodedBatch) -> None:
-        """Adds a batch.
+        """Writes a batch.
 
         Raises:
-            psycopg.Error: the database failed; the transaction is lost.
+            psycopg.Error: the database failed; the transaction is aborted.
         """
         for partition, rows in batch.trips:
             self._copy(partition, rows)

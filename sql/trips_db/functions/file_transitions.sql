@@ -96,6 +96,10 @@ BEGIN
 END
 $$;
 
+-- The key of the advisory lock that a worker holds while it loads the file of a name.
+CREATE OR REPLACE FUNCTION shifts_store.file_lock(name text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('file:' || name, 0) $$;
+
 -- A run is requested, once more, for these open files. A file whose lock a live worker holds is left to that worker.
 CREATE OR REPLACE FUNCTION shifts_store.request_run(file_ids bigint[], run_request_id text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -104,7 +108,7 @@ LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
     SET status = 'queued', run_request_id = request_run.run_request_id, requested_at = clock_timestamp(),
         attempts = f.attempts + 1
     WHERE f.file_id = ANY (file_ids)
-      AND pg_try_advisory_xact_lock(hashtextextended('file:' || f.name, 0))
+      AND pg_try_advisory_xact_lock(shifts_store.file_lock(f.name))
 $$;
 
 -- A worker begins to load a file.

@@ -15,7 +15,7 @@ from tests.unit.core.trips.reading import HEADER, LINE
 SIZE = "SELECT pg_total_relation_size('shifts_store.rejected_rows')"
 
 
-def test_a_small_file_of_millions_of_empty_lines_is_given_up_after_the_first_of_them(loader: Loader) -> None:
+def test_a_small_file_of_millions_of_empty_lines_fails_after_the_first_of_them(loader: Loader) -> None:
     loader.max_rejected_share = 0.5
     loader.landing.joinpath("a.csv.gz").write_bytes(gzip.compress(HEADER + b"\n" * 3_000_000))
     assert loader.landing.joinpath("a.csv.gz").stat().st_size < 4_000

@@ -160,7 +160,7 @@ def test_a_file_in_place_of_another_locks_all_its_regions_and_weeks_in_one_order
 @pytest.mark.parametrize(
     "error", [psycopg.errors.DiskFull("no room"), MemoryError(), OSError(ENOSPC, "no room")], ids=repr
 )
-def test_a_file_that_finds_no_room_is_given_up_after_some_tries(
+def test_a_file_without_room_fails_after_a_limited_number_of_attempts(
     loader: Loader, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def load(*arguments: object, **options: object) -> None:

@@ -73,7 +73,7 @@ def test_a_version_that_comes_back_is_queued_as_if_it_were_new(connection: psyco
     assert _row(connection, "queued_at", file_id) > queued_before
 
 
-def test_a_load_that_begins_again_has_no_end_and_its_new_end_is_news(
+def test_a_load_that_begins_again_clears_its_end_and_publishes_the_new_one(
     connection: psycopg.Connection,
 ) -> None:
     (file_id,) = _register(connection, A)

@@ -66,7 +66,7 @@ def test_pairs_in_weeks_without_partitions_are_counted_and_not_due(connection: p
     assert stale_pairs.outside(connection, DateRange(EARLY, END)) == 0
 
 
-def test_a_failed_refresh_pauses_its_layer_and_pair_only(connection: psycopg.Connection) -> None:
+def test_a_failed_refresh_pauses_its_derived_table_and_pair_only(connection: psycopg.Connection) -> None:
     stale_pairs.begin(connection, "clusters", "Turin", MONDAY, "run")
     connection.execute("UPDATE shifts_store.refresh_attempts SET retry_at = now() + interval '1 hour'")
     both = [("Turin", EARLY), ("Turin", MONDAY)]

@@ -15,7 +15,7 @@ def _stale_since(loader: Loader) -> object:
     return since
 
 
-def test_a_pair_is_stale_since_the_oldest_change_that_some_layer_has_not_seen(loader: Loader) -> None:
+def test_a_pair_is_stale_since_the_oldest_change_that_a_derived_table_lacks(loader: Loader) -> None:
     loader.put("a.csv", HEADER + LINE)
     loader.load("a.csv")
     since = _stale_since(loader)
@@ -56,7 +56,7 @@ def test_only_a_replaced_file_counts_as_a_removal_and_drops_the_tiles_of_its_pai
     assert version > 0
 
 
-def test_a_load_wakes_whoever_waits_for_stale_pairs_and_a_new_file_whoever_waits_for_files(
+def test_a_load_notifies_about_stale_pairs_and_a_new_file_about_files(
     loader: Loader,
 ) -> None:
     with psycopg.connect(loader.url, autocommit=True) as connection:

@@ -276,7 +276,7 @@ def test_a_key_stays_with_the_name_of_its_request_when_rows_are_handed_over(
 
 
 @pytest.mark.parametrize("copies", [[], [B]], ids=["deleted", "handed over"])
-def test_only_the_newest_version_is_news_when_it_replaces_one_before_its_end_was_announced(
+def test_only_the_newest_version_is_published_when_it_replaces_an_unpublished_one(
     loader: Loader, dropping: Dropping, copies: list[str]
 ) -> None:
     for name in (A, *copies):

@@ -15,8 +15,8 @@ from shifts_pipeline.sensors import load_plan
 from shifts_pipeline.sensors import queued_files as queued_files_module
 from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
 from shifts_pipeline.sensors.queued_files import MAX_RUNS_PER_TICK, queued_files
-from shifts_pipeline.sensors.refresh_plan import PAIRS_A_RUN
-from shifts_pipeline.sensors.refresh_plan import RUNS_AT_ONCE as REFRESHES_AT_ONCE
+from shifts_pipeline.sensors.refresh_plan import MAX_PAIRS_PER_RUN
+from shifts_pipeline.sensors.refresh_plan import MAX_UNFINISHED_RUNS as REFRESHES_AT_ONCE
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from shifts_pipeline.storage.encode_trips import TripEncoder
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
@@ -78,7 +78,7 @@ def test_a_tick_over_a_hundred_thousand_stale_pairs_requests_the_oldest_in_few_r
     make_stale(pipeline, 2_000, 50)
     requests = pipeline.tick(stale_weeks).run_requests
     assert len(requests) == REFRESHES_AT_ONCE
-    regions_a_run = PAIRS_A_RUN // 50
+    regions_a_run = MAX_PAIRS_PER_RUN // 50
     assert areas(requests) == [
         (f"R{first}|2018-01-01", f"R{first + regions_a_run - 1}|2018-12-10")
         for first in range(1, REFRESHES_AT_ONCE * regions_a_run, regions_a_run)
@@ -91,7 +91,7 @@ def test_a_tick_over_a_hundred_thousand_stale_pairs_requests_the_oldest_in_few_r
 def test_runs_that_are_queued_are_not_requested_again_and_the_next_pairs_follow(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.RUNS_AT_ONCE", 2)
+    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.MAX_UNFINISHED_RUNS", 2)
     make_stale(pipeline, 200, 50)
     requests = pipeline.tick(stale_weeks).run_requests
     for request in requests:
@@ -110,7 +110,7 @@ def test_runs_that_are_queued_are_not_requested_again_and_the_next_pairs_follow(
 def test_with_a_backlog_all_aggregates_are_computed_before_any_clusters(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.PAIRS_A_RUN", 2)
+    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.MAX_PAIRS_PER_RUN", 2)
     days = [date(2018, 5, 28) + timedelta(weeks=week) for week in range(3)]
     pipeline.put(
         "a.csv",
@@ -129,7 +129,7 @@ def test_with_a_backlog_all_aggregates_are_computed_before_any_clusters(
     assert pipeline.query("SELECT FROM shifts_store.stale_weeks") == []
 
 
-def test_in_a_run_of_both_layers_aggregates_come_first(pipeline: Pipeline) -> None:
+def test_in_a_run_over_both_derived_tables_aggregates_come_first(pipeline: Pipeline) -> None:
     pipeline.put("a.csv", HEADER + row("Prague") + row("Turin"))
     pipeline.load()
     (run,) = pipeline.refresh()
@@ -216,7 +216,7 @@ def test_files_that_wait_for_their_runs_hide_no_new_ones(
 
 
 @pytest.mark.timeout(60)
-def test_a_file_with_a_hundred_thousand_regions_is_booked_in_linear_time(database_url: str) -> None:
+def test_a_file_with_a_hundred_thousand_regions_is_recorded_in_linear_time(database_url: str) -> None:
     size = 100_000
     names: list[str | None] = [f"region {number}" for number in range(size)]
     batch = Batch(

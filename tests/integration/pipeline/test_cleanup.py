@@ -81,7 +81,7 @@ def test_events_of_the_feed_go_after_a_week(pipeline: Pipeline, dagster_url: str
 def test_idempotency_keys_go_after_a_week(
     pipeline: Pipeline, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shifts_pipeline.jobs.cleanup.KEYS_A_BATCH", 2)
+    monkeypatch.setattr("shifts_pipeline.jobs.cleanup.MAX_KEYS_PER_TRANSACTION", 2)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO shifts_store.idempotency_keys (key, fingerprint, created_at)"

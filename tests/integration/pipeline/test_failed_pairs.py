@@ -1,4 +1,4 @@
-"""A pair or file whose refresh or picture fails holds up no other, and is tried again by itself."""
+"""A pair or file whose refresh or plot fails delays no other, and is retried."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,7 +46,7 @@ def let_the_pause_pass(pipeline: Pipeline) -> None:
 
 
 @pytest.fixture
-def sick_prague(monkeypatch: pytest.MonkeyPatch) -> None:
+def failing_prague(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(trips: PairTrips, clusterer: TripClusterer) -> PairClusters:
         if trips.region == "Prague":
             raise NoStopError("odd \0 rows \udc80")
@@ -134,7 +134,7 @@ def test_a_fault_after_a_commit_holds_up_no_other_file(
     assert pipeline.ledger() == {"a.csv": ("loaded", 1, 0), "b.csv": ("loaded", 1, 0)}
 
 
-@pytest.mark.usefixtures("sick_prague")
+@pytest.mark.usefixtures("failing_prague")
 def test_a_pair_that_fails_leaves_the_others_refreshed_and_is_named_at_the_end(pipeline: Pipeline) -> None:
     pipeline.put("a.csv", HEADER + "".join(row(region) for region in ("Hamburg", "Prague", "Turin")))
     pipeline.load()
@@ -155,7 +155,7 @@ def test_a_pair_that_fails_leaves_the_others_refreshed_and_is_named_at_the_end(p
     ]
 
 
-@pytest.mark.usefixtures("sick_prague")
+@pytest.mark.usefixtures("failing_prague")
 def test_a_failed_pair_pauses_alone_and_longer_each_time(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_failed_pair_pauses_alone_and_longer_each_time(
 
 
 def test_a_pair_that_recovers_is_forgotten_as_failed(
-    pipeline: Pipeline, sick_prague: None, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, failing_prague: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.put("a.csv", HEADER + row("Prague"))
     pipeline.load()

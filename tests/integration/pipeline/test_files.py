@@ -28,7 +28,7 @@ def feed(pipeline: Pipeline, dagster_database_url: str) -> list[tuple[str, str]]
         ).fetchall()
 
 
-def test_a_dropped_file_is_loaded_booked_materialized_and_announced(
+def test_a_dropped_file_is_loaded_recorded_materialized_and_published(
     pipeline: Pipeline, dagster_database_url: str
 ) -> None:
     pipeline.put("a.csv", GOOD)
@@ -121,7 +121,7 @@ def test_a_file_that_goes_back_to_an_earlier_version_is_loaded_again(pipeline: P
         ("picture.csv", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "column"),
     ],
 )
-def test_a_sick_file_fails_alone_with_a_message_that_says_what_to_mend(
+def test_an_invalid_file_fails_alone_with_a_message_that_says_what_to_correct(
     pipeline: Pipeline, dagster_database_url: str, name: str, text: str, said: str
 ) -> None:
     pipeline.put(name, text)
@@ -139,7 +139,7 @@ def test_a_sick_file_fails_alone_with_a_message_that_says_what_to_mend(
     assert run.success
 
 
-def test_a_fault_in_the_loader_holds_up_no_other_file_and_is_tried_again_until_it_is_given_up(
+def test_a_bug_in_the_loader_delays_no_other_file_and_is_retried_until_the_file_fails(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(*arguments: Any, name: str, **options: Any) -> LoadReport:
@@ -241,7 +241,7 @@ def test_a_run_that_comes_twice_loads_once(pipeline: Pipeline, dagster_database_
     assert feed(pipeline, dagster_database_url) == [("file.loaded", "a.csv")]
 
 
-def test_a_run_that_comes_after_its_file_has_failed_neither_loads_nor_announces_it_again(
+def test_a_run_that_starts_after_its_file_has_failed_neither_loads_nor_publishes_it_again(
     pipeline: Pipeline, dagster_database_url: str
 ) -> None:
     pipeline.put("a.csv", "no,such,columns\n1,2,3\n")
@@ -265,7 +265,7 @@ def test_many_small_files_share_runs_and_odd_names_are_files_too(pipeline: Pipel
     assert pipeline.trips() == len(names)
 
 
-def test_an_ending_that_nobody_was_told_is_announced_by_the_sensor(
+def test_an_end_that_a_lost_worker_did_not_publish_is_published_by_the_sensor(
     pipeline: Pipeline, dagster_database_url: str
 ) -> None:
     pipeline.put("a.csv", GOOD)

@@ -1,4 +1,4 @@
-"""A run whose worker is gone is failed after two looks; one whose worker holds its lock is left alone."""
+"""A run whose worker is gone fails in the second tick; a run whose worker holds its lock does not."""
 
 from datetime import timedelta
 
@@ -41,7 +41,7 @@ def status(pipeline: Pipeline, run: dg.DagsterRun) -> dg.DagsterRunStatus:
     return found.status
 
 
-def test_a_run_without_its_worker_is_failed_at_the_second_look(
+def test_a_run_without_its_worker_is_failed_in_the_second_tick(
     pipeline: Pipeline, run: dg.DagsterRun
 ) -> None:
     before = status(pipeline, run)

@@ -8,7 +8,7 @@ from shifts_pipeline.sensors.queued_files import queued_files
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 FILES, ROWS = 1000, 50
-SICK = {
+INVALID = {
     "0007.csv": (HEADER.replace("datetime", "when"), "missing column datetime"),
     "0107.csv": ("", "the file is empty"),
     "0207.csv": (HEADER, "holds no trips"),
@@ -36,12 +36,12 @@ def healthy(number: int) -> str:
     return HEADER + "".join(lines) + "Turin,nowhere\n"
 
 
-def test_a_thousand_files_are_all_taken_in_and_ten_sick_ones_fail_alone_with_their_reasons(
+def test_a_thousand_files_are_loaded_and_ten_invalid_ones_fail_alone_with_their_reasons(
     pipeline: Pipeline,
 ) -> None:
-    for name, (text, _) in SICK.items():
+    for name, (text, _) in INVALID.items():
         pipeline.put(name, text)
-    for number in range(FILES - len(SICK)):
+    for number in range(FILES - len(INVALID)):
         pipeline.put(f"healthy {number}.csv", healthy(number))
     pipeline.tick(landing_zone)
     # As the asset does for its own events: Dagster writes one for every file before a run begins.
@@ -54,13 +54,13 @@ def test_a_thousand_files_are_all_taken_in_and_ten_sick_ones_fail_alone_with_the
         pipeline.run("load_trip_files", dict(request.tags))
     ledger = pipeline.ledger()
     assert len(ledger) == FILES
-    assert {name for name, (status, _, _) in ledger.items() if status == "failed"} == set(SICK)
-    assert {end for name, end in ledger.items() if name not in SICK} == {("loaded", ROWS - 1, 1)}
-    healthy_files = FILES - len(SICK)
+    assert {name for name, (status, _, _) in ledger.items() if status == "failed"} == set(INVALID)
+    assert {end for name, end in ledger.items() if name not in INVALID} == {("loaded", ROWS - 1, 1)}
+    healthy_files = FILES - len(INVALID)
     assert pipeline.trips() == healthy_files * (ROWS - 1)
     assert pipeline.query("SELECT count(*) FROM shifts.rejects") == [(healthy_files,)]
     assert pipeline.query("SELECT sum(trips) FROM shifts.weekly") == [(healthy_files * (ROWS - 1),)]
     errors = dict(pipeline.query("SELECT name, error FROM shifts.files WHERE status = 'failed'"))
-    for name, (_, said) in SICK.items():
+    for name, (_, said) in INVALID.items():
         assert said in errors[name]
     assert pipeline.tick(queued_files).run_requests == []

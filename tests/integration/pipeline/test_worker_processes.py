@@ -120,7 +120,7 @@ def test_a_run_whose_code_server_does_not_answer_is_left_alone(
     assert status(pipeline, run) == dg.DagsterRunStatus.STARTED
 
 
-def test_a_run_whose_code_server_is_gone_is_failed_at_the_second_look(pipeline: Pipeline) -> None:
+def test_a_run_whose_code_server_is_gone_is_failed_in_the_second_tick(pipeline: Pipeline) -> None:
     with running_code_server() as server:
         run = server.launch(pipeline.instance)
         server.kill()

@@ -108,7 +108,7 @@ def test_every_retry_comes_within_a_minute() -> None:
         assert decide(record, runs={"b": True}).request == [record]
 
 
-def test_a_file_on_which_run_after_run_died_fails_with_the_last_word() -> None:
+def test_a_file_whose_attempts_all_failed_fails_with_the_last_error() -> None:
     record = queued(
         status="loading",
         run_request_id="b",
@@ -132,7 +132,7 @@ def test_a_file_is_not_failed_for_what_others_of_its_run_or_the_machine_did() ->
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, MAX_BYTES_PER_RUN + 5)), max_size=80),
     st.permutations(range(61)),
 )
-def test_batches_hold_every_file_once_without_gaps_and_within_their_limits(
+def test_runs_hold_every_file_once_without_gaps_and_within_their_limits(
     wanted: list[tuple[int, int]], order: list[int]
 ) -> None:
     files = [

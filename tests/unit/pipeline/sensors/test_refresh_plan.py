@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from shifts_pipeline.sensors.refresh_plan import (
     BACKLOG_TRIPS,
     BOTH,
-    CLUSTERS_MAY_WAIT,
-    PAIRS_A_RUN,
-    RUNS_AT_ONCE,
+    MAX_CLUSTER_DELAY,
+    MAX_PAIRS_PER_RUN,
+    MAX_UNFINISHED_RUNS,
     BlockedPairs,
     DuePair,
     FinishedRun,
@@ -69,12 +69,12 @@ def test_every_stale_pair_is_in_exactly_one_run_and_runs_stay_small(pairs: set[t
     areas = list(rectangles(pairs))
     for pair in pairs:
         assert sum(area.covers(*pair) for area in areas) == 1
-    assert all(area.pairs <= PAIRS_A_RUN for area in areas)
+    assert all(area.pairs <= MAX_PAIRS_PER_RUN for area in areas)
 
 
 def test_neighbouring_regions_with_the_same_weeks_share_runs_up_to_the_limit() -> None:
     areas = list(rectangles({(region, week(w)) for region in range(100) for w in range(10)}))
-    assert [area.pairs for area in areas] == [PAIRS_A_RUN, PAIRS_A_RUN]
+    assert [area.pairs for area in areas] == [MAX_PAIRS_PER_RUN, MAX_PAIRS_PER_RUN]
 
 
 def test_regions_with_the_same_weeks_share_no_run_across_a_gap() -> None:
@@ -97,11 +97,11 @@ def test_weeks_of_one_region_share_no_run_across_a_gap() -> None:
 
 
 def test_the_weeks_of_one_region_are_split_into_runs_at_the_limit() -> None:
-    areas = rectangles({(0, week(number)) for number in range(2 * PAIRS_A_RUN + 1)})
-    assert [area.pairs for area in areas] == [PAIRS_A_RUN, PAIRS_A_RUN, 1]
+    areas = rectangles({(0, week(number)) for number in range(2 * MAX_PAIRS_PER_RUN + 1)})
+    assert [area.pairs for area in areas] == [MAX_PAIRS_PER_RUN, MAX_PAIRS_PER_RUN, 1]
 
 
-def test_a_small_change_is_one_run_for_both_layers() -> None:
+def test_a_small_change_is_one_run_for_both_derived_tables() -> None:
     pairs = [due_pair(region) for region in range(3)]
     assert planned(pairs, pairs, []) == [Refresh(Rectangle(0, 2, MONDAY, MONDAY), BOTH)]
 
@@ -119,8 +119,8 @@ def test_clusters_wait_for_a_run_that_computes_aggregates() -> None:
 
 
 def test_clusters_do_not_wait_for_aggregates_for_ever() -> None:
-    old = due_pair(0, 0, CLUSTERS_MAY_WAIT + timedelta(seconds=1))
-    young = due_pair(0, 1, CLUSTERS_MAY_WAIT)
+    old = due_pair(0, 0, MAX_CLUSTER_DELAY + timedelta(seconds=1))
+    young = due_pair(0, 1, MAX_CLUSTER_DELAY)
     at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
     requests = planned([due_pair(5)], [old, young], [at_work])
     assert [request.area for request in requests if request.tables == CLUSTERS] == [
@@ -136,13 +136,15 @@ def test_without_a_backlog_clusters_wait_for_no_aggregates(waiting_trips: int) -
 
 
 def test_aggregates_are_requested_before_clusters_that_waited_long() -> None:
-    old = due_pair(0, 0, CLUSTERS_MAY_WAIT + timedelta(seconds=1))
+    old = due_pair(0, 0, MAX_CLUSTER_DELAY + timedelta(seconds=1))
     requests = planned([due_pair(5)], [old], [Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)])
     assert [request.tables for request in requests] == [AGGREGATES, CLUSTERS]
 
 
-def test_runs_of_one_layer_take_no_room_of_the_other() -> None:
-    unfinished = [Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), CLUSTERS) for n in range(RUNS_AT_ONCE)]
+def test_runs_of_one_derived_table_take_no_room_of_the_other() -> None:
+    unfinished = [
+        Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), CLUSTERS) for n in range(MAX_UNFINISHED_RUNS)
+    ]
     assert planned([due_pair()], [], unfinished) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), AGGREGATES)]
 
 
@@ -151,11 +153,13 @@ def test_clusters_follow_when_no_aggregates_are_due() -> None:
     assert planned([], [due_pair()], [at_work]) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), CLUSTERS)]
 
 
-@pytest.mark.parametrize("at_work", [0, 1, RUNS_AT_ONCE - 1, RUNS_AT_ONCE, RUNS_AT_ONCE + 1])
-def test_no_more_runs_of_a_layer_are_requested_than_may_wait(at_work: int) -> None:
+@pytest.mark.parametrize(
+    "at_work", [0, 1, MAX_UNFINISHED_RUNS - 1, MAX_UNFINISHED_RUNS, MAX_UNFINISHED_RUNS + 1]
+)
+def test_no_more_runs_of_a_derived_table_are_requested_than_may_wait(at_work: int) -> None:
     unfinished = [Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), AGGREGATES) for n in range(at_work)]
     pairs = [due_pair(region, 140 * (region % 10)) for region in range(100)]
-    assert len(planned(pairs, [], unfinished)) == max(0, RUNS_AT_ONCE - at_work)
+    assert len(planned(pairs, [], unfinished)) == max(0, MAX_UNFINISHED_RUNS - at_work)
 
 
 @pytest.mark.timeout(60)
@@ -169,7 +173,7 @@ def test_half_a_million_due_pairs_among_as_many_blocked_ones_are_planned_in_line
     pairs = [due_pair(region, number) for region in range(regions) for number in range(weeks)]
     free = [pair for pair in pairs if pair not in blocked]
     assert len(free) == regions * weeks // 2
-    assert len(planned(free, [], [])) == RUNS_AT_ONCE
+    assert len(planned(free, [], [])) == MAX_UNFINISHED_RUNS
 
 
 def ended(
@@ -213,7 +217,7 @@ def test_runs_that_succeeded_count_no_pair_as_blocked() -> None:
     assert BlockedPairs("clusters", [], [ended(0, failed=False)], NOW).count == 0
 
 
-def test_a_pair_that_a_run_is_at_is_blocked_in_that_layer_only() -> None:
+def test_a_pair_that_a_run_refreshes_is_blocked_in_that_derived_table_only() -> None:
     unfinished = [Refresh(Rectangle(1, 2, week(0), week(4)), AGGREGATES)]
     blocked = BlockedPairs("aggregates", unfinished, [ended(0, failed=True)], NOW)
     assert due_pair(1, 4) in blocked
