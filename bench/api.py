@@ -1,4 +1,4 @@
-"""The web service: posting trips beside INSERTs, an upload beside a plain file, a crowd of listeners, and its end."""
+"""The web service: posts compared with INSERTs, an upload with a plain file, many clients of the feed, shutdown."""
 
 import argparse
 import json
@@ -23,15 +23,17 @@ from tests.integration.api.running import Service, last_id, posted, publish, run
 TRIPS = 1000
 MIB = 1024**2
 CROWD = Path(__file__).parents[1] / "tests" / "integration" / "api" / "crowd.py"
-OF_A_FILE = ("run.queued", "run.started", "file.progress", "file.loaded", "run.succeeded")
+FILE_EVENTS = ("run.queued", "run.started", "file.progress", "file.loaded", "run.succeeded")
 Line = tuple[str, str, str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Sizes."""
+    """Adds the sizes of the measurements."""
     parser.add_argument("--posts", type=int, default=40, help="of 1,000 trips each (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=2000, help="of the feed (default: %(default)s)")
-    parser.add_argument("--files", type=int, default=20, help="they hear of (default: %(default)s)")
+    parser.add_argument(
+        "--files", type=int, default=20, help="whose events they receive (default: %(default)s)"
+    )
     parser.add_argument("--upload-mib", type=int, default=1024, help="(default: %(default)s)")
 
 
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _posting(service: Service, posts: int) -> Iterator[Line]:
-    """In turns with plain INSERTs of the same trips by the same driver, on the same server."""
+    """Alternates with plain INSERTs of the same trips by the same driver on the same server."""
     chance = random.Random(1)
     ours, plain = [], []
     with (
@@ -114,7 +116,7 @@ def _uploading(service: Service, folder: Path, mib: int) -> Iterator[Line]:
         )
     written = _seconds(lambda: _write(folder / "plain.csv", piece, mib))
     yield f"upload of {mib:,} MiB", f"{mib / seconds:,.0f} MiB/s", ""
-    yield "the same bytes written by a program, and brought to the disk", f"{mib / written:,.0f} MiB/s", ""
+    yield "the same bytes written by a program, with fsync", f"{mib / written:,.0f} MiB/s", ""
     assert service.process is not None
     status = Path(f"/proc/{service.process.pid}/status").read_text()
     peak = int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
@@ -131,9 +133,9 @@ def _write(path: Path, piece: bytes, pieces: int) -> None:
 
 
 def _crowd(service: Service, clients: int, files: int) -> Iterator[Line]:
-    """Listeners in one process of their own, 50 that never read among them, while files are told of."""
-    events = files * len(OF_A_FILE)
-    order = {"port": service.port, "clients": clients, "mute": 50, "events": events, "seconds": 300}
+    """Clients in a separate process, 50 of which never read, while events of files are published."""
+    events = files * len(FILE_EVENTS)
+    options = {"port": service.port, "clients": clients, "stalled": 50, "events": events, "seconds": 300}
     with (
         psycopg.connect(service.dagster_database_url, autocommit=True) as outbox,
         subprocess.Popen(
@@ -143,26 +145,26 @@ def _crowd(service: Service, clients: int, files: int) -> Iterator[Line]:
         assert crowd.stdin is not None
         assert crowd.stdout is not None
         start = last_id(outbox)
-        crowd.stdin.write(json.dumps(order) + "\n")
+        crowd.stdin.write(json.dumps(options) + "\n")
         crowd.stdin.flush()
         crowd.stdout.readline()
         for file in range(files):
-            for type_ in OF_A_FILE:
+            for type_ in FILE_EVENTS:
                 publish(outbox, type_, task_ids=(f"t{file}",), run_id=f"r{file}", message=f"file {file}")
             time.sleep(0.1)
-        noted = json.loads(crowd.stdout.readline())
+        record = json.loads(crowd.stdout.readline())
         memory = service.memory // MIB
-    if noted["heard"] != [[list(range(start + 1, start + 1 + events)), clients]]:
-        raise RuntimeError("not every client heard every event once")
+    if record["received"] != [[list(range(start + 1, start + 1 + events)), clients]]:
+        raise RuntimeError("not every client received each event once")
     listeners = f"{clients:,} listeners, {events} events"
-    yield f"{listeners}: commit to client, median", f"{noted['p50_s'] * 1000:.0f} ms", ""
-    yield f"{listeners}: 95th percentile", f"{noted['p95_s'] * 1000:.0f} ms", "< 250 ms"
+    yield f"{listeners}: commit to client, median", f"{record['p50_s'] * 1000:.0f} ms", ""
+    yield f"{listeners}: 95th percentile", f"{record['p95_s'] * 1000:.0f} ms", "< 250 ms"
     yield f"{listeners}: memory of the service", f"{memory} MiB", "< 400 MiB"
     wait_until(lambda: service.metric("shifts_feed_clients") == 0, 60)
     streams = [httpx.Client() for _ in range(100)]
     for stream in streams:
         stream.send(stream.build_request("GET", f"{service.api}/events"), stream=True)
-    yield "its end with 100 open streams", f"{_seconds(service.stop):.1f} s", "< 5 s"
+    yield "shutdown with 100 open streams", f"{_seconds(service.stop):.1f} s", "< 5 s"
     for stream in streams:
         stream.close()
 

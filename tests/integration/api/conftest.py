@@ -1,4 +1,4 @@
-"""A running service for each module of tests."""
+"""A running service for each test module."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,21 +24,21 @@ def service(
 
 @pytest.fixture(scope="module")
 def client(service: Service) -> Iterator[httpx.Client]:
-    """A client whose addresses begin behind /api/v1."""
+    """A client with the base URL of the API."""
     with httpx.Client(base_url=service.api, timeout=20) as found:
         yield found
 
 
 @pytest.fixture
 def trips_db(database_url: str) -> Iterator[psycopg.Connection]:
-    """The trips database as its owner."""
+    """A connection to the trips database as its owner."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def outbox(dagster_database_url: str) -> Iterator[psycopg.Connection]:
-    """Dagster's database as its owner."""
+    """A connection to Dagster's database as its owner."""
     with psycopg.connect(dagster_database_url, autocommit=True) as connection:
         yield connection
 

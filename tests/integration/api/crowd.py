@@ -1,7 +1,7 @@
-"""Thousands of clients of the feed in one process of their own: `python crowd.py`, told by JSON on standard input.
+"""Thousands of clients of the feed in one process: `python crowd.py`, with its options as JSON on standard input.
 
-Each is a bare socket, so that listening costs less than what is listened to. For every client it notes the ids
-it got, and for every event that came while it was there how long after its publication it came.
+Each client is a bare socket, so that receiving costs less than serving. The process records the ids that each client
+received, and the delay of each event from its publication.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache
 
 _EVENT = re.compile(rb'id: (\d+)\r\n.*?"time": "([^"]+)"', re.DOTALL)
-_TRY_AGAIN_S = 0.1
+_RETRY_S = 0.1
 
 
 @cache
@@ -25,53 +25,53 @@ def _published(time_: bytes) -> float:
 
 
 class Crowd:
-    """All clients: each listens until it has all events, and resumes when its stream ends before."""
+    """All clients: each follows the feed until it has every event, and resumes if its stream ends earlier."""
 
     def __init__(self, port: int, clients: int, events: int) -> None:
         self.port = port
         self.ids: list[list[int]] = [[] for _ in range(clients)]
         self.delays: list[float] = []
-        self.listening: set[int] = set()
-        self.all_listen = asyncio.Event()
+        self.connected: set[int] = set()
+        self.all_connected = asyncio.Event()
         self._missing = clients * events
         self.done = asyncio.Event()
-        self._returning: set[asyncio.Task[None]] = set()
+        self._reconnecting: set[asyncio.Task[None]] = set()
 
-    async def join(self, number: int) -> None:
-        """Connects a client, again and again while nobody listens there."""
+    async def connect(self, number: int) -> None:
+        """Connects a client; retries while the port is closed."""
         while not self.done.is_set():
             try:
                 await asyncio.get_running_loop().create_connection(
                     lambda: Client(self, number), "127.0.0.1", self.port
                 )
             except OSError:
-                await asyncio.sleep(_TRY_AGAIN_S)
+                await asyncio.sleep(_RETRY_S)
             else:
                 return
 
-    def welcome(self, number: int) -> None:
-        """A client's stream began."""
-        self.listening.add(number)
-        if len(self.listening) == len(self.ids):
-            self.all_listen.set()
+    def on_stream(self, number: int) -> None:
+        """Called when a client's stream begins."""
+        self.connected.add(number)
+        if len(self.connected) == len(self.ids):
+            self.all_connected.set()
 
-    def note(self, number: int, event_id: int, delay: float) -> None:
-        """A client got an event."""
+    def on_event(self, number: int, event_id: int, delay: float) -> None:
+        """Called when a client receives an event."""
         self.ids[number].append(event_id)
         self.delays.append(delay)
         self._missing -= 1
         if self._missing == 0:
             self.done.set()
 
-    def lost(self, number: int) -> None:
-        """A client's stream ended."""
-        task = asyncio.ensure_future(self.join(number))
-        self._returning.add(task)
-        task.add_done_callback(self._returning.discard)
+    def on_disconnect(self, number: int) -> None:
+        """Called when a client's stream ends."""
+        task = asyncio.ensure_future(self.connect(number))
+        self._reconnecting.add(task)
+        task.add_done_callback(self._reconnecting.discard)
 
 
 class Client(asyncio.Protocol):
-    """One connection of one client."""
+    """The connection of a client."""
 
     def __init__(self, crowd: Crowd, number: int) -> None:
         self._crowd = crowd
@@ -80,8 +80,8 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        heard = self._crowd.ids[self._number]
-        resume = f"Last-Event-ID: {heard[-1]}\r\n" if heard else ""
+        received = self._crowd.ids[self._number]
+        resume = f"Last-Event-ID: {received[-1]}\r\n" if received else ""
         transport.write(f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
@@ -89,16 +89,16 @@ class Client(asyncio.Protocol):
         *frames, self._rest = (self._rest + data).split(b"\r\n\r\n")
         for frame in frames:
             if event := _EVENT.search(frame):
-                self._crowd.note(self._number, int(event[1]), now - _published(event[2]))
+                self._crowd.on_event(self._number, int(event[1]), now - _published(event[2]))
             elif b": connected" in frame:
-                self._crowd.welcome(self._number)
+                self._crowd.on_stream(self._number)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._crowd.lost(self._number)
+        self._crowd.on_disconnect(self._number)
 
 
-async def _mute(port: int) -> asyncio.StreamWriter:
-    """A client that asks and never reads."""
+async def _open_stalled(port: int) -> asyncio.StreamWriter:
+    """A client that sends a request and never reads."""
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -106,30 +106,30 @@ async def _mute(port: int) -> asyncio.StreamWriter:
 
 
 async def main() -> None:
-    order = json.loads(sys.stdin.readline())
-    crowd = Crowd(order["port"], order["clients"], order["events"])
-    mute = [await _mute(crowd.port) for _ in range(order["mute"])]
+    options = json.loads(sys.stdin.readline())
+    crowd = Crowd(options["port"], options["clients"], options["events"])
+    stalled = [await _open_stalled(crowd.port) for _ in range(options["stalled"])]
     numbers = range(len(crowd.ids))
     for first in numbers[::100]:
-        await asyncio.gather(*(crowd.join(number) for number in numbers[first : first + 100]))
-    await crowd.all_listen.wait()
-    print("all are listening", flush=True)
-    await asyncio.wait_for(crowd.done.wait(), order["seconds"])
-    for writer in mute:
+        await asyncio.gather(*(crowd.connect(number) for number in numbers[first : first + 100]))
+    await crowd.all_connected.wait()
+    print("all are connected", flush=True)
+    await asyncio.wait_for(crowd.done.wait(), options["seconds"])
+    for writer in stalled:
         writer.transport.abort()
-    heard = Counter(map(tuple, crowd.ids)).most_common()
+    received = Counter(map(tuple, crowd.ids)).most_common()
     delays = sorted(crowd.delays)
-    noted = {
-        "heard": [[list(ids), clients] for ids, clients in heard],
+    record = {
+        "received": [[list(ids), clients] for ids, clients in received],
         "p50_s": delays[len(delays) // 2],
         "p95_s": delays[int(len(delays) * 0.95)],
     }
-    print(json.dumps(noted), flush=True)
+    print(json.dumps(record), flush=True)
 
 
 if __name__ == "__main__":
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
-    # Its own pauses would count as the service's.
+    # Its own pauses would be measured as the service's.
     gc.disable()
     asyncio.run(main())

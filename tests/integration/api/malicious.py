@@ -1,4 +1,4 @@
-"""Requests of people who mean harm, as bytes: paths, bodies, parameters, headers and what is no HTTP at all."""
+"""Malicious requests as bytes: paths, bodies, parameters, headers and malformed HTTP."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ def request(
     headers: Mapping[str, str] | None = None,
     key: str | None = KEY,
 ) -> bytes:
-    """A request as it goes over the wire; a header given as empty is left out."""
+    """The bytes of a request; a header with an empty value is left out."""
     fields = {
         "Host": "localhost",
         "Connection": "close",
@@ -48,7 +48,7 @@ def _get(
 
 
 def paths() -> Requests:
-    """File requests and uploads that lead elsewhere."""
+    """File requests and uploads whose paths lead out of the landing zone."""
     found: Requests = {}
     for why, name in {**NAMES, **NOT_THERE}.items():
         found[f"mocked: {why}"] = _post({"data_type": "mocked", "data": name})
@@ -72,7 +72,7 @@ def paths() -> Requests:
 
 
 def bodies() -> Requests:
-    """Bodies of `POST /trips` that are none."""
+    """Invalid bodies of `POST /trips`."""
     deep = 100_000
     found = {
         "deep list": b"[" * deep,
@@ -154,7 +154,7 @@ _PARAMETERS: Mapping[str, tuple[Mapping[str, str], Iterable[str]]] = {
 
 
 def parameters() -> Requests:
-    """Every parameter of every call with SQL, a NUL, and far too much in it."""
+    """Every parameter of every call with SQL, a NUL character and an oversized value."""
     found: Requests = {}
     for path, (given, names) in _PARAMETERS.items():
         for name in names:
@@ -181,7 +181,7 @@ def parameters() -> Requests:
 
 
 def headers() -> Requests:
-    """Headers that are wrong, too many or too long."""
+    """Headers that are invalid, too many or too long."""
     found: Requests = {}
     trips = json.dumps(posted(trip())).encode()
     for why, key in {
@@ -228,7 +228,7 @@ def headers() -> Requests:
 
 
 def no_http() -> Requests:
-    """What a parser of HTTP has to refuse, lest it and a proxy before it read different requests."""
+    """HTTP that a parser must refuse, because a proxy in front could read it as another request (smuggling)."""
     head = (
         b"POST /api/v1/trips HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n"
     )

@@ -1,4 +1,4 @@
-"""Names of files that lead out of a landing folder, only look as if, or are of nothing."""
+"""File names that lead out of a landing folder, look as if they did, or do not exist."""
 
 MARK = "hostile-words-that-no-log-repeats"
 NAMES = {
@@ -60,7 +60,7 @@ NAMES = {
     "command": "$(touch hacked).csv/..",
     "SQL": f"'; DROP TABLE shifts_store.trips; -- {MARK}",
 }
-"""Neither a file request nor an upload may use them."""
+"""Refused in file requests and in uploads."""
 NOT_THERE = {
     "nothing": "nothing.csv",
     "a folder that looks like a file": "folder.csv",
@@ -69,4 +69,4 @@ NOT_THERE = {
     "format string": "%s%s%n.csv",
     "template": "{{7*7}}.csv",
 }
-"""Names like any other, of nothing that could be loaded."""
+"""Valid names without a file that could be loaded."""

@@ -1,4 +1,4 @@
-"""The real pipeline on a service's databases, driven by hand, for answers that only it can give."""
+"""The real pipeline on a service's databases, run step by step by the tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from tests.integration.pipeline.harness import Pipeline
 
 @contextmanager
 def pipeline_of(service: Service) -> Iterator[Pipeline]:
-    """The pipeline behind a service, with sensors that do not wait."""
+    """The pipeline of a service, with sensors that do not wait."""
     with pytest.MonkeyPatch.context() as patch, dagster_instance(service.dagster_database_url) as instance:
         patch.setattr(waiting, "WATCH_S", 0.0)
         patch.setattr("shifts_pipeline.sensors.landing_zone.WATCH_S", 0.0)

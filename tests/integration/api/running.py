@@ -1,4 +1,4 @@
-"""The real service as a process of its own, and clients of its feed."""
+"""The real service as a separate process, and clients of its feed."""
 
 import json
 import os
@@ -57,7 +57,7 @@ class Service:
             return False
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
-        """Ends it and returns its exit code."""
+        """Stops it and returns its exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(by)
@@ -77,12 +77,12 @@ class Service:
 
     @property
     def memory(self) -> int:
-        """Bytes that the process holds."""
+        """Resident memory of the process in bytes."""
         assert self.process is not None
         return psutil.Process(self.process.pid).memory_info().rss
 
     def metric(self, name: str) -> float:
-        """The figure of that name and labels."""
+        """The value of a metric with this name and labels."""
         for line in httpx.get(f"{self.root}/metrics").text.splitlines():
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
@@ -104,7 +104,7 @@ def free_port() -> int:
 
 
 def wait_until(happened: Any, seconds: float) -> None:
-    """Waits for something that another process does."""
+    """Waits for an effect of another process."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
@@ -112,16 +112,16 @@ def wait_until(happened: Any, seconds: float) -> None:
 
 
 @dataclass(frozen=True)
-class Told:
-    """An event as a client got it."""
+class ReceivedEvent:
+    """An event as a client received it."""
 
     event_id: int
     type: str
     data: dict[str, Any]
 
 
-def read_events(lines: Iterator[str]) -> Iterator[Told]:
-    """Server-sent events, by the book: fields until an empty line, comments left out."""
+def read_events(lines: Iterator[str]) -> Iterator[ReceivedEvent]:
+    """Parses server-sent events: fields up to an empty line, without comments."""
     fields: dict[str, str] = {}
     for line in lines:
         if line.startswith(":"):
@@ -130,13 +130,15 @@ def read_events(lines: Iterator[str]) -> Iterator[Told]:
             name, _, value = line.partition(": ")
             fields[name] = value
         elif fields:
-            yield Told(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            yield ReceivedEvent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
             fields = {}
 
 
 @contextmanager
-def listening(service: Service, after: int | None = None, **filters: str) -> Iterator[Iterator[Told]]:
-    """A client of the feed that is connected for certain."""
+def listening(
+    service: Service, after: int | None = None, **filters: str
+) -> Iterator[Iterator[ReceivedEvent]]:
+    """A client of the feed that is known to be connected."""
     headers = {} if after is None else {"Last-Event-ID": str(after)}
     with httpx.stream(
         "GET", f"{service.api}/events", params=filters, headers=headers, timeout=20
@@ -156,7 +158,7 @@ def publish(
     message: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Puts an event into the outbox, as the pipeline does."""
+    """Publishes an event as the pipeline does."""
     connection.execute(
         "SELECT shifts_feed.publish(%s, %s, %s, 'raw_trips', 'a.csv', %s, %s)",
         [type_, run_id, list(task_ids), message, Jsonb(details or {})],
@@ -164,7 +166,7 @@ def publish(
 
 
 def last_id(outbox: psycopg.Connection) -> int:
-    """The newest event's."""
+    """The newest event's id."""
     row = outbox.execute("SELECT coalesce(max(event_id), 0) FROM shifts_feed.events").fetchone()
     assert row is not None
     return int(row[0])

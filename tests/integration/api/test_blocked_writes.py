@@ -1,4 +1,4 @@
-"""Writes that wait for a lock are sent away soon, and take no connection from reads, `/ready` and `/metrics`."""
+"""Writes that wait for a lock are refused soon and take no connection from reads, `/ready` and `/metrics`."""
 
 import threading
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ POSTS = 20
 
 @pytest.fixture(autouse=True)
 def _pair(client: httpx.Client) -> None:
-    """The pair of region and week is there, so that it can be held."""
+    """Ensures that the (region, week) pair exists, so that it can be locked."""
     assert client.post("/trips", json=posted(trip())).status_code == 201
 
 
 @contextmanager
 def _held(database_url: str) -> Iterator[None]:
-    """The pair as a load that replaces it would hold it."""
+    """Locks the pair as a load that replaces it does."""
     with psycopg.connect(database_url) as holder:
         holder.execute("SELECT FROM shifts_store.region_weeks FOR UPDATE")
         yield
@@ -38,7 +38,7 @@ def _ready(service: Service) -> dict[str, object]:
     return found
 
 
-def test_twenty_blocked_posts_hold_up_neither_reads_nor_readiness(
+def test_blocked_posts_delay_neither_reads_nor_readiness(
     service: Service, client: httpx.Client, database_url: str
 ) -> None:
     ended = threading.Event()
@@ -63,9 +63,9 @@ def test_twenty_blocked_posts_hold_up_neither_reads_nor_readiness(
             future.result()
     assert len(answers) >= POSTS
     assert {answer.status_code for answer in answers} == {503}
-    told = [(answer.json(), answer.headers["Retry-After"]) for answer in answers]
-    assert all(answer in ((HELD, "5"), (BUSY, "2")) for answer in told)
-    assert (HELD, "5") in told
+    refusals = [(answer.json(), answer.headers["Retry-After"]) for answer in answers]
+    assert all(answer in ((HELD, "5"), (BUSY, "2")) for answer in refusals)
+    assert (HELD, "5") in refusals
     wait_until(lambda: _ready(service)["writes"] == "ok", 20)
     assert client.post("/trips", json=posted(trip())).status_code == 201
     assert client.get("/trips/stats", params=_everywhere()).json() == {"mean": 2.0}
@@ -75,7 +75,7 @@ def _everywhere() -> dict[str, str]:
     return {"region": "Turin", "nortest": "180,90", "southest": "-180,-90"}
 
 
-def test_a_key_of_a_post_that_was_sent_away_is_free_again(client: httpx.Client, database_url: str) -> None:
+def test_the_key_of_a_refused_post_can_be_used_again(client: httpx.Client, database_url: str) -> None:
     before = client.get("/trips/stats", params=_everywhere()).json()["mean"]
     key = {"Idempotency-Key": "held"}
     with _held(database_url):

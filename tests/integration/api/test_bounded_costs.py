@@ -1,4 +1,4 @@
-"""Costs that do not grow with the history: figures of the ledger and of stale pairs, and lists of many new weeks."""
+"""Costs that do not grow with the history: metrics of the ledger and stale pairs, and lists with many new weeks."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ COUNTED = (
 
 
 def _same(trips_db: psycopg.Connection) -> list[Any]:
-    """The totals, which are those of the ledger counted row by row."""
+    """The totals, checked against the ledger's rows."""
     totals = trips_db.execute(TOTALS).fetchall()
     assert totals == trips_db.execute(COUNTED).fetchall()
     return totals
@@ -61,7 +61,7 @@ def test_totals_follow_every_change_of_the_ledger(trips_db: psycopg.Connection) 
     assert _same(trips_db) == []
 
 
-def test_figures_read_few_rows_however_long_the_ledger_is(
+def test_metrics_read_few_rows_of_a_long_ledger(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     for number in range(1_200):
@@ -77,7 +77,7 @@ def test_figures_read_few_rows_however_long_the_ledger_is(
     trips_db.execute("DELETE FROM shifts_store.trip_files")
 
 
-def test_readers_that_merge_and_writers_at_the_same_time_lose_no_change(
+def test_concurrent_readers_and_writers_lose_no_change_of_the_totals(
     service: Service, database_url: str, trips_db: psycopg.Connection
 ) -> None:
     def write(number: int) -> None:
@@ -100,7 +100,7 @@ def test_readers_that_merge_and_writers_at_the_same_time_lose_no_change(
     trips_db.execute("DELETE FROM shifts_store.trip_files")
 
 
-def test_stale_pairs_are_counted_from_an_index_of_them_alone(trips_db: psycopg.Connection) -> None:
+def test_stale_pairs_are_counted_from_their_partial_index(trips_db: psycopg.Connection) -> None:
     with trips_db.transaction(force_rollback=True):
         trips_db.execute("SET LOCAL enable_seqscan = off")
         plan = trips_db.execute(
@@ -110,7 +110,7 @@ def test_stale_pairs_are_counted_from_an_index_of_them_alone(trips_db: psycopg.C
     assert any("region_weeks_stale" in line for (line,) in plan)
 
 
-def test_a_list_of_many_new_weeks_is_taken_in_a_few_weeks_a_transaction(
+def test_many_new_weeks_are_created_in_several_transactions(
     client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     weeks = 6 * WEEKS_PER_TRANSACTION + 3

@@ -1,4 +1,4 @@
-"""Pages of other sites, as a browser sends their requests: they read nothing, write nothing and listen to nothing."""
+"""Requests that a browser sends for pages of other sites: they neither read, write nor follow the feed."""
 
 import socket
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ PATHS = [
 def mapped(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service without a key that a site and a name are set for."""
+    """A service without a key, with a configured origin and host name."""
     folder = tmp_path_factory.mktemp("mapped")
     more = {"SHIFTS_API_CORS_ORIGINS": MAPS, "SHIFTS_API_HOSTS": "trips.example"}
     with running(Service(database_url, dagster_database_url, folder, folder / "api.log", more)) as found:
@@ -41,7 +41,7 @@ def mapped(
 def public(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service without a key whose answers every page may read."""
+    """A service without a key that every page may read."""
     folder = tmp_path_factory.mktemp("public")
     more = {"SHIFTS_API_CORS_ORIGINS": "*"}
     with running(Service(database_url, dagster_database_url, folder, folder / "api.log", more)) as found:
@@ -55,7 +55,7 @@ def _status(url: str, **headers: str) -> int:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_name_that_points_here_but_is_not_ours_gets_nothing(service: Service, path: str) -> None:
+def test_a_rebound_host_name_is_refused(service: Service, path: str) -> None:
     answer = httpx.get(service.root + path, headers={"Host": f"evil.example:{service.port}"})
     assert answer.status_code == 421
     assert answer.json() == {
@@ -65,12 +65,12 @@ def test_a_name_that_points_here_but_is_not_ours_gets_nothing(service: Service, 
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])
-def test_probes_are_answered_under_any_name(service: Service, path: str) -> None:
+def test_probes_are_answered_under_any_host_name(service: Service, path: str) -> None:
     assert httpx.get(service.root + path, headers={"Host": "10.8.0.3:8000"}).status_code == 200
     assert httpx.get(service.root + path, headers={"Host": "balancer.example"}).status_code == 200
 
 
-def test_names_that_are_set_are_answered(mapped: Service) -> None:
+def test_configured_host_names_are_served(mapped: Service) -> None:
     assert _status(f"{mapped.api}/regions", Host="trips.example") == 200
     assert _status(f"{mapped.api}/regions", Host="Trips.Example:443") == 200
     assert _status(f"{mapped.api}/regions", Host="other.example") == 421
@@ -90,14 +90,14 @@ def test_names_that_are_set_are_answered(mapped: Service) -> None:
     ],
     ids=lambda headers: " ".join(headers.values()),
 )
-def test_a_page_of_another_site_is_refused_before_anything_is_read(
+def test_a_page_of_another_site_is_refused(
     service: Service, mapped: Service, path: str, site: str, more: dict[str, str]
 ) -> None:
     for asked in (service, mapped):
         assert _status(asked.root + path, **{"Sec-Fetch-Site": site}, **more) == 403
 
 
-def test_links_programs_and_the_services_own_pages_are_answered(service: Service) -> None:
+def test_links_programs_and_own_pages_are_answered(service: Service) -> None:
     url = f"{service.api}/regions"
     link = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert _status(url) == 200
@@ -106,7 +106,7 @@ def test_links_programs_and_the_services_own_pages_are_answered(service: Service
     assert _status(url, **{"Sec-Fetch-Site": "same-origin"}, Origin=service.root) == 200
 
 
-def test_pages_of_a_site_that_is_set_read_and_listen(mapped: Service) -> None:
+def test_pages_of_a_configured_origin_read_and_follow_the_feed(mapped: Service) -> None:
     page = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": MAPS}
     answer = httpx.get(f"{mapped.api}/regions", headers=page)
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, MAPS)
@@ -114,7 +114,7 @@ def test_pages_of_a_site_that_is_set_read_and_listen(mapped: Service) -> None:
 
 
 def _live(service: Service, origin: str | None, name: str = "127.0.0.1") -> int:
-    """The status that a WebSocket of a page gets."""
+    """The status of a page's WebSocket handshake."""
     url = f"ws://{name}:{service.port}/api/v1/trips/live"
     there = socket.create_connection(("127.0.0.1", service.port))
     try:
@@ -124,7 +124,7 @@ def _live(service: Service, origin: str | None, name: str = "127.0.0.1") -> int:
         return refused.response.status_code
 
 
-def test_a_web_socket_is_opened_by_programs_and_by_pages_that_may(
+def test_a_websocket_accepts_programs_and_allowed_pages(
     service: Service, mapped: Service, public: Service
 ) -> None:
     own = [_live(asked, f"http://127.0.0.1:{asked.port}") for asked in (service, mapped, public)]
@@ -137,12 +137,12 @@ def test_a_web_socket_is_opened_by_programs_and_by_pages_that_may(
     assert [_live(asked, neighbour) for asked in (service, mapped)] == [403, 403]
 
 
-def test_a_web_socket_under_a_rebound_name_is_refused(service: Service) -> None:
+def test_a_websocket_under_a_rebound_host_name_is_refused(service: Service) -> None:
     origin = f"http://evil.example:{service.port}"
     assert _live(service, origin, "evil.example") == 421
 
 
-def test_a_star_opens_reads_to_all_pages_and_writes_to_none(public: Service) -> None:
+def test_the_wildcard_allows_reads_but_no_writes(public: Service) -> None:
     page = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": EVIL}
     answer = httpx.get(f"{public.api}/regions", headers=page)
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "*")
@@ -155,18 +155,18 @@ def test_a_star_opens_reads_to_all_pages_and_writes_to_none(public: Service) -> 
     assert literal.status_code == 403
 
 
-def test_a_page_that_may_use_the_service_writes(mapped: Service) -> None:
+def test_a_page_of_a_configured_origin_may_write(mapped: Service) -> None:
     page = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": MAPS}
     assert httpx.post(f"{mapped.api}/trips", json=posted(trip()), headers=page).status_code == 201
 
 
-def test_without_a_key_a_public_name_does_not_write(mapped: Service) -> None:
+def test_without_a_key_requests_to_a_public_name_may_not_write(mapped: Service) -> None:
     answer = httpx.post(f"{mapped.api}/trips", json=posted(trip()), headers={"Host": "trips.example"})
     assert answer.status_code == 403
     assert answer.json() == {"message": "Without an API key writes are allowed from this machine only"}
 
 
-def test_a_bad_name_stops_the_start(service: Service, tmp_path: Path) -> None:
+def test_an_invalid_host_name_stops_the_start(service: Service, tmp_path: Path) -> None:
     more = {"SHIFTS_API_HOSTS": "https://trips.example"}
     bad = Service(service.database_url, service.dagster_database_url, tmp_path, tmp_path / "api.log", more)
     with pytest.raises(AssertionError):

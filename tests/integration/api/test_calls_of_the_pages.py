@@ -1,4 +1,4 @@
-"""The calls that the pages on deployment show, made with curl as a reader makes them."""
+"""The calls that the documentation of deployments shows, made with curl."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ TRIP = {"region": "Turin", "origin": [7.65, 45.05], "destination": [7.66, 45.06]
 def service(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The service with a key, and trips of two weeks."""
+    """A service with a key and trips of two weeks."""
     folder = tmp_path_factory.mktemp("service")
     (folder / "landing").mkdir()
     log, more = folder / "api.log", {"SHIFTS_API_KEY": KEY}
@@ -35,14 +35,14 @@ def service(
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 @pytest.mark.parametrize("page", ["docs/deployment.md", "docs/gcp.md"])
-def test_every_call_is_answered_as_the_page_says(service: Service, page: str, tmp_path: Path) -> None:
+def test_documented_calls_are_answered_as_documented(service: Service, page: str, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"SHIFTS_API_KEY={KEY}\n")
     (tmp_path / "trips.csv").write_text(FILE)
     said = {}
     for call in calls(page):
         here = call.replace("https://$API_HOST", service.root).replace("localhost:8000", service.root)
         path = here.partition("/api/v1/")[2].partition("?")[0]
-        # The feed has no end of its own.
+        # The feed is endless.
         listening = ["--max-time", "1"] if path == "events" else []
         options = " ".join(["--silent", "--show-error", "--fail", "--dump-header", "head", *listening])
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Groups as clients get them: GeoJSON and CSV, filters, pages in one order, and the ways between trips and groups."""
+"""Clusters as clients receive them: GeoJSON and CSV, filters, pages, and the links between trips and clusters."""
 
 import csv
 import io
@@ -15,16 +15,16 @@ from tests.integration.api.running import Service, running
 from tests.integration.pipeline.harness import HEADER, row
 
 WEEK = {"region": "Turin", "week": "2018-W22"}
-# Of each group: how far north it begins, its hour, and its trips; two have the same size.
-GROUPS = [(0.00, 7, 9), (0.02, 8, 6), (0.04, 8, 6), (0.06, 8, 8), (0.08, 17, 5)]
+# Of each cluster: offset of its latitude, hour and number of trips; two have the same size.
+CLUSTERS = [(0.00, 7, 9), (0.02, 8, 6), (0.04, 8, 6), (0.06, 8, 8), (0.08, 17, 5)]
 
 
 @pytest.fixture(scope="module")
 def service(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service with groups that the pipeline found, one trip of no group, and a region named like a formula."""
-    folder = tmp_path_factory.mktemp("groups")
+    """A service with clusters from the pipeline, a noise trip, and a region whose name looks like a formula."""
+    folder = tmp_path_factory.mktemp("clusters")
     landing: Path = folder / "landing"
     landing.mkdir()
     rows = [
@@ -33,42 +33,42 @@ def service(
             origin=(7.67 + number * 1e-4, 45.01 + north),
             destination=(7.72, 45.06 + north),
         )
-        for north, hour, trips in GROUPS
+        for north, hour, trips in CLUSTERS
         for number in range(trips)
     ]
     rows.append(row(moment="2018-05-30 12:00:00", origin=(7.5, 44.9)))
     rows += [row(region="=1+1", moment=f"2018-05-29 08:0{number}:00") for number in range(6)]
     with running(Service(database_url, dagster_database_url, landing, folder / "api.log")) as found:
         with pipeline_of(found) as pipeline:
-            pipeline.put("groups.csv", HEADER + "".join(rows))
+            pipeline.put("clusters.csv", HEADER + "".join(rows))
             pipeline.load()
             pipeline.refresh()
         yield found
 
 
-def _groups(client: httpx.Client, **more: Any) -> list[dict[str, Any]]:
+def _clusters(client: httpx.Client, **more: Any) -> list[dict[str, Any]]:
     answer = client.get("/clusters", params={**WEEK, **more})
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["features"]
     return found
 
 
-def _sizes(groups: list[dict[str, Any]]) -> list[int]:
-    return [group["properties"]["trips"] for group in groups]
+def _sizes(clusters: list[dict[str, Any]]) -> list[int]:
+    return [cluster["properties"]["trips"] for cluster in clusters]
 
 
-def test_a_group_is_a_line_from_origin_to_destination_with_what_is_known_of_it(client: httpx.Client) -> None:
+def test_a_cluster_is_a_line_between_centroids_with_properties(client: httpx.Client) -> None:
     body = client.get("/clusters", params={**WEEK, "limit": 1}).json()
     assert (body["type"], list(body)) == ("FeatureCollection", ["type", "features", "next_cursor"])
-    (group,) = body["features"]
-    (x0, y0), (x1, y1) = group["geometry"]["coordinates"]
-    assert group["geometry"]["type"] == "LineString"
+    (cluster,) = body["features"]
+    (x0, y0), (x1, y1) = cluster["geometry"]["coordinates"]
+    assert cluster["geometry"]["type"] == "LineString"
     assert [x0, y0, x1, y1] == pytest.approx([7.6704, 45.01, 7.72, 45.06], abs=1e-6)
-    radius = group["properties"].pop("radius_m")
+    radius = cluster["properties"].pop("radius_m")
     assert 0 < radius < 500
-    assert group["type"] == "Feature"
-    assert group["properties"] == {
-        "cluster_id": group["id"],
+    assert cluster["type"] == "Feature"
+    assert cluster["properties"] == {
+        "cluster_id": cluster["id"],
         "region": "Turin",
         "week": "2018-W22",
         "monday": "2018-05-28",
@@ -80,15 +80,15 @@ def test_a_group_is_a_line_from_origin_to_destination_with_what_is_known_of_it(c
     }
 
 
-def test_groups_come_largest_first_and_in_one_order(client: httpx.Client) -> None:
-    groups = _groups(client)
-    assert _sizes(groups) == [9, 8, 6, 6, 5]
-    assert groups == sorted(groups, key=lambda group: (-group["properties"]["trips"], group["id"]))
-    assert _groups(client, week="2018-05-31") == groups
+def test_clusters_are_ordered_by_size_then_id(client: httpx.Client) -> None:
+    clusters = _clusters(client)
+    assert _sizes(clusters) == [9, 8, 6, 6, 5]
+    assert clusters == sorted(clusters, key=lambda cluster: (-cluster["properties"]["trips"], cluster["id"]))
+    assert _clusters(client, week="2018-05-31") == clusters
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
-def test_pages_hold_every_group_once_in_that_order(client: httpx.Client, limit: int) -> None:
+def test_pages_contain_every_cluster_once_in_that_order(client: httpx.Client, limit: int) -> None:
     pages, cursor = [], None
     while True:
         body = client.get(
@@ -98,7 +98,7 @@ def test_pages_hold_every_group_once_in_that_order(client: httpx.Client, limit: 
         cursor = body.json()["next_cursor"]
         if cursor is None:
             break
-    assert [group for page in pages for group in page] == _groups(client)
+    assert [cluster for page in pages for cluster in page] == _clusters(client)
     assert all(len(page) == limit for page in pages[:-1])
     assert 0 < len(pages[-1]) <= limit
 
@@ -120,8 +120,8 @@ def test_pages_hold_every_group_once_in_that_order(client: httpx.Client, limit: 
         ({"week": "2018-W21"}, []),
     ],
 )
-def test_filters_narrow_and_go_together(client: httpx.Client, more: dict[str, Any], sizes: list[int]) -> None:
-    assert _sizes(_groups(client, **more)) == sizes
+def test_filters_can_be_combined(client: httpx.Client, more: dict[str, Any], sizes: list[int]) -> None:
+    assert _sizes(_clusters(client, **more)) == sizes
 
 
 @pytest.mark.parametrize(
@@ -136,48 +136,50 @@ def test_filters_narrow_and_go_together(client: httpx.Client, more: dict[str, An
         ("text/csv", {"format": "geojson"}, "application/json"),
     ],
 )
-def test_csv_or_geojson_as_asked(client: httpx.Client, accept: str, more: dict[str, str], kind: str) -> None:
+def test_the_accept_header_and_format_select_csv_or_geojson(
+    client: httpx.Client, accept: str, more: dict[str, str], kind: str
+) -> None:
     answer = client.get("/clusters", params={**WEEK, **more}, headers={"Accept": accept})
     assert answer.headers["Content-Type"].partition(";")[0] == kind
     assert answer.headers["Vary"] == "Accept"
 
 
-def test_csv_says_the_same_and_names_the_next_page_in_a_header(client: httpx.Client) -> None:
+def test_csv_equals_geojson_and_links_the_next_page(client: httpx.Client) -> None:
     answer = client.get("/clusters", params={**WEEK, "format": "csv", "limit": 3})
     lines = list(csv.DictReader(io.StringIO(answer.text)))
-    groups = _groups(client)
-    for line, group in zip(lines, groups[:3], strict=True):
+    clusters = _clusters(client)
+    for line, cluster in zip(lines, clusters[:3], strict=True):
         ends = [float(line[f"{end}_{axis}"]) for end in ("origin", "destination") for axis in ("lon", "lat")]
-        assert ends == [x for point in group["geometry"]["coordinates"] for x in point]
-        assert {name: str(value) for name, value in group["properties"].items()}.items() <= line.items()
+        assert ends == [x for point in cluster["geometry"]["coordinates"] for x in point]
+        assert {name: str(value) for name, value in cluster["properties"].items()}.items() <= line.items()
     address = answer.links["next"]["url"]
     rest = client.get(str(httpx.URL(client.base_url).join(address)))
     assert len(rest.text.splitlines()) == 1 + 2
     assert "next" not in rest.links
 
 
-def test_a_name_like_a_formula_is_no_formula_in_a_spreadsheet(client: httpx.Client) -> None:
+def test_csv_escapes_a_name_that_looks_like_a_formula(client: httpx.Client) -> None:
     answer = client.get("/clusters", params={**WEEK, "region": "=1+1", "format": "csv"})
     assert [line["region"] for line in csv.DictReader(io.StringIO(answer.text))] == ["'=1+1"]
 
 
-def test_one_group_and_its_trips_in_pages_and_from_each_trip_back(client: httpx.Client) -> None:
-    for group in _groups(client):
-        assert client.get(f"/clusters/{group['id']}").json() == group
+def test_a_cluster_its_paged_trips_and_their_cluster_agree(client: httpx.Client) -> None:
+    for cluster in _clusters(client):
+        assert client.get(f"/clusters/{cluster['id']}").json() == cluster
         ids: list[int] = []
-        address: str | None = f"/clusters/{group['id']}/trips?limit=4"
+        address: str | None = f"/clusters/{cluster['id']}/trips?limit=4"
         while address:
             answer = client.get(address)
             ids += [trip["trip_id"] for trip in answer.json()["trips"]]
             address = answer.links["next"]["url"].removeprefix("/api/v1") if "next" in answer.links else None
-        assert len(set(ids)) == group["properties"]["trips"]
+        assert len(set(ids)) == cluster["properties"]["trips"]
         assert ids == sorted(ids)
         for trip_id in ids:
-            assert client.get(f"/trips/{trip_id}/cluster").json() == {"trip_id": trip_id, "cluster": group}
+            assert client.get(f"/trips/{trip_id}/cluster").json() == {"trip_id": trip_id, "cluster": cluster}
 
 
-def test_a_trip_says_where_and_when_it_was(client: httpx.Client) -> None:
-    largest = _groups(client)[0]
+def test_a_trip_of_a_cluster_has_its_places_and_time(client: httpx.Client) -> None:
+    largest = _clusters(client)[0]
     trip = client.get(f"/clusters/{largest['id']}/trips", params={"limit": 1}).json()["trips"][0]
     (file,) = client.get("/files").json()["files"]
     assert isinstance(trip.pop("trip_id"), int)
@@ -191,7 +193,7 @@ def test_a_trip_says_where_and_when_it_was(client: httpx.Client) -> None:
     }
 
 
-def test_a_trip_of_no_group_says_so(client: httpx.Client, database_url: str) -> None:
+def test_a_noise_trip_has_no_cluster(client: httpx.Client, database_url: str) -> None:
 
     with psycopg.connect(database_url) as owner:
         row_ = owner.execute(
@@ -202,7 +204,7 @@ def test_a_trip_of_no_group_says_so(client: httpx.Client, database_url: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("/clusters?region=Nowhere&week=2018-W22", "Region Nowhere not found"),
         ("/clusters/7", "Cluster 7 not found"),
@@ -212,13 +214,15 @@ def test_a_trip_of_no_group_says_so(client: httpx.Client, database_url: str) -> 
         ("/files/99/rejects", "File 99 not found"),
     ],
 )
-def test_what_is_not_there_is_not_found(client: httpx.Client, path: str, told: str) -> None:
+def test_unknown_regions_clusters_and_trips_are_not_found(
+    client: httpx.Client, path: str, message: str
+) -> None:
     answer = client.get(path)
-    assert (answer.status_code, answer.json()) == (404, {"message": told})
+    assert (answer.status_code, answer.json()) == (404, {"message": message})
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("/clusters?week=2018-W22", "region: is missing"),
         (
@@ -236,6 +240,6 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, path: str, told: s
         ("/files?task_id=a%20b", "task_id: the id of a task is needed"),
     ],
 )
-def test_what_is_wrong_is_told_in_words(client: httpx.Client, path: str, told: str) -> None:
+def test_invalid_parameters_are_refused_in_plain_words(client: httpx.Client, path: str, message: str) -> None:
     answer = client.get(path)
-    assert (answer.status_code, answer.json()) == (400, {"message": told})
+    assert (answer.status_code, answer.json()) == (400, {"message": message})

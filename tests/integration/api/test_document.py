@@ -1,4 +1,4 @@
-"""The service does what its OpenAPI document says, whatever it is asked, with data in its database."""
+"""The service answers as its OpenAPI document says, with data in its database."""
 
 import json
 import os
@@ -20,9 +20,9 @@ from tests.integration.api.running import Service
 from tests.integration.pipeline.harness import HEADER, row
 
 CASES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")
-"""Random ones of each operation, beside those that the document's own limits call for."""
+"""Random examples per operation, besides those at the limits of the document's schemas."""
 
-# A document cannot say that a file has to be there, a box's south below its north, or a key new.
+# A schema cannot say that a file exists, that south is below north, or that a key is new.
 SEMANTIC = {
     "GET /api/v1/clusters": [400],
     "GET /api/v1/trips/stats": [400],
@@ -31,12 +31,12 @@ SEMANTIC = {
     "POST /api/v1/trips": [400, 422],
 }
 REFUSED = ["400", "401", "403", "404", "405", "408", "413", "414", "422", "431"]
-"""How what the document does not allow may be answered."""
+"""Statuses of requests that the document does not allow."""
 
 
 @pytest.fixture(scope="module")
 def document(service: Service) -> dict[str, Any]:
-    """The document of a service with trips, groups, a failed file and rejects."""
+    """The document of a service with trips, clusters, a failed file and rejects."""
     rows = [row(moment=f"2018-05-28 08:{m:02}:00", origin=(7.67 + m * 1e-5, 45.01)) for m in range(30)]
     with pipeline_of(service) as pipeline:
         pipeline.put("trips.csv", HEADER + "".join(rows) + "no,trip\n")
@@ -48,13 +48,13 @@ def document(service: Service) -> dict[str, Any]:
 
 
 def _configuration(client: httpx.Client) -> str:
-    (group,) = client.get("/clusters", params={"region": "Turin", "week": "2018-W22"}).json()["features"]
-    (trip, *_) = client.get(f"/clusters/{group['id']}/trips").json()["trips"]
+    (cluster,) = client.get("/clusters", params={"region": "Turin", "week": "2018-W22"}).json()["features"]
+    (trip, *_) = client.get(f"/clusters/{cluster['id']}/trips").json()["trips"]
     refused = ["[checks]", f"negative_data_rejection.expected-statuses = {json.dumps(REFUSED)}"]
     lines = [
         *refused,
         "[parameters]",
-        f'"path.cluster_id" = {group["id"]}',
+        f'"path.cluster_id" = {cluster["id"]}',
         f'"path.trip_id" = {trip["trip_id"]}',
     ]
     for operation, statuses in SEMANTIC.items():
@@ -67,7 +67,7 @@ def _configuration(client: httpx.Client) -> str:
     return "\n".join(lines)
 
 
-def test_schemathesis_finds_nothing_with_all_its_checks(
+def test_all_checks_of_schemathesis_pass(
     service: Service, client: httpx.Client, document: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "schemathesis.toml").write_text(_configuration(client))
@@ -78,7 +78,7 @@ def test_schemathesis_finds_nothing_with_all_its_checks(
         "--checks",
         "all",
     ]
-    # The feed has no end, so it has a test of its own.
+    # The feed is endless, so it has a test of its own.
     options = ["--exclude-path", "/api/v1/events", "--max-examples", CASES, "--seed", "1", "--no-color"]
     found = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
@@ -86,15 +86,13 @@ def test_schemathesis_finds_nothing_with_all_its_checks(
         print(found.stdout)
 
 
-def test_the_feed_answers_as_documented_whatever_it_is_asked(
-    service: Service, document: dict[str, Any]
-) -> None:
+def test_the_feed_answers_random_requests_as_documented(service: Service, document: dict[str, Any]) -> None:
     feed = schemathesis.openapi.from_dict(document)["/api/v1/events"]["GET"]
     answers: dict[GenerationMode, set[tuple[int, str]]] = {}
 
     @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(strategies.data())
-    def ask(data: strategies.DataObject) -> None:
+    def send_request(data: strategies.DataObject) -> None:
         mode = data.draw(strategies.sampled_from(list(GenerationMode)))
         case = data.draw(feed.as_strategy(generation_mode=mode))
         arguments = case.as_transport_kwargs(base_url=service.root)
@@ -102,15 +100,15 @@ def test_the_feed_answers_as_documented_whatever_it_is_asked(
             kind = response.headers["Content-Type"].partition(";")[0]
             answers.setdefault(mode, set()).add((response.status_code, kind))
 
-    ask()
+    send_request()
     stream, refusal = (200, "text/event-stream"), (400, "application/json")
-    # A pattern cannot say which types there are, nor be told from what any parser takes for another spelling.
+    # A pattern cannot name the known types, and parsers accept other spellings of some values.
     assert answers[GenerationMode.POSITIVE] <= {stream, refusal}
     assert answers[GenerationMode.NEGATIVE] <= {stream, refusal}
     assert answers.values()
 
 
-def test_every_parameter_and_every_answer_is_described_with_an_example_that_fits(
+def test_every_parameter_and_answer_has_a_valid_example(
     document: dict[str, Any],
 ) -> None:
     root = {"components": document["components"]}

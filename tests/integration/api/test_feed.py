@@ -1,4 +1,4 @@
-"""The feed: who listens hears everything once, in order, whatever happens to others or to the service."""
+"""The feed: each client receives every event once and in order, whatever happens to others or to the service."""
 
 import signal
 import socket
@@ -11,10 +11,18 @@ import httpx
 import psycopg
 import pytest
 
-from tests.integration.api.running import Service, Told, last_id, listening, publish, running, wait_until
+from tests.integration.api.running import (
+    ReceivedEvent,
+    Service,
+    last_id,
+    listening,
+    publish,
+    running,
+    wait_until,
+)
 
 
-def _messages(events: Iterator[Told], count: int) -> list[str]:
+def _messages(events: Iterator[ReceivedEvent], count: int) -> list[str]:
     return [event.data["message"] for event in islice(events, count)]
 
 
@@ -23,9 +31,7 @@ def _publish_many(outbox: psycopg.Connection, first: int, last: int) -> None:
         publish(outbox, "file.progress", task_ids=("many",), message=str(number))
 
 
-def test_an_event_says_all_that_applies_and_nothing_else(
-    service: Service, outbox: psycopg.Connection
-) -> None:
+def test_an_event_has_exactly_the_fields_that_apply(service: Service, outbox: psycopg.Connection) -> None:
     with listening(service) as events:
         publish(
             outbox,
@@ -52,7 +58,7 @@ def test_an_event_says_all_that_applies_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("filters", "heard"),
+    ("filters", "accepted"),
     [
         ({}, ["a", "b", "c", "d"]),
         ({"task_id": "t1"}, ["a", "c"]),
@@ -62,8 +68,13 @@ def test_an_event_says_all_that_applies_and_nothing_else(
     ],
 )
 @pytest.mark.parametrize("resumed", [False, True], ids=["live", "resumed"])
-def test_filters_narrow_the_feed_live_and_resumed(
-    service: Service, outbox: psycopg.Connection, filters: dict[str, str], heard: list[str], *, resumed: bool
+def test_filters_apply_to_live_and_resumed_streams(
+    service: Service,
+    outbox: psycopg.Connection,
+    filters: dict[str, str],
+    accepted: list[str],
+    *,
+    resumed: bool,
 ) -> None:
     after = last_id(outbox) if resumed else None
     with ExitStack() as stack:
@@ -75,12 +86,10 @@ def test_filters_narrow_the_feed_live_and_resumed(
         publish(outbox, "file.failed", task_ids=("t3",), run_id="r3", message="d")
         if resumed:
             events = stack.enter_context(listening(service, after, **filters))
-        assert _messages(events, len(heard)) == heard
+        assert _messages(events, len(accepted)) == accepted
 
 
-def test_a_client_that_follows_a_task_finds_it_in_events_of_several(
-    service: Service, outbox: psycopg.Connection
-) -> None:
+def test_a_task_filter_matches_events_of_several_tasks(service: Service, outbox: psycopg.Connection) -> None:
     with listening(service, task_id="t8") as events, listening(service) as others:
         publish(outbox, "run.started", task_ids=("t7", "t8"))
         assert next(events).data["task_id"] == "t8"
@@ -88,7 +97,7 @@ def test_a_client_that_follows_a_task_finds_it_in_events_of_several(
 
 
 @pytest.mark.parametrize("distance", [0, 1, 700, 6_000], ids=["now", "one", "in memory", "long gone"])
-def test_a_client_that_resumes_misses_none_and_gets_none_twice(
+def test_a_resumed_client_receives_each_event_once(
     service: Service, outbox: psycopg.Connection, distance: int
 ) -> None:
     start = last_id(outbox)
@@ -96,7 +105,7 @@ def test_a_client_that_resumes_misses_none_and_gets_none_twice(
         "INSERT INTO shifts_feed.events (type, message) SELECT 'run.queued', n::text FROM generate_series(1, %s) n",
         [distance],
     )
-    # While it catches up others are published: here is where a hand-over would lose or double some.
+    # Events published while it catches up would be lost or duplicated by a wrong hand-over to memory.
     publish(outbox, "file.progress", message=str(distance + 1))
     wait_until(lambda: service.metric("shifts_feed_events_received_total") >= 1, 10)
     with listening(service, start) as events:
@@ -118,7 +127,7 @@ def test_a_restart_loses_nothing_for_clients_that_resume(
         assert _messages(events, 10) == [str(number) for number in range(5, 15)]
 
 
-def test_a_lost_connection_to_the_database_is_made_again_and_nothing_is_lost(
+def test_no_event_is_lost_when_the_listening_connection_is_killed(
     service: Service, outbox: psycopg.Connection
 ) -> None:
     with listening(service) as events:
@@ -131,7 +140,7 @@ def test_a_lost_connection_to_the_database_is_made_again_and_nothing_is_lost(
         assert _messages(events, 10) == [str(number) for number in range(10)]
 
 
-def test_services_side_by_side_all_deliver(
+def test_several_services_deliver_the_same_events(
     service: Service, outbox: psycopg.Connection, tmp_path: Path
 ) -> None:
     other = Service(
@@ -142,7 +151,7 @@ def test_services_side_by_side_all_deliver(
         assert list(islice(here, 30)) == list(islice(there, 30))
 
 
-def test_an_id_from_before_the_database_was_made_anew_follows_from_now(
+def test_an_id_beyond_the_outbox_resumes_with_new_events(
     service: Service, outbox: psycopg.Connection
 ) -> None:
     with listening(service, 10**15) as events:
@@ -164,7 +173,7 @@ def test_an_id_from_before_the_database_was_made_anew_follows_from_now(
         ({}, {"Last-Event-ID": "x"}),
     ],
 )
-def test_a_wrong_filter_or_id_is_refused(
+def test_an_invalid_filter_or_id_is_refused(
     client: httpx.Client, parameters: dict[str, str], headers: dict[str, str]
 ) -> None:
     response = client.get("/events", params=parameters, headers=headers)
@@ -172,7 +181,7 @@ def test_a_wrong_filter_or_id_is_refused(
     assert list(response.json()) == ["message"]
 
 
-def test_a_client_that_does_not_read_is_cut_off_and_the_others_hear_on_be_it_that_nothing_happens(
+def test_a_stalled_client_is_dropped_and_the_others_continue(
     service: Service, outbox: psycopg.Connection
 ) -> None:
     nothing = {"types": "check.failed"}
@@ -188,12 +197,12 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_hear_on_be_it_tha
         mute.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         wait_until(lambda: service.metric("shifts_feed_clients") == 3, 10)
         for _ in range(20):
-            # As much as fits into no buffer on the way, and no faster than the other reads.
+            # More than all buffers in between hold, and no faster than the other client reads.
             publish(outbox, "file.progress", details={"text": "x" * 1_000_000})
             assert len(next(events).data["text"]) == 1_000_000
         wait_until(lambda: service.metric("shifts_feed_clients") == 2, 30)
         publish(outbox, "file.progress", message="and on")
         assert next(events).data["message"] == "and on"
-        # A comment keeps proxies from closing a stream on which nothing comes.
+        # A comment keeps proxies from closing an idle stream.
         assert next(lines).startswith(": ")
     assert "dropped" in [line.get("outcome") for line in service.log_lines]

@@ -1,4 +1,4 @@
-"""Clients that resume from long ago while events are published: each gets every event once, in rising order."""
+"""Clients that resume from far behind while events are published receive each event once and in order."""
 
 import re
 import socket
@@ -14,7 +14,7 @@ from tests.integration.api.running import Service, last_id, listening, publish, 
 
 PAST = 8_000
 CLIENTS = 40
-# All but the first let so little of the past through that one page of it reaches to the newest event.
+# All but the first accept so few old events that one page reaches the newest event.
 FILTERS: list[tuple[dict[str, str], str]] = [
     ({}, "true"),
     ({"task_id": "t1"}, "'t1' = ANY (task_ids)"),
@@ -28,7 +28,7 @@ _ID = re.compile(rb"^id: (\d+)\r?$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def past(service: Service, dagster_database_url: str) -> int:
-    """The id behind which the past begins; the memory of the running service holds about half of it."""
+    """The id after which the old events begin; the memory of the running service holds about half of them."""
     with psycopg.connect(dagster_database_url, autocommit=True) as connection:
         start = last_id(connection)
         connection.execute(
@@ -43,7 +43,7 @@ def past(service: Service, dagster_database_url: str) -> int:
 
 
 class _Publisher:
-    """Publishes one event after another from its start to its end, whose last one fits every filter."""
+    """Publishes one event after another until it is stopped; every filter accepts the last one."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -74,7 +74,7 @@ class _Publisher:
 
 
 class _Client:
-    """Resumes behind an id and keeps the ids it gets until it is told the last one."""
+    """Resumes after an id and keeps the ids it receives up to the last one."""
 
     def __init__(
         self, service: Service, after: int, filters: Mapping[str, str], publisher: _Publisher
@@ -97,7 +97,7 @@ class _Client:
                     return
 
 
-def test_forty_clients_that_resume_amid_publishing_get_every_event_once(
+def test_clients_that_resume_during_publishing_receive_each_event_once(
     service: Service, outbox: psycopg.Connection, dagster_database_url: str, past: int
 ) -> None:
     publish(outbox, "run.queued")
@@ -123,12 +123,12 @@ def test_forty_clients_that_resume_amid_publishing_get_every_event_once(
 
 
 def _frames(connection: socket.socket) -> Iterator[bytes]:
-    """Chunks of an answer to HTTP/1.0, which come as they are, until the server ends it."""
+    """The parts of an HTTP/1.0 answer until the server closes it."""
     while chunk := connection.recv(65_536):
         yield chunk
 
 
-def test_a_client_that_is_cut_off_resumes_and_has_every_event_once(
+def test_a_dropped_client_resumes_and_receives_each_event_once(
     service: Service, outbox: psycopg.Connection, past: int
 ) -> None:
     dropped = service.metric("shifts_feed_clients_dropped_total")
@@ -143,7 +143,7 @@ def test_a_client_that_is_cut_off_resumes_and_has_every_event_once(
         while not (ids := _ID.findall(received)) or int(ids[-1]) < newest:
             received += next(frames)
         for _ in range(30):
-            # More than memory holds, while it does not read; the others follow.
+            # More than memory holds while it does not read; the others follow.
             publish(outbox, "file.progress", details={"text": "x" * 1_000_000})
             next(others)
         received += b"".join(frames)

@@ -1,8 +1,8 @@
-"""What a question reads of a region's books before it counts: the same however many lists were posted."""
+"""Finding a region reads equally few blocks, however many lists were posted."""
 
 import psycopg
 
-_BOOK = """
+_RECORD = """
     WITH lists AS (
         INSERT INTO shifts_store.trip_files (kind, uri, name, version, status, published_at)
         SELECT 'json', %(name)s || n, %(name)s || n, '1', 'loaded', now() FROM generate_series(1, %(lists)s) AS n
@@ -20,7 +20,7 @@ _PAIR = """
 
 
 def _blocks(trips_db: psycopg.Connection, region: str) -> int:
-    """Blocks that the statement touches."""
+    """The number of blocks that the statement reads."""
     statement = "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT * FROM shifts_store.find_region(%s)"
     plan = trips_db.execute(statement.replace("%s", f"'{region}'").encode()).fetchone()
     assert plan is not None
@@ -28,11 +28,11 @@ def _blocks(trips_db: psycopg.Connection, region: str) -> int:
     return int(found["Shared Hit Blocks"] + found["Shared Read Blocks"])
 
 
-def test_finding_a_region_reads_no_more_when_many_lists_were_posted_to_a_week(
+def test_finding_a_region_reads_few_rows_after_many_posts(
     trips_db: psycopg.Connection,
 ) -> None:
     for region, lists in (("Few", 10), ("Many", 20_000)):
-        trips_db.execute(_BOOK, {"name": region, "lists": lists})
+        trips_db.execute(_RECORD, {"name": region, "lists": lists})
         trips_db.execute(_PAIR, [region])
     trips_db.execute(
         "VACUUM ANALYZE shifts_store.file_week_counts, shifts_store.region_weeks, shifts_store.regions"

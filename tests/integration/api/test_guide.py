@@ -1,4 +1,4 @@
-"""Every command of docs/api.md, run in its order against a real service, prints what the page says."""
+"""Every command of docs/api.md, run in order against a real service, prints the answer that the page shows."""
 
 import io
 import os
@@ -25,7 +25,7 @@ _END = "-- end of the command --"
 
 @dataclass(frozen=True)
 class Example:
-    """A command of the page and what it is to print, nothing if that is not shown."""
+    """A command of the page and the output shown for it, empty if none is shown."""
 
     line: int
     language: str
@@ -42,7 +42,7 @@ def examples() -> Iterator[Example]:
 
 
 class Reader:
-    """Someone who types the page's commands, in one shell and one Python, on the machine of a platform."""
+    """Runs the page's commands in one shell and one Python process on the machine of a platform."""
 
     def __init__(self, service: Service, folder: Path) -> None:
         self._address = f"127.0.0.1:{service.port}"
@@ -53,7 +53,7 @@ class Reader:
         )
 
     def run(self, example: Example) -> str:
-        """What a command prints."""
+        """The output of a command."""
         code = example.code.replace(ADDRESS, self._address)
         return self._in_python(code) if example.language == "python" else self._in_shell(code)
 
@@ -72,7 +72,7 @@ class Reader:
 
 
 def says(printed: str, shown: str) -> bool:
-    """Whether something is what the page shows: `…` stands for anything, white space for nothing."""
+    """Whether output matches the page: `…` matches any text, and white space is ignored."""
     pattern = ".*?".join(map(re.escape, "".join(shown.split()).split("…")))
     return re.fullmatch(pattern, "".join(printed.split()), re.DOTALL) is not None
 
@@ -94,16 +94,16 @@ def pipeline(service: Service) -> Iterator[Pipeline]:
 
 
 def _run(example: Example, reader: Reader, pipeline: Pipeline, listens: Callable[[], bool]) -> str:
-    """Runs a command while the pipeline does what it does beside it."""
+    """Runs a command together with the pipeline's work that it needs."""
     if "/clusters" in example.code:
         pipeline.refresh()
     if "/trips/live" in example.code:
         with ThreadPoolExecutor() as beside:
-            heard: Future[str] = beside.submit(reader.run, example)
+            printed_notification: Future[str] = beside.submit(reader.run, example)
             wait_until(listens, 10)
             pipeline.put("live.csv", HEADER + row(region="Elsewhere"))
             pipeline.load()
-            return heard.result()
+            return printed_notification.result()
     printed = reader.run(example)
     if "POST" in example.code or "--data-binary" in example.code or '"data_type": "mocked"' in example.code:
         pipeline.load()
@@ -111,14 +111,14 @@ def _run(example: Example, reader: Reader, pipeline: Pipeline, listens: Callable
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: f"line {example.line}")
-def test_a_command_of_the_guide_prints_what_the_page_says(
+def test_each_command_of_the_guide_prints_the_answer_shown(
     service: Service, reader: Reader, pipeline: Pipeline, example: Example
 ) -> None:
     printed = _run(example, reader, pipeline, lambda: service.metric("shifts_feed_clients") == 1)
     assert says(printed, example.printed), f"it printed:\n{printed}\nthe page shows:\n{example.printed}"
 
 
-def test_the_guide_has_every_call_of_the_document_in_both_languages(service: Service) -> None:
+def test_the_guide_shows_every_call_in_both_languages(service: Service) -> None:
     commands = dict.fromkeys(("sh", "python"), "")
     for example in examples():
         commands[example.language] += re.sub(r"\$\w+|\{[^}]*\}", "ID", example.code)

@@ -1,4 +1,4 @@
-"""The original service's WebSocket, with a client as the original ones are written."""
+"""The original service's WebSocket, with a client written like the original ones."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ def _connect(service: Service) -> ClientConnection:
 
 
 def _next_notification(client: ClientConnection) -> dict[str, Any]:
-    """What an original client does: answers pings, and reads the text inside a notification."""
+    """An original client: answers pings and parses the text inside a notification."""
     while True:
         message = json.loads(client.recv(timeout=20))
         if message == {"type": "ping"}:
@@ -44,18 +44,18 @@ def test_every_client_gets_every_notification(service: Service, outbox: psycopg.
         wait_until(lambda: service.metric("shifts_feed_clients") == 3, 10)
         publish(outbox, "run.started", task_ids=("t0",), message="not a file's end")
         publish(outbox, "file.progress", task_ids=("t0",), message="nor this")
-        for told in expected:
-            type_ = "file.loaded" if told["status"] == "DONE" else "file.failed"
-            publish(outbox, type_, task_ids=(told["task_id"],), message=told["message"])
-        heard = readers.map(lambda client: [_next_notification(client) for _ in range(20)], clients)
-        assert list(heard) == [expected] * 3
+        for notification in expected:
+            type_ = "file.loaded" if notification["status"] == "DONE" else "file.failed"
+            publish(outbox, type_, task_ids=(notification["task_id"],), message=notification["message"])
+        received = readers.map(lambda client: [_next_notification(client) for _ in range(20)], clients)
+        assert list(received) == [expected] * 3
     wait_until(lambda: service.metric("shifts_feed_clients") == 0, 10)
 
 
 @pytest.mark.parametrize(
     "said", ['{"type": "pong"}', "not json", "[" * 50_000, '"ping"', "{}", b"\xff\xfe", '{"type": ["ping"]}']
 )
-def test_whatever_a_client_says_its_notifications_come(
+def test_malformed_messages_do_not_stop_notifications(
     service: Service, outbox: psycopg.Connection, said: str | bytes
 ) -> None:
     with _connect(service) as client:
@@ -67,7 +67,7 @@ def test_whatever_a_client_says_its_notifications_come(
         assert _next_notification(client) == {"task_id": "still", "status": "DONE", "message": ""}
 
 
-def test_a_message_that_is_far_too_long_ends_only_its_own_connection(
+def test_an_oversized_message_closes_only_its_own_connection(
     service: Service, outbox: psycopg.Connection
 ) -> None:
     with _connect(service) as modest, _connect(service) as greedy:

@@ -1,4 +1,4 @@
-"""Requests that mean harm: each is refused with a message, and nothing is read, written or repeated in a log."""
+"""Malicious requests: each is refused with a message, and nothing is read, written or logged."""
 
 import json
 import os
@@ -24,8 +24,8 @@ _SAYS = frozenset({"time", "level", "logger", "message", "request_id", "method",
 def service(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service with a key and a landing folder full of traps."""
-    folder = tmp_path_factory.mktemp("hostile")
+    """A service with a key and a landing folder that contains traps."""
+    folder = tmp_path_factory.mktemp("malicious")
     landing, outside = folder / "landing", folder / "outside"
     for path in (landing / "sub", landing / "folder.csv", outside, landing / ".uploads"):
         path.mkdir(parents=True)
@@ -53,14 +53,14 @@ def _password(service: Service) -> str:
 
 @pytest.fixture(scope="module")
 def written(service: Service) -> Iterator[Callable[[], object]]:
-    """Tells everything that a request could have changed."""
+    """Everything that a request could have changed."""
     with psycopg.connect(service.database_url, autocommit=True) as owner:
         yield lambda: _written(service, owner)
 
 
 @pytest.fixture(scope="module")
 def before(written: Callable[[], object]) -> object:
-    """The same before the first request."""
+    """The state before the first request."""
     return written()
 
 
@@ -79,7 +79,7 @@ def _written(service: Service, owner: psycopg.Connection) -> object:
     return counts, files
 
 
-def _ask(service: Service, raw: bytes) -> tuple[int, bytes]:
+def _send(service: Service, raw: bytes) -> tuple[int, bytes]:
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
         connection.sendall(raw)
         with HTTPResponse(connection) as response:
@@ -87,16 +87,16 @@ def _ask(service: Service, raw: bytes) -> tuple[int, bytes]:
             return response.status, response.read()
 
 
-def test_there_are_enough_of_them() -> None:
+def test_the_collection_of_malicious_requests_is_large() -> None:
     assert len(REQUESTS) >= 200
     assert len(set(REQUESTS.values())) == len(REQUESTS)
 
 
 @pytest.mark.parametrize("why", REQUESTS)
-def test_a_hostile_request_is_refused_with_a_message_and_changes_nothing(
+def test_a_malicious_request_is_refused_and_changes_nothing(
     service: Service, written: Callable[[], object], before: object, why: str
 ) -> None:
-    status, body = _ask(service, REQUESTS[why])
+    status, body = _send(service, REQUESTS[why])
     said = json.loads(body)
     assert 400 <= status < 500, (status, said)
     assert list(said) == ["message"]
@@ -109,7 +109,7 @@ def test_a_hostile_request_is_refused_with_a_message_and_changes_nothing(
     assert written() == before
 
 
-def test_the_log_repeats_nothing_of_them(service: Service) -> None:
+def test_the_log_contains_no_text_of_malicious_requests(service: Service) -> None:
     log = service.log.read_text()
     for secret in (
         KEY,
@@ -130,7 +130,7 @@ def test_the_log_repeats_nothing_of_them(service: Service) -> None:
         assert set(line) <= _SAYS | {"client", "outcome"}
 
 
-def test_afterwards_the_service_is_as_well_as_before(service: Service) -> None:
+def test_the_service_works_after_malicious_requests(service: Service) -> None:
     assert httpx.get(f"{service.root}/ready").json()["ready"] is True
     assert httpx.get(f"{service.api}/regions").json()["regions"][0]["trips"] == 1
     assert service.metric("shifts_feed_clients") == 0

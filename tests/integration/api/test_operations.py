@@ -1,4 +1,4 @@
-"""What those who run the service see: readiness, figures, logs, request ids, headers, and the document."""
+"""Operation of the service: readiness, metrics, logs, request ids, headers and the docs page."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ SECURITY = {
 
 @contextmanager
 def _away(url: str, by: psycopg.Connection) -> Iterator[None]:
-    """A database that nobody reaches, told by a connection to another one."""
+    """Makes a database unreachable, through a connection to another one."""
     name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
     by.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
     by.execute(
@@ -41,7 +41,7 @@ def _ready(service: Service) -> tuple[int, object]:
     return answer.status_code, answer.json()
 
 
-def test_while_the_trips_are_away_it_says_so_and_answers_shortly(
+def test_an_outage_of_the_trips_database_is_reported_and_answered(
     service: Service, client: httpx.Client, outbox: psycopg.Connection
 ) -> None:
     assert _ready(service) == (
@@ -63,15 +63,15 @@ def test_while_the_trips_are_away_it_says_so_and_answers_shortly(
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
         assert answer.json() == {"message": "The database is busy or away, try again"}
         assert httpx.get(f"{service.root}/health").status_code == 200
-        figures = httpx.get(f"{service.root}/metrics")
-        assert figures.status_code == 200
-        assert "shifts_http_requests_total" in figures.text
-        assert "shifts_stale_pairs" not in figures.text
+        metrics = httpx.get(f"{service.root}/metrics")
+        assert metrics.status_code == 200
+        assert "shifts_http_requests_total" in metrics.text
+        assert "shifts_stale_pairs" not in metrics.text
     wait_until(lambda: _ready(service)[0] == 200, 20)
     assert client.get("/regions").status_code == 200
 
 
-def test_while_the_feed_is_away_it_says_so_and_answers_all_the_same(
+def test_an_outage_of_the_feed_is_reported_and_reads_continue(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     with _away(service.dagster_database_url, trips_db):
@@ -112,7 +112,7 @@ def test_requests_are_counted_and_timed_by_route_and_status(service: Service, cl
     assert "98765" not in httpx.get(f"{service.root}/metrics").text
 
 
-def test_the_ledger_and_what_is_stale_are_among_the_figures(
+def test_metrics_contain_the_ledger_and_stale_pairs(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     client.post("/trips", json=posted(trip(region="Figures"), trip(region="Figures")))
@@ -124,23 +124,19 @@ def test_the_ledger_and_what_is_stale_are_among_the_figures(
     assert 3600 <= service.metric("shifts_oldest_stale_pair_seconds") < 4000
 
 
-def test_listeners_and_what_they_were_told_are_among_the_figures(
-    service: Service, outbox: psycopg.Connection
-) -> None:
-    sent = service.metric("shifts_feed_events_delivered_total")
+def test_metrics_contain_clients_and_delivered_events(service: Service, outbox: psycopg.Connection) -> None:
+    delivered = service.metric("shifts_feed_events_delivered_total")
     with listening(service) as here, listening(service) as there:
         assert service.metric("shifts_feed_clients") == 2
         publish(outbox, "file.loaded")
         assert next(here) == next(there)
-    assert service.metric("shifts_feed_events_delivered_total") == sent + 2
+    assert service.metric("shifts_feed_events_delivered_total") == delivered + 2
     assert service.metric("shifts_feed_connected") == 1
     wait_until(lambda: service.metric("shifts_feed_clients") == 0, 10)
 
 
 @pytest.mark.parametrize("given", ["order-15.2", "a" * 64])
-def test_a_request_keeps_the_id_that_its_client_gave_it(
-    service: Service, client: httpx.Client, given: str
-) -> None:
+def test_a_valid_request_id_of_the_client_is_kept(service: Service, client: httpx.Client, given: str) -> None:
     answer = client.get("/files/77", headers={"X-Request-ID": given})
     assert answer.headers["X-Request-ID"] == given
     wait_until(lambda: given in [line.get("request_id") for line in service.log_lines], 10)
@@ -161,7 +157,7 @@ def test_a_request_keeps_the_id_that_its_client_gave_it(
 
 
 @pytest.mark.parametrize("given", ["", "a b", "a" * 65, "a\tb", '{"a": 1}', "../x"])
-def test_what_is_no_id_is_replaced(client: httpx.Client, given: str) -> None:
+def test_an_invalid_request_id_is_replaced(client: httpx.Client, given: str) -> None:
     ids = [client.get("/regions", headers={"X-Request-ID": given}).headers["X-Request-ID"] for _ in range(2)]
     assert all(re.fullmatch(r"[0-9a-f]{32}", found) for found in ids)
     assert ids[0] != ids[1]
@@ -170,13 +166,13 @@ def test_what_is_no_id_is_replaced(client: httpx.Client, given: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/health", "/ready", "/metrics", "/openapi.json", "/api/v1/regions", "/api/v1/files/x", "/none"]
 )
-def test_every_answer_has_the_headers_that_keep_browsers_safe(service: Service, path: str) -> None:
+def test_every_answer_has_security_headers(service: Service, path: str) -> None:
     headers = httpx.get(service.root + path).headers
     assert {name: headers.get(name) for name in SECURITY} == SECURITY
     assert "server" not in headers
 
 
-def test_a_browser_is_sent_to_a_page_that_needs_nothing_from_elsewhere(service: Service) -> None:
+def test_the_docs_page_loads_nothing_from_other_sites(service: Service) -> None:
     answer = httpx.get(service.root)
     assert (answer.status_code, answer.headers["Location"]) == (307, "/docs")
     page = httpx.get(f"{service.root}/docs")
@@ -190,7 +186,7 @@ def test_a_browser_is_sent_to_a_page_that_needs_nothing_from_elsewhere(service: 
     assert "script-src 'self';" in page.headers["Content-Security-Policy"]
 
 
-def test_a_method_that_a_path_does_not_know_is_refused_with_those_it_does(client: httpx.Client) -> None:
+def test_an_unknown_method_is_refused_and_the_allowed_ones_are_named(client: httpx.Client) -> None:
     for path, allowed in (("/trips", "POST"), ("/files", "GET, POST"), ("/regions", "GET")):
         answer = client.delete(path)
         assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)

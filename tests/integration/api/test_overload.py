@@ -1,4 +1,4 @@
-"""A busy or slow database, and the end of the service: clear answers instead of pile-ups and hanging clients."""
+"""A busy or slow database, and shutdown: clear answers instead of queues and hanging clients."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ SLOW = {"message": "The query took too long, ask for less"}
 def service(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service with two connections for reads and little patience."""
+    """A service with two connections for reads and short timeouts."""
     folder = tmp_path_factory.mktemp("small")
     more = {
         "SHIFTS_API_POOL_SIZE": "3",
@@ -35,14 +35,14 @@ def service(
 
 @contextmanager
 def _stuck(trips_db: psycopg.Connection) -> Iterator[None]:
-    """Whoever asks for regions waits."""
+    """Makes requests for regions wait."""
     with trips_db.transaction():
         trips_db.execute("LOCK TABLE shifts_store.regions IN ACCESS EXCLUSIVE MODE")
         yield
 
 
 def _wait_for_waiting(database_url: str, count: int) -> None:
-    """Returns when so many requests of services wait for the lock."""
+    """Waits until this number of requests waits for the lock."""
     with psycopg.connect(database_url, autocommit=True) as observer:
 
         def waiting() -> bool:
@@ -55,7 +55,7 @@ def _wait_for_waiting(database_url: str, count: int) -> None:
         wait_until(waiting, 10)
 
 
-def test_requests_beyond_the_pool_are_sent_away_and_slow_queries_are_ended(
+def test_requests_beyond_the_pool_are_refused_and_slow_queries_cancelled(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     with ThreadPoolExecutor() as clients, _stuck(trips_db):
@@ -72,7 +72,7 @@ def test_requests_beyond_the_pool_are_sent_away_and_slow_queries_are_ended(
     assert client.get("/regions").json() == {"regions": []}
 
 
-def test_clients_that_went_away_while_they_waited_take_no_connection_with_them(
+def test_clients_that_disconnect_while_waiting_leak_no_connection(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     with _stuck(trips_db):
@@ -82,7 +82,7 @@ def test_clients_that_went_away_while_they_waited_take_no_connection_with_them(
     wait_until(lambda: client.get("/regions").status_code == 200, 10)
 
 
-def test_listeners_beyond_the_limit_are_sent_away(service: Service) -> None:
+def test_clients_beyond_the_limit_of_the_feed_are_refused(service: Service) -> None:
     with listening(service), listening(service), listening(service):
         answer = httpx.get(f"{service.api}/events")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
@@ -94,7 +94,7 @@ def test_listeners_beyond_the_limit_are_sent_away(service: Service) -> None:
     wait_until(lambda: service.metric("shifts_feed_clients") == 0, 10)
 
 
-def test_at_its_end_streams_are_closed_and_requests_are_finished(
+def test_shutdown_closes_streams_and_completes_requests(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection, outbox: psycopg.Connection
 ) -> None:
     live = f"ws://127.0.0.1:{service.port}/api/v1/trips/live"

@@ -1,4 +1,4 @@
-"""Posting trips: exact counts whatever is repeated, by however many writers, and groups like any other's."""
+"""Posting trips: exact counts with repeated requests and concurrent writers, and clusters like those of files."""
 
 import json
 import random
@@ -24,7 +24,7 @@ def _stats(client: httpx.Client, region: str) -> Any:
 
 @pytest.fixture(scope="module")
 def grouped(service: Service, client: httpx.Client) -> dict[str, Any]:
-    """The group of posted trips that the pipeline found, and nothing else of their region."""
+    """The cluster of posted trips that the pipeline finds, the only one of their region."""
     places = [[7.67 + n * 1e-4, 45.01] for n in range(8)]
     similar = [
         trip(region="Posted", origin=place, timestamp=f"2018-05-28 08:0{n}:00")
@@ -33,12 +33,12 @@ def grouped(service: Service, client: httpx.Client) -> dict[str, Any]:
     assert client.post("/trips", json=posted(*similar)).status_code == 201
     with pipeline_of(service) as pipeline:
         pipeline.refresh()
-    (group,) = client.get("/clusters", params={"region": "Posted", "week": "2018-W22"}).json()["features"]
-    found: dict[str, Any] = group
+    (cluster,) = client.get("/clusters", params={"region": "Posted", "week": "2018-W22"}).json()["features"]
+    found: dict[str, Any] = cluster
     return found
 
 
-def test_posted_trips_are_grouped_like_any_other(
+def test_posted_trips_are_clustered_like_any_other(
     client: httpx.Client, trips_db: psycopg.Connection, grouped: dict[str, Any]
 ) -> None:
     assert grouped["properties"]["trips"] == 8
@@ -54,7 +54,7 @@ def test_posted_trips_are_grouped_like_any_other(
     assert stale == (0,)
 
 
-def test_trips_posted_after_the_grouping_count_at_once_and_mark_their_pair(
+def test_trips_posted_after_clustering_count_at_once_and_mark_their_pair_stale(
     client: httpx.Client, trips_db: psycopg.Connection, grouped: dict[str, Any]
 ) -> None:
     assert client.post("/trips", json=posted(trip(region="Posted"))).status_code == 201
@@ -65,7 +65,7 @@ def test_trips_posted_after_the_grouping_count_at_once_and_mark_their_pair(
     assert stale == [("2018-05-28", True, True)]
 
 
-def test_a_thousand_trips_are_in_the_next_statistics(client: httpx.Client) -> None:
+def test_a_thousand_posted_trips_are_in_the_next_statistics(client: httpx.Client) -> None:
     body = posted(*[trip(region="Thousand", timestamp=f"2018-05-{28 + n % 3} 09:00:00") for n in range(1000)])
     assert client.post("/trips", json=body).status_code == 201
     assert _stats(client, "Thousand") == {"mean": 1000.0}
@@ -75,7 +75,9 @@ def test_a_thousand_trips_are_in_the_next_statistics(client: httpx.Client) -> No
     "name",
     ['"', "\\", '\\"', "{a,b}", "NULL", "a\nb", "O'Hara; --", "Zürich 東京 🚕", "$1 %s :x", "(1,2)", "\x01"],
 )
-def test_any_name_is_kept_as_it_is(client: httpx.Client, trips_db: psycopg.Connection, name: str) -> None:
+def test_unusual_names_are_stored_unchanged(
+    client: httpx.Client, trips_db: psycopg.Connection, name: str
+) -> None:
     body = posted(trip(region=name, source=name), trip(region=name, source=""))
     assert client.post("/trips", json=body).status_code == 201
     assert _stats(client, name) == {"mean": 2.0}
@@ -86,7 +88,7 @@ def test_any_name_is_kept_as_it_is(client: httpx.Client, trips_db: psycopg.Conne
 
 
 def _send_and_go(service: Service, request: httpx.Request) -> None:
-    """A client that is gone before it hears whether its trips were taken in."""
+    """A client that disconnects before it receives the answer."""
     body = request.read()
     lines = [f"POST /api/v1/trips HTTP/1.1\r\nHost: localhost:{service.port}"]
     lines += [f"{name}: {request.headers[name]}" for name in ("Content-Length", "Idempotency-Key")]
@@ -95,7 +97,7 @@ def _send_and_go(service: Service, request: httpx.Request) -> None:
 
 
 def _write(service: Service, number: int) -> Counter[tuple[str, str]]:
-    """One writer's posts, some repeated, some at the same time; what it has inserted by (region, week)."""
+    """One writer's posts, some repeated, some concurrent; returns the trips it inserted by (region, week)."""
     chance = random.Random(number)
     inserted: Counter[tuple[str, str]] = Counter()
     with httpx.Client(base_url=service.api, timeout=60) as client, ThreadPoolExecutor(3) as at_once:
@@ -123,7 +125,7 @@ def _write(service: Service, number: int) -> Counter[tuple[str, str]]:
     return inserted
 
 
-def test_twenty_writers_that_repeat_themselves_insert_every_trip_once(
+def test_concurrent_writers_with_idempotency_keys_insert_each_trip_once(
     service: Service, client: httpx.Client, trips_db: psycopg.Connection
 ) -> None:
     with ThreadPoolExecutor(WRITERS) as writers:
@@ -146,7 +148,7 @@ def test_twenty_writers_that_repeat_themselves_insert_every_trip_once(
     assert lists == (WRITERS * POSTS, inserted.total())
 
 
-def test_two_that_need_the_same_new_week_at_the_same_time_both_get_it(
+def test_concurrent_posts_to_the_same_new_week_both_succeed(
     client: httpx.Client, database_url: str, trips_db: psycopg.Connection
 ) -> None:
     with psycopg.connect(database_url) as first, ThreadPoolExecutor() as beside:
@@ -175,7 +177,7 @@ def _posted_with(client: httpx.Client, key: str, body: object) -> tuple[int, Any
     return answer.status_code, answer.json()
 
 
-def test_a_key_stands_for_one_request(client: httpx.Client) -> None:
+def test_an_idempotency_key_belongs_to_one_request(client: httpx.Client) -> None:
     first = posted(trip(region="Key"))
     assert _posted_with(client, "one", first) == (201, {"message": "Points inserted"})
     assert _posted_with(client, "one", first) == (201, {"message": "Points inserted"})
@@ -184,12 +186,12 @@ def test_a_key_stands_for_one_request(client: httpx.Client) -> None:
     assert _stats(client, "Key") == {"mean": 1.0}
 
 
-def test_an_invalid_request_uses_no_key_up(client: httpx.Client) -> None:
+def test_an_invalid_request_does_not_use_its_key(client: httpx.Client) -> None:
     assert _posted_with(client, "mended", posted(trip(region="Mended", origin=[999, 0])))[0] == 400
     assert _posted_with(client, "mended", posted(trip(region="Mended")))[0] == 201
 
 
-def test_a_file_request_that_is_repeated_is_the_same_task(client: httpx.Client, service: Service) -> None:
+def test_a_repeated_file_request_is_the_same_task(client: httpx.Client, service: Service) -> None:
     (service.landing / "repeated.csv").write_text("region\n")
     body = {"data_type": "mocked", "data": "repeated.csv"}
     first = _posted_with(client, "file", body)
@@ -198,7 +200,7 @@ def test_a_file_request_that_is_repeated_is_the_same_task(client: httpx.Client, 
     assert _posted_with(client, "another", body) != first
 
 
-def test_a_list_is_its_own_entry_of_the_ledger(client: httpx.Client) -> None:
+def test_a_posted_list_is_an_entry_of_the_ledger(client: httpx.Client) -> None:
     body = json.dumps(posted(trip(region="Entry"), trip(region="Entry")))
     client.post("/trips", content=body)
     newest = client.get("/files", params={"limit": 1}).json()["files"][0]

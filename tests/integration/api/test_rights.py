@@ -1,4 +1,4 @@
-"""Who may do what: the service's role in the database, clients with and without the key, pages of other sites."""
+"""Access rights: the service's role in the database, clients with and without the key, pages of other sites."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ HOME = "https://maps.example"
 def locked(
     database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    """A service with a key, for pages of one site."""
+    """A service with a key and a configured origin."""
     folder = tmp_path_factory.mktemp("locked")
     more = {"SHIFTS_API_KEY": KEY, "SHIFTS_API_CORS_ORIGINS": f"{HOME}, https://other.example"}
     service = Service(database_url, dagster_database_url, folder / "landing", folder / "api.log", more)
@@ -32,7 +32,7 @@ def locked(
 
 @pytest.fixture
 def as_service(database_url: str, client: httpx.Client) -> Iterator[psycopg.Connection]:
-    """The trips database as the service has it."""
+    """A connection to the trips database in the service's role."""
     assert client.post("/trips", json=posted(trip())).status_code == 201
     with psycopg.connect(database_url, options="-c role=shifts_api", autocommit=True) as connection:
         yield connection
@@ -75,7 +75,7 @@ def as_service(database_url: str, client: httpx.Client) -> Iterator[psycopg.Conn
         "ALTER ROLE shifts_api SUPERUSER",
     ],
 )
-def test_the_services_role_changes_nothing_by_itself(as_service: psycopg.Connection, statement: str) -> None:
+def test_the_role_of_the_service_may_not_write(as_service: psycopg.Connection, statement: str) -> None:
     assert as_service.execute("SELECT count(*) FROM shifts_store.trips").fetchone() is not None
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         as_service.execute(statement)
@@ -91,7 +91,7 @@ def test_the_services_role_changes_nothing_by_itself(as_service: psycopg.Connect
         "DELETE FROM runs",
     ],
 )
-def test_the_services_role_only_reads_the_outbox(dagster_database_url: str, statement: str) -> None:
+def test_the_role_of_the_service_may_only_read_the_outbox(dagster_database_url: str, statement: str) -> None:
     with psycopg.connect(dagster_database_url, options="-c role=shifts_api") as connection:
         connection.execute("SELECT count(*) FROM shifts_feed.events")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -99,7 +99,7 @@ def test_the_services_role_only_reads_the_outbox(dagster_database_url: str, stat
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_with_the_key_a_client_writes(locked: httpx.Client, scheme: str) -> None:
+def test_a_client_with_the_key_may_write(locked: httpx.Client, scheme: str) -> None:
     key = {"Authorization": f"{scheme} {KEY}"}
     assert locked.post("/trips", json=posted(trip()), headers=key).status_code == 201
     assert locked.post("/files", params={"name": "a.csv"}, content=b"x", headers=key).status_code == 202
@@ -108,9 +108,7 @@ def test_with_the_key_a_client_writes(locked: httpx.Client, scheme: str) -> None
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer schlüssel"}]
 )
-def test_without_it_a_client_only_reads_from_this_machine_too(
-    locked: httpx.Client, headers: dict[str, str]
-) -> None:
+def test_a_client_without_the_key_may_only_read(locked: httpx.Client, headers: dict[str, str]) -> None:
     encoded = {name.encode(): value.encode() for name, value in headers.items()}
     for answer in (
         locked.post("/trips", json=posted(trip()), headers=encoded),
@@ -124,7 +122,7 @@ def test_without_it_a_client_only_reads_from_this_machine_too(
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "message"),
     [
         ({"X-Forwarded-For": "192.0.2.7"}, "Without an API key writes are allowed from this machine only"),
         ({"Forwarded": "for=192.0.2.7"}, "Without an API key writes are allowed from this machine only"),
@@ -135,36 +133,36 @@ def test_without_it_a_client_only_reads_from_this_machine_too(
         ({"Origin": "http://["}, "Pages of http://[ may not write"),
     ],
 )
-def test_without_a_key_nobody_writes_for_another_machine_or_site(
-    client: httpx.Client, headers: dict[str, str], told: str
+def test_without_a_configured_key_proxied_and_foreign_writes_are_refused(
+    client: httpx.Client, headers: dict[str, str], message: str
 ) -> None:
     answer = client.post("/trips", json=posted(trip()), headers=headers)
-    assert (answer.status_code, answer.json()) == (403, {"message": told})
+    assert (answer.status_code, answer.json()) == (403, {"message": message})
 
 
-def test_without_a_key_the_services_own_page_writes(client: httpx.Client, service: Service) -> None:
+def test_without_a_configured_key_the_own_page_may_write(client: httpx.Client, service: Service) -> None:
     answer = client.post("/trips", json=posted(trip()), headers={"Origin": service.root})
     assert answer.status_code == 201
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "no address"])
-def test_without_a_key_another_machine_does_not_write(service: Service, host: str) -> None:
-    """The real application told of a client elsewhere: this machine has only itself to ask from."""
+def test_without_a_configured_key_another_machine_may_not_write(service: Service, host: str) -> None:
+    """Calls the real application with the address of a client on another machine."""
     settings = ApiSettings(
         database_url=service.database_url,
         dagster_database_url=service.dagster_database_url,
         landing_url=str(service.landing),
     )
 
-    async def ask() -> httpx.Response:
+    async def send_request() -> httpx.Response:
         transport = httpx.ASGITransport(create_app(settings), client=(host, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as elsewhere:
             return await elsewhere.post("/api/v1/trips", json=posted(trip()))
 
-    assert anyio.run(ask).status_code == 403
+    assert anyio.run(send_request).status_code == 403
 
 
-def test_the_key_is_shown_nowhere(locked: httpx.Client) -> None:
+def test_the_key_appears_in_no_log_or_answer(locked: httpx.Client) -> None:
     settings = ApiSettings(
         database_url="postgresql://x",
         dagster_database_url="postgresql://x",
@@ -179,11 +177,11 @@ def test_the_key_is_shown_nowhere(locked: httpx.Client) -> None:
 
 
 def _preflight(client: httpx.Client, origin: str) -> httpx.Response:
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-    return client.options("/trips", headers={"Origin": origin, **asked})
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    return client.options("/trips", headers={"Origin": origin, **preflight})
 
 
-def test_pages_of_the_sites_that_are_set_may_ask(locked: httpx.Client) -> None:
+def test_pages_of_configured_origins_are_allowed(locked: httpx.Client) -> None:
     allowed = _preflight(locked, HOME)
     assert allowed.status_code == 200
     assert allowed.headers["Access-Control-Allow-Origin"] == HOME
@@ -195,14 +193,14 @@ def test_pages_of_the_sites_that_are_set_may_ask(locked: httpx.Client) -> None:
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, HOME)
 
 
-def test_pages_of_all_others_may_not(locked: httpx.Client, client: httpx.Client) -> None:
+def test_pages_of_other_origins_are_not_allowed(locked: httpx.Client, client: httpx.Client) -> None:
     refused: list[Any] = [_preflight(locked, "https://evil.example"), _preflight(client, HOME)]
     refused += [c.get("/regions", headers={"Origin": "https://evil.example"}) for c in (locked, client)]
     assert [answer.status_code for answer in refused] == [400, 405, 200, 200]
     assert not any("Access-Control-Allow-Origin" in answer.headers for answer in refused)
 
 
-def test_bad_settings_stop_the_start_with_their_names_and_reasons(service: Service, tmp_path: Path) -> None:
+def test_invalid_settings_stop_the_start_with_name_and_reason(service: Service, tmp_path: Path) -> None:
     wrong = {
         "SHIFTS_API_KEY": "schlüssel",
         "SHIFTS_LANDING_URL": "s3://bucket",

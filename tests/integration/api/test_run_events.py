@@ -1,4 +1,4 @@
-"""What Dagster writes into its event log becomes events of the feed, and Dagster never notices."""
+"""Events that Dagster logs are published to the feed without affecting Dagster."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def broken() -> None:
     raise ValueError('it "broke"\n\u2028 \\u0000')
 
 
-def _told(outbox: psycopg.Connection, run_id: str) -> list[Row]:
+def _published(outbox: psycopg.Connection, run_id: str) -> list[Row]:
     return outbox.execute(
         "SELECT type, run_id, task_ids, asset, partition, message FROM shifts_feed.events"
         " WHERE run_id = %s ORDER BY event_id",
@@ -38,7 +38,7 @@ def _told(outbox: psycopg.Connection, run_id: str) -> list[Row]:
     ).fetchall()
 
 
-def test_a_run_is_told_from_start_to_success_with_its_tasks(
+def test_a_run_is_published_from_start_to_success_with_its_tasks(
     instance: dg.DagsterInstance, outbox: psycopg.Connection
 ) -> None:
     result = dg.materialize(
@@ -46,19 +46,19 @@ def test_a_run_is_told_from_start_to_success_with_its_tasks(
         instance=instance,
         tags={"shifts/task_ids.0": "one,two", "shifts/task_ids.1": "three"},
     )
-    told = _told(outbox, result.run_id)
-    assert [row[0] for row in told][:1] == ["run.started"]
-    assert [row[0] for row in told][-1:] == ["run.succeeded"]
-    assert {(row[0], row[3]) for row in told[1:-1]} == {
+    published = _published(outbox, result.run_id)
+    assert [row[0] for row in published][:1] == ["run.started"]
+    assert [row[0] for row in published][-1:] == ["run.succeeded"]
+    assert {(row[0], row[3]) for row in published[1:-1]} == {
         ("asset.materialized", "deep/good"),
         ("asset.materialized", "measured"),
         ("check.failed", "measured"),
     }
-    assert all(row[2] == ["one", "two", "three"] for row in told)
-    assert [row[5] for row in told if row[0] == "check.failed"] == ["check has_rows failed"]
+    assert all(row[2] == ["one", "two", "three"] for row in published)
+    assert [row[5] for row in published if row[0] == "check.failed"] == ["check has_rows failed"]
 
 
-def test_a_failed_check_is_told_with_its_partition(
+def test_a_failed_check_is_published_with_its_partition(
     instance: dg.DagsterInstance, outbox: psycopg.Connection
 ) -> None:
     days = dg.StaticPartitionsDefinition(["monday"])
@@ -70,20 +70,20 @@ def test_a_failed_check_is_told_with_its_partition(
         yield dg.AssetCheckResult(passed=False)
 
     result = dg.materialize([daily], instance=instance, partition_key="monday")
-    (told,) = [row for row in _told(outbox, result.run_id) if row[0] == "check.failed"]
-    assert told[4] == "monday"
+    (published,) = [row for row in _published(outbox, result.run_id) if row[0] == "check.failed"]
+    assert published[4] == "monday"
 
 
-def test_a_failed_run_is_told_with_a_message(
+def test_a_failed_run_is_published_with_a_message(
     instance: dg.DagsterInstance, outbox: psycopg.Connection
 ) -> None:
     result = dg.materialize([broken], instance=instance, raise_on_error=False)
-    told = _told(outbox, result.run_id)
-    assert [row[0] for row in told] == ["run.started", "run.failed"]
-    assert told[-1][5]
+    published = _published(outbox, result.run_id)
+    assert [row[0] for row in published] == ["run.started", "run.failed"]
+    assert published[-1][5]
 
 
-def test_events_that_dagster_writes_in_one_batch_are_all_told(
+def test_all_events_of_a_batch_are_published(
     instance: dg.DagsterInstance, outbox: psycopg.Connection
 ) -> None:
     entries = [
@@ -104,7 +104,7 @@ def test_events_that_dagster_writes_in_one_batch_are_all_told(
         for number in range(40)
     ]
     instance.event_log_storage.store_event_batch(entries)
-    assert [row[4] for row in _told(outbox, "batch")] == [str(number) for number in range(40)]
+    assert [row[4] for row in _published(outbox, "batch")] == [str(number) for number in range(40)]
 
 
 def _insert(outbox: psycopg.Connection, run_id: str, type_: str | None, event: str, **columns: str) -> int:
@@ -118,7 +118,7 @@ def _insert(outbox: psycopg.Connection, run_id: str, type_: str | None, event: s
 
 
 @pytest.mark.parametrize("event", ["", "{", "null", "[]", "7", '"\\u0000"', '{"dagster_event": 3}'])
-def test_what_cannot_be_read_never_stops_dagster_and_loses_only_its_message(
+def test_an_unreadable_event_never_stops_dagster(
     outbox: psycopg.Connection, event: str, request: pytest.FixtureRequest
 ) -> None:
     run_id = f"odd {request.node.name}"
@@ -128,14 +128,14 @@ def test_what_cannot_be_read_never_stops_dagster_and_loses_only_its_message(
     )
     _insert(outbox, run_id, "ASSET_MATERIALIZATION", event, asset_key="no json")
     _insert(outbox, run_id, "ASSET_CHECK_EVALUATION", event)
-    assert _told(outbox, run_id) == [
+    assert _published(outbox, run_id) == [
         ("run.succeeded", run_id, [], None, None, None),
         ("asset.materialized", run_id, [], "a/b", "Turin|2018-05-28", None),
         ("asset.materialized", run_id, [], None, None, None),
     ]
 
 
-def test_dagster_writes_on_when_the_outbox_cannot_be_written(outbox: psycopg.Connection) -> None:
+def test_dagster_continues_if_the_outbox_cannot_be_written(outbox: psycopg.Connection) -> None:
     outbox.execute("ALTER TABLE shifts_feed.events RENAME TO gone")
     try:
         assert _insert(outbox, "no outbox", "PIPELINE_START", "{}") > 0
@@ -143,7 +143,7 @@ def test_dagster_writes_on_when_the_outbox_cannot_be_written(outbox: psycopg.Con
         outbox.execute("ALTER TABLE shifts_feed.gone RENAME TO events")
 
 
-def test_all_other_events_take_no_lock_and_are_not_parsed(
+def test_other_events_take_no_lock_and_are_not_parsed(
     outbox: psycopg.Connection, dagster_database_url: str
 ) -> None:
     with psycopg.connect(dagster_database_url) as holder:
@@ -151,20 +151,18 @@ def test_all_other_events_take_no_lock_and_are_not_parsed(
         outbox.execute("SET lock_timeout = '2s'")
         for type_ in (None, "STEP_START", "LOGS_CAPTURED", "PIPELINE_STARTING", "HANDLED_OUTPUT"):
             _insert(outbox, "quiet", type_, "no json at all")
-    assert _told(outbox, "quiet") == []
+    assert _published(outbox, "quiet") == []
 
 
-def test_an_event_is_told_once_however_often_it_is_published(outbox: psycopg.Connection) -> None:
+def test_an_event_with_the_same_key_is_published_once(outbox: psycopg.Connection) -> None:
     log_id = _insert(outbox, "twice", "PIPELINE_START", json.dumps({"pipeline_name": "job"}))
     outbox.execute(
         "SELECT shifts_feed.publish_run_event(%s, 'twice', 'PIPELINE_START', '{}', NULL, NULL)", [log_id]
     )
-    assert [row[0] for row in _told(outbox, "twice")] == ["run.started"]
+    assert [row[0] for row in _published(outbox, "twice")] == ["run.started"]
 
 
-def test_ids_become_visible_in_rising_order_whoever_commits_first(
-    outbox: psycopg.Connection, dagster_database_url: str
-) -> None:
+def test_ids_become_visible_in_ascending_order(outbox: psycopg.Connection, dagster_database_url: str) -> None:
     with psycopg.connect(dagster_database_url) as slow:
         slow.execute("SELECT shifts_feed.publish('file.progress', 'order', '{}', NULL, NULL, 'first')")
         outbox.execute("SET lock_timeout = '200ms'")
@@ -172,4 +170,4 @@ def test_ids_become_visible_in_rising_order_whoever_commits_first(
             outbox.execute("SELECT shifts_feed.publish('file.progress', 'order', '{}', NULL, NULL, 'second')")
         slow.commit()
     outbox.execute("SELECT shifts_feed.publish('file.progress', 'order', '{}', NULL, NULL, 'second')")
-    assert [row[5] for row in _told(outbox, "order")] == ["first", "second"]
+    assert [row[5] for row in _published(outbox, "order")] == ["first", "second"]

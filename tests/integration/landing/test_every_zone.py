@@ -52,7 +52,7 @@ def test_a_listed_file_and_a_found_one_are_the_same(place: Place) -> None:
     assert listed.uri.endswith("/sub/a.csv")
 
 
-def test_what_is_not_there_is_not_found(place: Place) -> None:
+def test_unknown_regions_clusters_and_trips_are_not_found(place: Place) -> None:
     place.put("sub/a.csv", b"x")
     for name in ("b.csv", "sub/b.csv", "sub/a.csv/c.csv"):
         assert place.zone.find(name) is None

@@ -1,4 +1,4 @@
-"""Dagster's real webserver behind the guard: attacks of a web page change nothing, its own UI works."""
+"""Dagster's real webserver behind the guard: attacks by web pages change nothing, and its UI works."""
 
 import json
 import os
@@ -28,7 +28,7 @@ FOREIGN = "http://evil.example"
 
 @dataclass
 class Webserver:
-    """A running webserver and its own page's way of asking."""
+    """A running webserver, and requests as its own page sends them."""
 
     port: int
 
@@ -105,7 +105,7 @@ def webserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webserver]:
         pytest.param({"method": "OPTIONS", "headers": {"Origin": FOREIGN}}, 405, id="preflight"),
     ],
 )
-def test_a_request_of_another_site_is_refused_in_one_line_and_changes_nothing(
+def test_a_request_of_another_site_is_refused_and_changes_nothing(
     webserver: Webserver, request_: dict[str, Any], status: int
 ) -> None:
     answer = httpx.request(url=f"{webserver.url}/graphql", **{"method": "POST", **request_})
@@ -115,7 +115,7 @@ def test_a_request_of_another_site_is_refused_in_one_line_and_changes_nothing(
     assert "attacked" not in {limit["concurrencyKey"] for limit in webserver.limits()}
 
 
-def test_a_browser_that_asks_for_html_gets_graphiql_and_nothing_is_executed(webserver: Webserver) -> None:
+def test_a_browser_gets_graphiql_but_executes_nothing_by_get(webserver: Webserver) -> None:
     answer = httpx.get(
         f"{webserver.url}/graphql", params={"query": MUTATION}, headers={"Accept": "text/html"}
     )
@@ -125,7 +125,7 @@ def test_a_browser_that_asks_for_html_gets_graphiql_and_nothing_is_executed(webs
 
 
 @pytest.mark.parametrize("kind", ["materialization", "check", "observation"])
-def test_assets_are_not_reported_by_other_sites(webserver: Webserver, kind: str) -> None:
+def test_other_sites_cannot_report_assets(webserver: Webserver, kind: str) -> None:
     url = f"{webserver.url}/report_asset_{kind}/raw_trips?passed=true&check_name=c"
     assert httpx.post(url).status_code == 415
     assert httpx.post(url, json={}, headers={"Origin": FOREIGN}).status_code == 403
@@ -136,7 +136,7 @@ def test_assets_are_not_reported_by_other_sites(webserver: Webserver, kind: str)
     [({"Host": "evil.example"}, 421), ({"Origin": FOREIGN}, 403)],
     ids=["Host", "Origin"],
 )
-def test_pages_and_files_are_not_read_by_other_sites(
+def test_other_sites_cannot_read_pages_and_files(
     webserver: Webserver, headers: dict[str, str], status: int
 ) -> None:
     for path in ("/", "/server_info", "/download_debug/x", "/logs/x/y/1.err", "/notebook"):
@@ -157,7 +157,7 @@ def test_a_websocket_under_another_host_is_refused_at_its_handshake(webserver: W
     assert refused.value.response.status_code == 421
 
 
-def test_the_own_page_queries_mutates_and_subscribes(webserver: Webserver) -> None:
+def test_the_own_page_may_query_mutate_and_subscribe(webserver: Webserver) -> None:
     mutation = MUTATION.replace("attacked", "wanted")
     assert webserver.post(mutation).json() == {"data": {"setConcurrencyLimit": True}}
     assert {"concurrencyKey": "wanted", "slotCount": 3} in webserver.limits()
@@ -193,7 +193,7 @@ def test_the_page_loads_and_may_not_be_framed_by_others(webserver: Webserver) ->
     assert "Content-Security-Policy" in answer.headers
 
 
-def test_a_bad_host_name_ends_the_start_in_one_line() -> None:
+def test_an_invalid_host_name_stops_the_start_with_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "shifts_platform.dagster_webserver", "--empty-workspace"],
         env={**os.environ, "SHIFTS_DAGSTER_HOSTS": "https://dagster.example.org"},

@@ -1,4 +1,4 @@
-"""Which requests to Dagster's webserver the guard passes on, header by header."""
+"""The requests to Dagster's webserver that the guard passes on, header by header."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -18,7 +18,7 @@ def refusal(
     host: str | None = "localhost:3000",
     more: tuple[tuple[str, str], ...] = (),
 ) -> HTTPStatus | None:
-    """The status of the refusal, or None; a method of "WS" is a WebSocket handshake."""
+    """The status of the refusal, or None; the method "WS" means a WebSocket handshake."""
     pairs = [*({} if host is None else {"host": host}).items(), *headers.items(), *more]
     scope = {
         "type": "websocket" if method == "WS" else "http",
@@ -113,7 +113,7 @@ def test_two_origins_are_refused() -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "unknown"])
 @pytest.mark.parametrize("method", ["GET", "POST", "WS"])
-def test_what_the_browser_calls_another_site_is_refused(method: str, site: str) -> None:
+def test_requests_that_fetch_metadata_calls_foreign_are_refused(method: str, site: str) -> None:
     headers = {**JSON, "sec-fetch-site": site, "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
     assert refusal(method, "/logs/run/step/1.err", headers) is HTTPStatus.FORBIDDEN
 
@@ -126,7 +126,7 @@ def test_what_the_browser_calls_another_site_is_refused(method: str, site: str) 
         ("POST", "document", HTTPStatus.FORBIDDEN),
     ],
 )
-def test_links_of_other_sites_are_followed_but_not_forms_and_frames(
+def test_links_of_other_sites_are_served_but_not_forms_and_frames(
     method: str, destination: str, expected: HTTPStatus | None
 ) -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": destination}

@@ -29,7 +29,7 @@ class Client:
 
 
 class ReplayAndMemory(RuleBasedStateMachine):
-    """The outbox, one window that follows it a page at a time, and clients at any point of their replay."""
+    """The outbox, one window that follows it page by page, and clients at any point of their replay."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ ReplayAndMemory.TestCase.settings = settings(
 test_every_event_is_delivered_once_in_order = ReplayAndMemory.TestCase
 
 
-def test_a_page_never_reaches_beyond_the_end_it_was_asked_with() -> None:
+def test_a_page_never_advances_beyond_its_range() -> None:
     window = EventWindow(0, MAX_EVENTS, 10**9)
     window.append([_event(number, "a") for number in range(1, 11)])
     position = ClientPosition(0)

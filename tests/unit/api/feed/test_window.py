@@ -1,4 +1,4 @@
-"""The limits of the window on the newest events, and when a client counts as live."""
+"""The limits of the event window, and when a client counts as live."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ def _ids(window: EventWindow) -> list[int]:
     return [event.event_id for event in window.after(0, UNLIMITED)]
 
 
-def test_the_window_keeps_as_many_events_as_it_may() -> None:
+def test_the_window_is_limited_by_events() -> None:
     window = EventWindow(0, 3, UNLIMITED)
     window.append(_events(1, 3))
     assert (_ids(window), window.floor) == ([1, 2, 3], 0)
@@ -25,7 +25,7 @@ def test_the_window_keeps_as_many_events_as_it_may() -> None:
     assert (_ids(window), window.floor) == ([3, 4, 5], 2)
 
 
-def test_the_window_keeps_as_many_bytes_as_it_may() -> None:
+def test_the_window_is_limited_by_bytes() -> None:
     size = len(_events(1, 1)[0].frame)
     window = EventWindow(0, UNLIMITED, 3 * size)
     window.append(_events(1, 3))
@@ -36,20 +36,20 @@ def test_the_window_keeps_as_many_bytes_as_it_may() -> None:
     assert (_ids(window), window.floor) == ([4, 5, 6], 3)
 
 
-def test_an_event_too_large_for_the_window_leaves_it_empty_behind_its_id() -> None:
+def test_an_oversized_event_leaves_the_window_empty() -> None:
     window = EventWindow(0, UNLIMITED, len(_events(1, 1)[0].frame) - 1)
     window.append(_events(1, 1))
     assert (_ids(window), window.floor, window.last_id) == ([], 1, 1)
 
 
-def test_a_client_is_live_from_the_first_event_that_the_window_holds() -> None:
+def test_a_client_is_covered_from_the_floor_of_the_window_on() -> None:
     window = EventWindow(0, 2, UNLIMITED)
     window.append(_events(1, 4))
     assert not ClientPosition(1).is_covered(window)
     assert ClientPosition(2).is_covered(window)
 
 
-def test_a_client_is_dropped_only_when_it_was_live_before() -> None:
+def test_only_a_live_client_is_dropped() -> None:
     window = EventWindow(0, 2, UNLIMITED)
     live = ClientPosition(0)
     assert live.is_covered(window)
