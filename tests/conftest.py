@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
 from shifts_platform.postgres.server import EmbeddedPostgres
+from tests.database import allow_other_users
 
 _numbers = itertools.count(1)
 # The server needs no durability: nothing outlives the test run.
@@ -23,8 +24,7 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A private server on a free port."""
     folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(folder)
     server = EmbeddedPostgres(folder / "server", extra_settings=FAST)
     server.prepare()
     server.start(folder / "server.log")

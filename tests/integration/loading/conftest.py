@@ -8,6 +8,7 @@ import pytest
 from shifts_platform.migrations.databases import ensure_database, migrate_trips_database
 from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.conftest import FAST
+from tests.database import allow_other_users
 from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server
 
@@ -23,8 +24,7 @@ def loader(database_url: str, landing: Path) -> Loader:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server that a test may break."""
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(tmp_path)
     postgres = EmbeddedPostgres(tmp_path / "server", extra_settings=FAST)
     postgres.prepare()
     log = tmp_path / "server.log"

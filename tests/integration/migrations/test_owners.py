@@ -17,6 +17,7 @@ from shifts_platform.migrations.files import read_sql_files
 from shifts_platform.migrations.upgrade import upgrade
 from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.conftest import FAST, dagster_instance
+from tests.database import allow_other_users
 from tests.integration.migrations.without_postgis import copy_without_postgis
 
 PASSWORD = "secret"
@@ -33,8 +34,7 @@ def server(
 ) -> Iterator[EmbeddedPostgres]:
     """A separate server, because roles belong to the whole server."""
     folder = tmp_path_factory.mktemp("owners")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(folder)
     with pytest.MonkeyPatch.context() as patch:
         if request.param.startswith("of PyPI"):
             programs = copy_of_package(folder)

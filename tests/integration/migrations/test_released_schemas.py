@@ -10,6 +10,7 @@ import pytest
 
 from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
 from tests.conftest import dagster_instance
+from tests.database import query
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, running
 from tests.integration.migrations.conftest import NewDatabase, dump_schema
@@ -29,11 +30,6 @@ def fresh_schema(database_url: str) -> str:
         for week in MONDAYS:
             connection.execute("SELECT shifts_store.ensure_week(%s)", [week])
     return dump_schema(database_url)
-
-
-def query(url: str, statement: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode()).fetchall()
 
 
 def release(new_database: NewDatabase, number: int) -> str:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from shifts_platform.migrations.databases import migrate_trips_database
+from tests.database import query
 from tests.integration.migrations.conftest import NewDatabase
 
 FUNCTIONS = """
@@ -47,11 +48,6 @@ def somebody(database_url: str) -> Iterator[str]:
         connection.execute("CREATE ROLE somebody LOGIN PASSWORD 'secret'")
         yield "somebody"
         connection.execute("DROP ROLE somebody")
-
-
-def query(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode(), values or None).fetchall()
 
 
 def test_every_function_searches_only_trusted_schemas(database: str, somebody: str) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from shifts_platform.errors import PlatformError
 from shifts_platform.migrations.files import read_sql_files
 from shifts_platform.migrations.upgrade import upgrade
+from tests.database import query
 from tests.integration.migrations.conftest import NewDatabase, dump_schema
 
 FILES = {
@@ -43,11 +43,6 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def apply(url: str, folder: Path) -> list[str]:
     with psycopg.connect(url, autocommit=True) as connection:
         return upgrade(connection, read_sql_files(folder), ["s"])
-
-
-def query(url: str, statement: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode()).fetchall()
 
 
 def test_a_database_is_upgraded_once(url: str, folder: Path) -> None:

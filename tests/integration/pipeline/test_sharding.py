@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
+from tests.database import query
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 CITUS = Path(__file__).parents[3] / "sql/citus"
@@ -37,11 +37,6 @@ def apply_keys(url: str) -> None:
     with psycopg.connect(url) as connection:
         for _ in range(2):
             connection.execute((CITUS / "010_keys.sql").read_bytes())
-
-
-def query(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode(), values or None).fetchall()
 
 
 def function_bodies(url: str, language: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ import psycopg
 
 from shifts_platform.feed_client import FeedEvent, follow_feed
 from shifts_platform.ports import free_port
+from tests.database import allow_other_users
 
 TIMEOUT_S = 120.0
 _SHIFTS = (sys.executable, "-m", "shifts_platform")
@@ -118,9 +119,7 @@ _ALL = (
 def new_environment(folder: Path) -> dict[str, str]:
     """Returns the settings of a platform with free ports and no settings of the user."""
     folder.mkdir(parents=True, exist_ok=True)
-    # The embedded server runs as another user, which must be able to enter the folder.
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(folder)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SHIFTS_")}
     return kept | {
         "SHIFTS_DATA_DIR": str(folder),

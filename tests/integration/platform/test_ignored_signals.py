@@ -11,6 +11,7 @@ from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.stop_signals import stopped_by_signals
 from shifts_platform.supervisor import ChildSpec, Supervisor
 from tests.conftest import FAST
+from tests.database import allow_other_users
 from tests.integration.landing.emulator import emulator
 from tests.stop_signals import ignored_stop_signals, with_stop_signals
 
@@ -35,8 +36,7 @@ def test_the_storage_emulator_ends(tmp_path: Path) -> None:
 
 
 def test_the_embedded_server_does_a_fast_shutdown(tmp_path: Path) -> None:
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(tmp_path)
     server = EmbeddedPostgres(tmp_path / "postgres", extra_settings=FAST)
     server.prepare()
     log = tmp_path / "postgres.log"

@@ -11,7 +11,7 @@ from shifts_platform.platform import Platform
 from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import read_settings
 from tests.conftest import FAST
-from tests.database import database_answers
+from tests.database import allow_other_users, database_answers
 from tests.integration.pipeline.harness import HEADER, row
 from tests.integration.platform.running import new_environment, running_platform, wait_until
 from tests.integration.platform.test_platform import WHOLE_WORLD, drop
@@ -35,8 +35,7 @@ def test_a_killed_platform_leaves_no_process_and_a_restart_keeps_all_data(tmp_pa
 @pytest.fixture
 def earlier(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     """A running server whose platform was killed."""
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(tmp_path)
     server = EmbeddedPostgres(tmp_path / "data/postgres", extra_settings=FAST)
     server.prepare()
     server.start(tmp_path / "earlier.log")

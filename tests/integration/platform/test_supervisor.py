@@ -13,7 +13,7 @@ from shifts_platform import backoff
 from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.supervisor import ChildSpec, Supervisor
 from tests.conftest import FAST
-from tests.database import database_answers
+from tests.database import allow_other_users, database_answers
 
 EXITS = 8
 """More exits than a supervisor that gives up would allow."""
@@ -132,8 +132,7 @@ def test_stopping_sends_no_signal_for_a_child_that_waits_for_its_restart(
 def test_a_database_that_cannot_start_is_retried_until_it_can(
     tmp_path: Path, start: Callable[[Notices], Supervisor]
 ) -> None:
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(tmp_path)
     server = EmbeddedPostgres(tmp_path / "postgres", extra_settings=FAST)
     server.prepare()
     log = tmp_path / "postgres.log"

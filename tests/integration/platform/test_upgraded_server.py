@@ -14,15 +14,14 @@ import pytest
 from shifts_platform.migrations.databases import ensure_database, migrate_trips_database
 from shifts_platform.postgres.programs import find_programs
 from shifts_platform.postgres.server import EmbeddedPostgres
-from tests.database import database_answers
+from tests.database import allow_other_users, database_answers
 from tests.integration.platform.running import wait_until
 
 
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the installed server, which finds its files relative to its programs; returns the library folder."""
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o755)
+    allow_other_users(tmp_path)
     programs = find_programs()
     folders = {
         option: Path(
