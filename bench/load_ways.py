@@ -132,10 +132,11 @@ def pandas_to_sql(work: Work) -> Measured:
     """`pandas.read_csv` and `DataFrame.to_sql`, points through GeoAlchemy2."""
     import pandas as pd  # noqa: PLC0415
     from geoalchemy2 import Geometry  # noqa: PLC0415
+    from sqlalchemy import create_engine  # noqa: PLC0415
 
     from shifts_pipeline.storage import database  # noqa: PLC0415
 
-    engine = database.engine(work.url)
+    engine = create_engine(database.with_driver(work.url, "psycopg"))
     begun = time.perf_counter()
     frame = pd.read_csv(work.file)
     with psycopg.connect(work.url) as connection:

@@ -119,7 +119,7 @@ def _events(
     *,
     with_plots: bool,
 ) -> Sequence[FileEvent]:
-    """The Dagster events of a file; appends to `failures` what is wrong with it."""
+    """The Dagster events of a file; appends to `failures` its failure, if any."""
     record = result.record
     if record.status == "queued":
         context.log.info("%s is still being written and is retried when it is complete.", record.name)

@@ -1,10 +1,10 @@
-"""Connections to PostgreSQL: psycopg for COPY, locks and statements, and SQLAlchemy engines."""
+"""The pipeline's connections to PostgreSQL, with keepalives on both ends."""
 
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL
 
 from shifts_core.database_url import parse_database_url
 
@@ -48,11 +48,6 @@ def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
         psycopg.OperationalError: the server cannot be reached.
     """
     return psycopg.connect(conninfo(url), autocommit=autocommit, **_keepalives(url))
-
-
-def engine(url: str) -> Engine:
-    """A SQLAlchemy engine on psycopg 3."""
-    return create_engine(with_driver(url, "psycopg"), pool_pre_ping=True, connect_args=_keepalives(url))
 
 
 def _keepalives(url: str) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def _open_versions(name: str, context: LoadContext) -> list[FileRecord]:
 
 
 def _settle_without_file(name: str, versions: Sequence[FileRecord], context: LoadContext) -> LoadResult:
-    """Fails what is open under a name whose file is gone; rows that were loaded from it stay."""
+    """Fails the open versions of a name whose file is gone; rows that were loaded from it stay."""
     if not any(v.is_open for v in versions):
         return LoadResult(next((v for v in versions if v.status == "loaded"), versions[0]), None)
     return _fail_missing(name, context, f"{name} is no longer in the landing zone: drop it again")

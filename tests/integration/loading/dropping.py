@@ -1,4 +1,4 @@
-"""Files put, moved, touched and removed in a landing folder, taken in step by step as sensors and runs do it."""
+"""Writes, moves, touches and removes files in a landing folder, and loads them as sensors and runs do."""
 
 import os
 from pathlib import Path
@@ -23,12 +23,12 @@ class Dropping:
         self._written = 0
 
     def put(self, name: str, content: str) -> None:
-        """Writes a file; every writing is another version."""
+        """Writes a file; each write is a new version."""
         self._path(name).write_bytes(bytes_of(content))
         self.touch(name)
 
     def touch(self, name: str) -> None:
-        """The same bytes, another version."""
+        """Makes the same bytes a new version."""
         self._written += 1
         os.utime(self._path(name), (1e9 + self._written, 1e9 + self._written))
 
@@ -40,22 +40,22 @@ class Dropping:
         self._path(name).unlink()
 
     def present(self) -> dict[str, str]:
-        """What lies there: content by name."""
+        """Content of the files in the folder, by name."""
         known = {bytes_of(content): content for content in (*GOOD, *JUNK)}
         return {path.name: known[path.read_bytes()] for path in self._loader.landing.iterdir()}
 
     def look(self) -> int:
-        """What the sensor over the landing zone does; how many files are queued by it."""
+        """Registers files as the sensor `landing_zone` does; returns how many are queued."""
         with psycopg.connect(self._loader.url, autocommit=True) as connection:
             return transitions.register(connection, list(open_zone(str(self._loader.landing)).list_files()))
 
     def open_names(self) -> list[str]:
-        """Files that wait for a run."""
+        """Names of open files."""
         with psycopg.connect(self._loader.url) as connection:
             return list(dict.fromkeys(record.name for record in ledger.unfinished(connection, limit=1000)))
 
     def settle(self) -> None:
-        """Looks and loads until nothing is open, as happens when nobody touches the folder."""
+        """Registers and loads until no file is open."""
         for _ in range(5):
             self.look()
             names = self.open_names()
@@ -66,13 +66,13 @@ class Dropping:
         raise AssertionError(f"still open: {names}")
 
     def counted(self) -> dict[str, int]:
-        """How often each content's rows are in the table."""
+        """How many times each content is in the table."""
         found = self._loader.query("SELECT region, count(*) FROM shifts.trips GROUP BY region")
         assert all(rows % _ROWS[region] == 0 for region, rows in found)
         return {region: rows // _ROWS[region] for region, rows in found}
 
     def current(self, name: str) -> str:
-        """The status of the version that lies there."""
+        """The status of the version that is in the folder."""
         stat = self._path(name).stat()
         (status,) = self._loader.query(
             "SELECT status FROM shifts_store.trip_files WHERE uri = %s AND version = %s",
@@ -86,7 +86,7 @@ class Dropping:
 
 
 def bytes_of(content: str) -> bytes:
-    """Contents of the same size, and of others; the region tells which one a row is from."""
+    """Bytes of a content; the region of a row tells its content."""
     if content in JUNK:
         return f"{content}\n".encode()
     return HEADER + LINE.replace(b"Turin", content.encode()) * _ROWS[content]

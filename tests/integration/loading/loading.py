@@ -1,4 +1,4 @@
-"""Files brought in as a run does it, without Dagster: landing folder, ledger, loader, a real database."""
+"""Loads files as a run does, without Dagster: landing folder, ledger, loader and a real database."""
 
 import gzip
 import os
@@ -23,7 +23,7 @@ OnProgress = Callable[[FileRecord, Progress], None]
 
 
 def silent(record: FileRecord, progress: Progress) -> None:
-    """Nobody is told."""
+    """Ignores progress."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Loader:
     _written: int = field(default=0)
 
     def put(self, name: str, data: bytes) -> None:
-        """A file in the landing folder, packed if its name says so; every writing is another version."""
+        """Writes a file into the landing folder, compressed for the suffix `.gz`; each write is a new version."""
         path = self.landing / name
         path.write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
         self._written += 1
@@ -45,13 +45,13 @@ class Loader:
     def load(
         self, name: str, on_progress: OnProgress = silent, *, run: str = "run", by_hand: bool = False
     ) -> LoadResult:
-        """Loads a file on a connection of its own, as a run that a sensor or a person requested."""
+        """Loads a file on a connection of its own, as a run of a sensor, or by hand."""
         with database.connect(self.url) as connection:
-            job = self.load_context(connection, run)
-            return ingest(name, replace(job, run_request_id=None) if by_hand else job, on_progress)
+            context = self.load_context(connection, run)
+            return ingest(name, replace(context, run_request_id=None) if by_hand else context, on_progress)
 
     def load_context(self, connection: psycopg.Connection, run: str) -> LoadContext:
-        """What a run's files are loaded with."""
+        """The context of a run."""
         return LoadContext(
             connection=connection,
             database_url=self.url,
@@ -63,7 +63,7 @@ class Loader:
         )
 
     def empty(self) -> None:
-        """Takes away everything that was loaded."""
+        """Empties the tables."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SET search_path = shifts_store, public")
             connection.execute(f"TRUNCATE {_EMPTIED} CASCADE")
@@ -79,17 +79,17 @@ class Loader:
             connection.execute(statement, values)
 
     def statuses(self) -> dict[str, list[str]]:
-        """Of every file, the status of each version, oldest first."""
+        """The status of each version, oldest first, by file name."""
         found: dict[str, list[str]] = {}
         for name, status in self.query("SELECT name, status FROM shifts.files ORDER BY file_id"):
             found.setdefault(name, []).append(status)
         return found
 
     def counts(self) -> dict[str, tuple[int, int, int]]:
-        """Of every file, the trips in the table, those in the books, and those in the ledger's loaded version."""
+        """By file name: trips in the table, trips counted by pair, and rows of the loaded version in the ledger."""
         return {
-            name: (in_table, booked, in_ledger)
-            for name, in_table, booked, in_ledger in self.query(
+            name: (in_table, recorded, in_ledger)
+            for name, in_table, recorded, in_ledger in self.query(
                 """
                 SELECT f.name,
                     sum((SELECT count(*) FROM shifts_store.trips t WHERE t.file_id = f.file_id))::bigint,

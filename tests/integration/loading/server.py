@@ -1,4 +1,4 @@
-"""A database server of a test's own, to be killed, restarted and filled up."""
+"""A database server of a test's own, which the test kills, restarts and fills up."""
 
 import os
 import signal

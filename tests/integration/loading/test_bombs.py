@@ -1,4 +1,4 @@
-"""A file of nothing but rejects: given up early, and what is kept of it is bounded."""
+"""A file of nothing but rejects fails early, and what is stored of it is limited."""
 
 import gzip
 

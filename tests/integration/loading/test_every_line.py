@@ -1,4 +1,4 @@
-"""Whatever is in a file: every line is in the table, bit for bit as a slow reader reads it, or among the rejects."""
+"""Every line of a file is in the table, bit for bit as a slow reader reads it, or among the rejects."""
 
 from collections import Counter
 

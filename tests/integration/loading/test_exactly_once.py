@@ -1,4 +1,4 @@
-"""Exactly once, whoever else is at it: other workers, readers, a full disk."""
+"""Files are loaded exactly once beside other workers and readers, and with a full disk."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Workers, connections and the database are killed at any moment: a file is in whole, once, or not at all."""
+"""Workers, connections and the database are killed at any moment: a file is loaded whole, once, or not at all."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Parts of the running platform are killed at random moments: it takes every file in by itself, once."""
+"""Parts of the running platform are killed at random moments: it loads every file by itself, once."""
 
 import os
 import random

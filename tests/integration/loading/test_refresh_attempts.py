@@ -30,14 +30,14 @@ def connection(loader: Loader) -> Iterator[psycopg.Connection]:
 
 def _due(
     connection: psycopg.Connection,
-    layer: DerivedTable = "clusters",
+    table: DerivedTable = "clusters",
     *,
     first: date = EARLY,
     end: date = END,
     min_age: timedelta = timedelta(0),
     limit: int = 10,
 ) -> list[date]:
-    pairs = stale_pairs.due_pairs(connection, layer, DateRange(first, end), min_age=min_age, limit=limit)
+    pairs = stale_pairs.due_pairs(connection, table, DateRange(first, end), min_age=min_age, limit=limit)
     return [pair.week for pair in pairs]
 
 

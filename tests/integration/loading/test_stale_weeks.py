@@ -23,8 +23,8 @@ def test_a_pair_is_stale_since_the_oldest_change_that_a_derived_table_lacks(load
     loader.put("b.csv", HEADER + 2 * LINE)
     loader.load("b.csv")
     assert _stale_since(loader) == since
-    for layer in ("aggregates", "clusters"):
-        loader.execute(COMPUTE.format(layer))
+    for table in ("aggregates", "clusters"):
+        loader.execute(COMPUTE.format(table))
     loader.put("c.csv", HEADER + 3 * LINE)
     loader.load("c.csv")
     ((is_later, is_of_the_change),) = loader.query(

@@ -1,4 +1,4 @@
-"""What counts is the last good content of each name, and each content once, whatever happens in the folder."""
+"""The last good content of each name counts, and each content once, whatever happens in the folder."""
 
 import os
 import shutil
@@ -129,7 +129,7 @@ CELLS = {
         {A: "loaded", B: "loaded"},
         "xy",
     ),
-    "failed, mended": ([put(A, "junk"), SETTLE, put(A, "x")], {A: "loaded"}, "x"),
+    "failed, corrected": ([put(A, "junk"), SETTLE, put(A, "x")], {A: "loaded"}, "x"),
     "failed, removed": ([put(A, "junk"), SETTLE, ("remove", A)], {}, ""),
     "failed version again after a good one": (
         [put(A, "junk"), SETTLE, move(A, AWAY), put(A, "x"), SETTLE, move(AWAY, A)],

@@ -1,4 +1,4 @@
-"""Loading workers in processes of their own, to be watched and killed."""
+"""Loading workers in processes of their own, which tests watch and kill."""
 
 import multiprocessing
 import os
@@ -18,12 +18,12 @@ from tests.integration.loading.loading import Loader
 ROWS_A_STEP = 2_000
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-# Imported once: each worker is there at once, as a fork of a process without threads.
+# Imported once: each worker starts fast, as a fork of a process without threads.
 _PROCESSES.set_forkserver_preload([__name__])
 
 
 class Worker:
-    """A process that loads one file and tells every step."""
+    """A process that loads one file and reports each step."""
 
     def __init__(self, loader: Loader, name: str, run: str = "run") -> None:
         self._steps, theirs = _PROCESSES.Pipe(duplex=False)
@@ -34,16 +34,16 @@ class Worker:
         """Process id of its database connection."""
 
     def step(self) -> bool:
-        """Waits until it has written another `ROWS_A_STEP`; False if it ended instead."""
+        """Waits until it has written `ROWS_A_STEP` more rows; False if it has ended instead."""
         return self._receive() is not None
 
     def kill(self) -> None:
-        """Ends it without a word and waits until it is gone."""
+        """Kills the process and waits until it has ended."""
         os.kill(self._process.pid or 0, signal.SIGKILL)
         self._process.join()
 
     def end(self) -> int | None:
-        """Waits for its end; its exit code."""
+        """Waits until it ends; returns its exit code."""
         while self.step():
             pass
         self._process.join()
@@ -70,5 +70,5 @@ def _work(url: str, landing: Path, name: str, run: str, steps: Connection) -> No
             steps.send(connection.info.backend_pid)
             ingest(name, loader.load_context(connection, run), tell)
     except (psycopg.Error, BrokenPipeError):
-        # What a killed database does to a worker is no news on the terminal.
+        # A killed database is part of the test: no traceback on the terminal.
         os._exit(1)

@@ -1,4 +1,4 @@
-"""The pipeline driven by hand: sensors ticked, their runs executed one after the other, real databases."""
+"""Drives the pipeline by hand: ticks sensors and executes their runs one after the other, on real databases."""
 
 import os
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Pipeline:
     _written: int = field(default=0)
 
     def put(self, name: str, text: str) -> None:
-        """A complete file in the landing folder; every writing is another version."""
+        """Writes a file into the landing folder; each write is a new version."""
         path = self.landing / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -47,7 +47,7 @@ class Pipeline:
         os.utime(path, (1e9 + self._written, 1e9 + self._written))
 
     def tick(self, sensor: dg.SensorDefinition) -> Any:
-        """One evaluation; what it asks for in partitions is done, as the daemon would."""
+        """Evaluates a sensor once, and adds the partitions it requests, as the daemon does."""
         names = {"trips_database", "landing", "feed", "load_limits"}
         resources = {name: self.defs.resources[name] for name in names}  # type: ignore[index]
         with dg.build_sensor_context(
@@ -64,7 +64,7 @@ class Pipeline:
     def run(
         self, job: str, tags: dict[str, str], assets: Sequence[dg.AssetKey] | None = None
     ) -> dg.ExecuteInProcessResult:
-        """One run of a job, or of some assets of it, in this process."""
+        """Executes a job, or some assets of it, in this process."""
         return self.defs.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             tags=tags,
@@ -73,17 +73,17 @@ class Pipeline:
         )
 
     def load(self) -> list[dg.ExecuteInProcessResult]:
-        """Takes in what lies in the landing folder."""
+        """Loads the files of the landing folder."""
         self.tick(landing_zone)
         requests = self.tick(queued_files).run_requests
         return [self.run("load_trip_files", dict(request.tags)) for request in requests]
 
     def let_the_wait_pass(self) -> None:
-        """A file whose try failed is left alone for a while."""
+        """Ends the pause of files whose attempt failed."""
         self.execute("UPDATE shifts_store.trip_files SET requested_at = requested_at - interval '1 hour'")
 
     def refresh(self) -> list[dg.ExecuteInProcessResult]:
-        """Runs what the sensor requests for stale pairs, until it requests nothing more."""
+        """Executes the runs that the sensor requests for stale pairs, until it requests none."""
         runs: list[dg.ExecuteInProcessResult] = []
         while requests := self.tick(stale_weeks).run_requests:
             runs += [
@@ -97,7 +97,7 @@ class Pipeline:
             return connection.execute(statement, values).fetchall()
 
     def execute(self, statement: str) -> None:
-        """Changes the trips database."""
+        """Executes a statement in the trips database."""
         with psycopg.connect(self.url) as connection:
             connection.execute(statement)
 
@@ -111,5 +111,5 @@ class Pipeline:
         }
 
     def trips(self) -> int:
-        """How many there are."""
+        """Number of trips."""
         return int(self.query("SELECT count(*) FROM shifts.trips")[0][0])

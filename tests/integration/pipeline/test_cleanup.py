@@ -1,4 +1,4 @@
-"""The nightly cleanup: what is old and tells nothing current is forgotten, and nothing else."""
+"""The nightly cleanup deletes what is old and holds nothing current, and nothing else."""
 
 import dagster as dg
 import psycopg
@@ -39,7 +39,7 @@ def age(url: str, run_ids: list[str]) -> None:
 def test_an_old_run_goes_when_all_it_wrote_was_written_again(pipeline: Pipeline, dagster_url: str) -> None:
     outdated, current = load(pipeline, "a.csv", 2), load(pipeline, "a.csv", 3)
     young, _ = load(pipeline, "b.csv", 4), load(pipeline, "b.csv", 5)
-    pipeline.put("sick.csv", "nothing\n")
+    pipeline.put("invalid.csv", "nothing\n")
     (failed,) = pipeline.load()
     assert not failed.success
     age(dagster_url, [outdated, current, failed.run_id])

@@ -1,4 +1,4 @@
-"""Files become trips exactly once, and everyone is told how they ended."""
+"""Files become trips exactly once, and the feed reports how each ended."""
 
 from dataclasses import replace
 from typing import Any

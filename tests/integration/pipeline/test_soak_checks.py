@@ -1,4 +1,4 @@
-"""The soak's checks notice a database that was tampered with, and nothing in one that was not."""
+"""The soak's checks find every tampering with a database, and nothing in a sound one."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What `shifts status` says of (region, week) pairs."""
+"""What `shifts status` prints about (region, week) pairs."""
 
 from datetime import date
 

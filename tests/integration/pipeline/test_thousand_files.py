@@ -1,4 +1,4 @@
-"""A thousand small files at once, ten of them sick: each is loaded or failed by itself, and the counts are exact."""
+"""A thousand small files at once, ten of them invalid: each is loaded or fails alone, and the counts are exact."""
 
 import random
 

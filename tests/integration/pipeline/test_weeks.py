@@ -1,4 +1,4 @@
-"""What loads change is refreshed: all pairs, in few runs, and nothing else."""
+"""Runs refresh the pairs that loads have changed: all of them, in few runs, and no others."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Runs without their lock, started by a real code server: they are failed when their process is gone, not before."""
+"""Runs without their lock on a real code server fail when their process is gone, and not before."""
 
 import os
 import signal

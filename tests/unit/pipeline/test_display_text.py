@@ -1,4 +1,4 @@
-"""Pictures and texts of the Dagster UI take every name."""
+"""Plots and texts of the Dagster UI accept every name."""
 
 import base64
 import logging

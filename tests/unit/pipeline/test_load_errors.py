@@ -1,4 +1,4 @@
-"""Which failures of a load use up attempts, and which wait for the machine."""
+"""Which errors of a load use up attempts, and which wait for the infrastructure."""
 
 from errno import EDQUOT, EFBIG, EIO, ENOMEM, ENOSPC
 

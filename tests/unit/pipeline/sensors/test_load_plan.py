@@ -1,4 +1,4 @@
-"""Which open files get a run now, and how files share runs."""
+"""Which open files need a run now, and how files are grouped into runs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
