@@ -7,11 +7,12 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.queries.tile_cache import TileCache, binary_cursor
 from shifts_api.queries.tile_ranges import LOW_BITS
+from shifts_core.schema.tables import file_week_counts
 from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.box_count import BoxCount
 
@@ -20,21 +21,7 @@ _FETCH_RANGES = 2000
 _LEAVES_PER_THREAD = 500
 """Fewer leaves are counted within 2 ms, which may block the event loop."""
 _CORES = os.cpu_count() or 1
-_FIND = text(
-    "SELECT region_id, first_at, last_at, tiles_revision, is_pending, now() AS as_of,"
-    " shifts_store.incarnation() AS incarnation"
-    " FROM shifts_store.find_region(:name)"
-)
-_PENDING_TRIPS = text(
-    "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.file_week_counts"
-    " WHERE region_id = :region_id AND NOT aggregated AND week BETWEEN :first AND :last"
-)
-_PENDING_TIMEOUT = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 _PENDING_TIMEOUT_S = 120
-_PENDING = text(
-    "SELECT week, trips FROM shifts_store.count_pending"
-    "(:region_id, :west, :south, :east, :north, :match, :first, :last)"
-)
 
 
 class Region(NamedTuple):
@@ -60,7 +47,9 @@ class Region(NamedTuple):
 
 async def find_region(connection: AsyncConnection, name: str) -> Region | None:
     """Finds a region by its name; None if it never had trips."""
-    row = (await connection.execute(_FIND, {"name": name})).one_or_none()
+    found = func.shifts_store.find_region(name).table_valued(*Region._fields[:5])
+    statement = select(found, func.now(), func.shifts_store.incarnation())
+    row = (await connection.execute(statement)).one_or_none()
     return None if row is None else Region(*row)
 
 
@@ -68,8 +57,11 @@ async def count_pending_trips(connection: AsyncConnection, region: Region, weeks
     """Trips between two Mondays' weeks that are in no tile yet; a count compares each of them with the box."""
     if not region.is_pending:
         return 0
-    values = {"region_id": region.region_id, "first": weeks[0], "last": weeks[1]}
-    return int((await connection.execute(_PENDING_TRIPS, values)).scalar_one())
+    column = file_week_counts.c
+    statement = select(func.coalesce(func.sum(column.trips), 0)).where(
+        column.region_id == region.region_id, ~column.aggregated, column.week.between(*weeks)
+    )
+    return int((await connection.execute(statement)).scalar_one())
 
 
 async def weekly_trips(
@@ -103,11 +95,13 @@ async def weekly_trips(
             counts.update(dict(zip(index.weeks[chosen].tolist(), box_count.counts.tolist(), strict=True)))
         tiles.indexes.evict()
     if region.is_pending:
-        values = {"region_id": region.region_id, **vars(box), "match": match}
         # The time depends on the number of pending trips, not on the request.
-        await connection.execute(_PENDING_TIMEOUT, {"milliseconds": str(1000 * _PENDING_TIMEOUT_S)})
-        pending = await connection.execute(_PENDING, {**values, "first": weeks[0], "last": weeks[1]})
-        counts.update(dict(pending.tuples().all()))
+        timeout = func.set_config("statement_timeout", f"{_PENDING_TIMEOUT_S}s", True)
+        await connection.execute(select(timeout))
+        sides = (box.west, box.south, box.east, box.north)
+        pending = func.shifts_store.count_pending(region.region_id, *sides, match, *weeks)
+        result = await connection.execute(select(pending.table_valued("week", "trips")))
+        counts.update(dict(result.tuples().all()))
     return {week: trips for week, trips in sorted(counts.items()) if trips}
 
 
