@@ -139,7 +139,7 @@ class Broadcaster:
                     try:
                         await self._listen(connection)
                     finally:
-                        # In the pool it would go on to collect notifications.
+                        # In the pool it would continue to receive notifications.
                         await connection.invalidate()
             except (SQLAlchemyError, psycopg.Error) as error:
                 if self.connected:

@@ -58,7 +58,7 @@ def check_client_path(name: str) -> None:
     if len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidPath(f"longer than {MAX_NAME_BYTES} bytes")
     if not _stays_below(name):
-        raise InvalidPath(f"{name!r} is no path of a file below the landing zone")
+        raise InvalidPath(f"{name!r} is not the path of a file below the landing zone")
     if not name.lower().endswith(SUFFIXES):
         raise InvalidPath(f"{name!r} does not end in {', '.join(SUFFIXES)}")
 
