@@ -1,4 +1,4 @@
-"""How much a compressed file may expand: a small file must not fill the memory or the disk of the machine."""
+"""Limits of the expansion of compressed files: a small file must not fill the memory or the disk."""
 
 import io
 from typing import BinaryIO
@@ -6,20 +6,20 @@ from typing import BinaryIO
 from shifts_core.trips.report import UnreadableFile
 
 EXPANSION = 100
-"""Text of trips shrinks to a fifth or a tenth; hardly any file that is not made for it shrinks to a hundredth."""
+"""Text of trips shrinks to a fifth or a tenth; only files that are made to do so shrink to a hundredth."""
 UNLIMITED_BYTES = 256 << 20
-"""Up to so much, any expansion will do."""
+"""Up to so many bytes, any expansion is accepted."""
 _DEFLATE_EXPANSION = 1032
-"""What gzip can do at most."""
+"""The most that gzip can reach."""
 
 
 def max_expanded_bytes(stored_bytes: int) -> int:
-    """The text that a compressed file of that size may hold."""
+    """The most text, in bytes, that a compressed file may contain."""
     return max(UNLIMITED_BYTES, EXPANSION * stored_bytes)
 
 
 def max_text_bytes(name: str, stored_bytes: int) -> int:
-    """An upper bound of the text that a file holds if it can be loaded; by the end of its name."""
+    """An upper bound of the bytes of text in a file that can be loaded, by the suffix of its name."""
     lowered = name.lower()
     if lowered.endswith(".csv"):
         return stored_bytes
@@ -29,15 +29,15 @@ def max_text_bytes(name: str, stored_bytes: int) -> int:
 
 
 def too_large(stored_bytes: int) -> UnreadableFile:
-    """Why a file that expands further is not loaded."""
+    """The error for a file that expands further."""
     return UnreadableFile(
         f"its {stored_bytes:,} bytes expand to more than {max_expanded_bytes(stored_bytes):,}, over {EXPANSION} times"
-        " as much: drop it as .csv if it is meant so"
+        " as much: drop it as .csv if this is intended"
     )
 
 
 class LimitedExpansion(io.RawIOBase):
-    """Reads on from a decompressing stream, up to what a file of that size may hold."""
+    """Reads from a decompressing stream, up to what a file of its size may contain."""
 
     def __init__(self, stream: BinaryIO, stored_bytes: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class LimitedExpansion(io.RawIOBase):
         """Fills the buffer as far as the stream has bytes; 0 at its end.
 
         Raises:
-            UnreadableFile: the stream holds more.
+            UnreadableFile: the stream contains more.
         """
         count: int = self._stream.readinto(buffer)  # type: ignore[attr-defined]
         self._left -= count

@@ -1,4 +1,4 @@
-"""A stream that counts and hashes what is read from it."""
+"""A stream that counts and hashes the bytes that are read from it."""
 
 import hashlib
 import io
@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 
 class HashingReader(io.RawIOBase):
-    """Reads on from another stream; each byte passes once."""
+    """Reads from another stream, each byte once."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
@@ -16,7 +16,7 @@ class HashingReader(io.RawIOBase):
 
     @property
     def content_hash(self) -> str:
-        """sha256 of what was read so far, hexadecimal."""
+        """SHA-256 of the bytes read so far, hexadecimal."""
         return self._sha256.hexdigest()
 
     def readable(self) -> bool:

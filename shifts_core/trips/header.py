@@ -1,4 +1,4 @@
-"""The first line of a CSV file: which column is which, or what to mend."""
+"""Parses the header of a trip file: the kind of each column, or an error that says what is missing."""
 
 import csv
 
@@ -17,13 +17,13 @@ _OTHER_KINDS = (
 
 
 def column_kinds(line: bytes) -> tuple[int, ...]:
-    """What each column is, see limits.py.
+    """The kind of each column of a CSV file, see columns.py.
 
     Args:
         line: the header without byte order mark and line end.
 
     Raises:
-        UnreadableFile: a column is missing or there twice, or this is no header at all.
+        UnreadableFile: a column is missing or appears twice, or the line is not a header.
     """
     expected = ", ".join(COLUMN_NAMES)
     for magic, advice in _OTHER_KINDS:
@@ -33,16 +33,16 @@ def column_kinds(line: bytes) -> tuple[int, ...]:
         names = [name.strip().lower() for name in next(csv.reader([line.decode()]), [])]
     except (UnicodeDecodeError, csv.Error):
         raise UnreadableFile(
-            f"this is no CSV file in UTF-8: its first line must name the columns {expected}"
+            f"this is not a CSV file in UTF-8: its first line must name the columns {expected}"
         ) from None
     return kinds_of(names)
 
 
 def kinds_of(names: list[str]) -> tuple[int, ...]:
-    """The same for names that are known already.
+    """The kind of each column by its name in lower case.
 
     Raises:
-        UnreadableFile: a column is missing or there twice.
+        UnreadableFile: a column is missing or appears twice.
     """
     missing = [name for name in COLUMN_NAMES if name not in names]
     if missing:
@@ -56,10 +56,10 @@ def kinds_of(names: list[str]) -> tuple[int, ...]:
         )
     twice = [name for name in COLUMN_NAMES if names.count(name) > 1]
     if twice:
-        raise UnreadableFile(f"column {twice[0]} is there twice: which one counts?")
+        raise UnreadableFile(f"column {twice[0]} appears twice: which one counts?")
     return tuple(COLUMN_NAMES.index(name) if name in COLUMN_NAMES else IGNORED for name in names)
 
 
 def _printable(text: str) -> str:
-    """What stands in a file can be anything; a message goes to terminals, and into text that holds no NUL."""
+    """Text of a file in a form that terminals can show and PostgreSQL can store."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

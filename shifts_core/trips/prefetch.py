@@ -1,4 +1,4 @@
-"""An iterator that works ahead in a thread of its own."""
+"""Runs an iterator ahead of its consumer, in a thread."""
 
 import queue
 import threading
@@ -17,15 +17,15 @@ class _End:
 
 @contextmanager
 def prefetch(items: Iterator[T], limit: int) -> Iterator[Iterator[T]]:
-    """The same items, up to `limit` of them made before they are asked for.
+    """The same items; up to `limit` of them are made before they are consumed.
 
-    What the iterator raises comes up where its item would have. When the block ends early the thread ends too.
+    An exception of the iterator is raised in place of its item. When the block ends early, the thread ends too.
     """
     made: queue.Queue[T | _End] = queue.Queue(limit)
-    given_up = threading.Event()
+    stopped = threading.Event()
 
     def put(item: T | _End) -> None:
-        while not given_up.is_set():
+        while not stopped.is_set():
             with suppress(queue.Full):
                 made.put(item, timeout=_WAIT_S)
                 return
@@ -35,22 +35,22 @@ def prefetch(items: Iterator[T], limit: int) -> Iterator[Iterator[T]]:
         try:
             for item in items:
                 put(item)
-                if given_up.is_set():
+                if stopped.is_set():
                     return
-        except BaseException as raised:  # it comes up in the other thread
+        except BaseException as raised:  # raised again in the consumer
             error = raised
         put(_End(error))
 
-    def taken() -> Iterator[T]:
+    def consumed() -> Iterator[T]:
         while not isinstance(item := made.get(), _End):
             yield item
         if item.error is not None:
             raise item.error
 
-    thread = threading.Thread(target=work, name="read-ahead", daemon=True)
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
-        yield taken()
+        yield consumed()
     finally:
-        given_up.set()
+        stopped.set()
         thread.join()

@@ -70,12 +70,12 @@ def read_parquet(file: BinaryIO, dates: DateRange) -> Iterator[Batch]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the fault of the disk, not of the file
-        raise UnreadableFile(f"this is no sound Parquet file: {str(error).splitlines()[0]}") from error
+        raise UnreadableFile(f"this is not a valid Parquet file: {str(error).splitlines()[0]}") from error
 
 
 def _unsupported(fields: list[pa.Field]) -> UnreadableFile:
     kinds = ", ".join(f"{field.name}: {field.type}" for field in fields)
-    return UnreadableFile(f"columns must hold text in UTF-8 and times, these do not: {kinds}")
+    return UnreadableFile(f"columns must contain text in UTF-8 or timestamps, these do not: {kinds}")
 
 
 def _check_sizes(metadata: pq.FileMetaData, columns: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a load is given and what it tells: calendar, progress, report, and the error a person can mend."""
+"""The results of a load: progress, report, and the error of a file that cannot be loaded."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,14 +6,14 @@ from datetime import date, datetime
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a load has come."""
+    """The progress of a load."""
 
     rows: int
     """Loaded and rejected so far."""
     bytes_read: int
-    """Of the file as it is stored."""
+    """Of the stored file."""
     share: float
-    """Of the file's bytes, 0 to 1; 0 while the size is unknown."""
+    """Of the bytes of the file, 0 to 1; 0 while the size is unknown."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class WeekCount:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a file's rows; nothing of it is committed yet."""
+    """The result of loading a file; nothing is committed yet."""
 
     rows_loaded: int
     rows_rejected: int
     content_hash: str
-    """sha256 of the file as it is stored, hexadecimal."""
+    """SHA-256 of the stored file, hexadecimal."""
     weeks: tuple[WeekCount, ...]
     """By region and week."""
     rejects_by_reason: dict[str, int]
@@ -46,5 +46,5 @@ class LoadReport:
     seconds: float
 
 
-class UnreadableFile(Exception):  # noqa: N818  an answer to the person who dropped it, not a fault
-    """The file as a whole cannot be loaded; the message says what to mend."""
+class UnreadableFile(Exception):  # noqa: N818  an answer to the author of the file, not a fault
+    """The file as a whole cannot be loaded; the message says what to correct."""

@@ -1,4 +1,4 @@
-"""A bucket as landing zone: files are brought there whole or not at all, and nothing beside its prefix is named."""
+"""Uploads into a bucket are complete or leave nothing, and paths outside its prefix are refused."""
 
 import json
 import random
@@ -51,7 +51,7 @@ def _names(bucket: storage.Bucket) -> set[str]:
     return {blob.name for blob in bucket.list_blobs()}
 
 
-def test_an_upload_goes_into_the_bucket_in_pieces_and_is_queued_as_what_it_became(
+def test_an_upload_is_sent_in_chunks_and_queued_with_its_generation(
     client: httpx.Client, front: Storage, objects: storage.Bucket, trips_db: psycopg.Connection
 ) -> None:
     pieces = (LARGE[i : i + 100_000] for i in range(0, len(LARGE), 100_000))
@@ -70,7 +70,7 @@ def test_an_upload_goes_into_the_bucket_in_pieces_and_is_queued_as_what_it_becam
 
 
 @pytest.mark.parametrize("size", [1, CHUNK_BYTES], ids=["one byte", "one request"])
-def test_an_upload_of_any_size_is_whole(client: httpx.Client, objects: storage.Bucket, size: int) -> None:
+def test_uploads_of_any_size_are_complete(client: httpx.Client, objects: storage.Bucket, size: int) -> None:
     assert client.post("/files", params={"name": "a.csv"}, content=LARGE[:size]).status_code == 202
     stored = objects.get_blob("in/a.csv")
     assert stored is not None
@@ -90,7 +90,7 @@ def test_a_broken_upload_leaves_nothing(service: Service, front: Storage, object
     assert _names(objects) == before
 
 
-def test_an_upload_that_the_bucket_refuses_is_told_and_leaves_nothing(
+def test_an_upload_refused_by_the_bucket_is_answered_with_503(
     client: httpx.Client, service: Service, front: Storage, objects: storage.Bucket
 ) -> None:
     before = _names(objects)
@@ -139,7 +139,7 @@ def test_a_file_request_names_an_object_of_the_landing_zone(client: httpx.Client
         "../a.csv",
     ],
 )
-def test_nothing_beside_the_landing_zone_can_be_named(
+def test_paths_outside_the_landing_zone_are_refused(
     client: httpx.Client, front: Storage, objects: storage.Bucket, path: str
 ) -> None:
     for kind in ("gcp", "mocked"):
@@ -149,5 +149,5 @@ def test_nothing_beside_the_landing_zone_can_be_named(
     assert front.requests == []
 
 
-def test_a_service_with_a_bucket_needs_nothing_of_the_folder(service: Service, tmp_path: Path) -> None:
+def test_a_service_with_a_bucket_uses_no_folder(service: Service, tmp_path: Path) -> None:
     assert list(service.landing.iterdir()) == [service.log]

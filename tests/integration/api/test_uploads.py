@@ -1,4 +1,4 @@
-"""Uploads into a landing folder: whole or not at all, in little memory, whatever happens on the way."""
+"""Uploads into a landing folder are complete or leave nothing, in little memory, whatever fails."""
 
 import hashlib
 import random
@@ -60,7 +60,7 @@ def _peak_memory(service: Service) -> int:
     return int(found[1]) * 1024
 
 
-def test_an_upload_is_there_whole_and_queued_when_it_is_answered(
+def test_an_upload_is_complete_and_queued_before_the_answer(
     client: httpx.Client, service: Service, trips_db: psycopg.Connection
 ) -> None:
     answer = client.post("/files", params={"name": "sub/größe.csv.gz"}, content=PIECES[0])
@@ -96,7 +96,7 @@ def test_an_upload_replaces_the_file_of_its_name_at_once(client: httpx.Client, s
         assert (service.landing / "again.csv").read_bytes() == content
 
 
-def test_an_upload_with_a_key_is_taken_once(
+def test_an_upload_with_a_key_is_stored_once(
     client: httpx.Client, service: Service, trips_db: psycopg.Connection
 ) -> None:
     def upload(name: str) -> httpx.Response:
@@ -122,7 +122,7 @@ def _begin(service: Service, name: str, declared: int) -> socket.socket:
     return connection
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(service: Service, trips_db: psycopg.Connection) -> None:
+def test_an_interrupted_upload_leaves_nothing(service: Service, trips_db: psycopg.Connection) -> None:
     before, entries = _files(service), _entries(trips_db)
     with _begin(service, "broken.csv", 3 * MIB):
         assert len(_files(service)) == len(before) + 1
@@ -131,7 +131,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(service: Service, trips_db: ps
     assert service.log_lines[-1]["status"] == 400
 
 
-def test_an_upload_that_hides_how_large_it_is_leaves_nothing(
+def test_an_upload_that_hides_its_size_leaves_nothing(
     client: httpx.Client, service: Service, trips_db: psycopg.Connection
 ) -> None:
     before, entries = _files(service), _entries(trips_db)
@@ -146,7 +146,7 @@ def test_an_upload_that_hides_how_large_it_is_leaves_nothing(
 
 
 @pytest.mark.parametrize("name", ["folder", "folder/file.csv/deeper.csv"])
-def test_an_upload_where_it_cannot_be_leaves_nothing(
+def test_an_upload_to_an_impossible_path_leaves_nothing(
     client: httpx.Client, service: Service, name: str
 ) -> None:
     (service.landing / "folder.csv").mkdir(exist_ok=True, parents=True)
@@ -181,9 +181,7 @@ def test_an_upload_into_a_broken_landing_folder_is_answered_with_503(
     )
 
 
-def test_a_service_that_starts_clears_up_after_a_killed_one_and_leaves_a_living_one_alone(
-    service: Service, tmp_path: Path
-) -> None:
+def test_a_start_deletes_uploads_of_killed_services_only(service: Service, tmp_path: Path) -> None:
     before = _files(service)
     other = Service(
         service.database_url, service.dagster_database_url, service.landing, tmp_path / "other.log"
@@ -208,7 +206,7 @@ def test_a_service_that_starts_clears_up_after_a_killed_one_and_leaves_a_living_
     assert (service.landing / "living.csv").read_bytes() == b"".join(PIECES)
 
 
-def test_a_service_that_ends_does_not_wait_for_an_upload_without_end_and_leaves_nothing_of_it(
+def test_a_stop_ends_running_uploads_and_leaves_nothing(
     service: Service, trips_db: psycopg.Connection
 ) -> None:
     before, entries = _files(service), _entries(trips_db)

@@ -1,4 +1,4 @@
-"""Landing zones of both kinds, each with a way to put files there behind its back."""
+"""Landing zones of both kinds, with ways to change their files from outside."""
 
 import gc
 import itertools

@@ -1,4 +1,4 @@
-"""What only a bucket has: generations, prefixes, pages, ranges."""
+"""Features of buckets only: generations, prefixes, pages, ranges."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ def test_a_version_is_the_generation_and_a_uri_is_the_objects(bucket: BucketPlac
     assert int(file.version) > 0
 
 
-def test_only_what_is_below_the_prefix_is_listed(bucket: BucketPlace) -> None:
+def test_only_objects_below_the_prefix_are_listed(bucket: BucketPlace) -> None:
     bucket.put("a.csv", b"x")
     BucketPlace(bucket.service, bucket.prefix + "-other").put("b.csv", b"x")
     assert [f.name for f in bucket.zone.list_files()] == ["a.csv"]
 
 
-def test_placeholders_of_folders_and_names_that_are_no_paths_are_not_files(bucket: BucketPlace) -> None:
+def test_placeholders_and_names_that_are_not_paths_are_not_listed(bucket: BucketPlace) -> None:
     for name in ("sub/", "sub//a.csv", "sub/b.csv"):
         bucket.put(name, b"")
     assert [f.name for f in bucket.zone.list_files()] == ["sub/b.csv"]
@@ -57,14 +57,16 @@ def test_finding_a_file_is_one_request(bucket: BucketPlace, file: LandedFile) ->
     assert len(bucket.service.requests) == 1
 
 
-def test_no_more_is_brought_than_is_read(bucket: BucketPlace, file: LandedFile) -> None:
+def test_only_the_ranges_that_are_read_are_downloaded(bucket: BucketPlace, file: LandedFile) -> None:
     with bucket.zone.open(file) as stream:
         stream.read(10)
         asked = [r.range for r in bucket.service.requests if r.is_download]
         assert asked == [(0, CHUNK_BYTES - 1)]
 
 
-def test_a_large_object_is_brought_in_ranges_of_one_generation(bucket: BucketPlace, file: LandedFile) -> None:
+def test_a_large_object_is_downloaded_in_ranges_of_one_generation(
+    bucket: BucketPlace, file: LandedFile
+) -> None:
     with bucket.zone.open(file) as stream:
         assert stream.read() == LARGE
     asked = [r for r in bucket.service.requests if r.is_download]

@@ -1,4 +1,4 @@
-"""What every landing zone does, a folder as well as a bucket."""
+"""The behaviour that folders and buckets share."""
 
 import hashlib
 import io
@@ -38,7 +38,7 @@ def test_files_are_listed_with_their_path_below_the_zone(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", [".a.csv", "a.csv.tmp", "a.csv.part", ".git/a.csv", "sub/.hidden/a.csv"])
-def test_hidden_and_partial_names_are_not_yet_there(place: Place, name: str) -> None:
+def test_hidden_and_partial_names_are_ignored(place: Place, name: str) -> None:
     place.put(name, b"x")
     place.put("seen.csv", b"x")
     assert names(place.zone) == ["seen.csv"]
@@ -52,7 +52,7 @@ def test_a_listed_file_and_a_found_one_are_the_same(place: Place) -> None:
     assert listed.uri.endswith("/sub/a.csv")
 
 
-def test_unknown_regions_clusters_and_trips_are_not_found(place: Place) -> None:
+def test_missing_files_are_not_found(place: Place) -> None:
     place.put("sub/a.csv", b"x")
     for name in ("b.csv", "sub/b.csv", "sub/a.csv/c.csv"):
         assert place.zone.find(name) is None
@@ -110,7 +110,7 @@ def test_an_untouched_file_keeps_its_version(place: Place) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"one"])
-def test_a_file_replaced_before_it_is_read_is_noticed(place: Place, data: bytes) -> None:
+def test_a_replacement_before_reading_is_detected(place: Place, data: bytes) -> None:
     place.put("a.csv", data)
     (file,) = place.zone.list_files()
     place.put("a.csv", b"two")
@@ -118,7 +118,7 @@ def test_a_file_replaced_before_it_is_read_is_noticed(place: Place, data: bytes)
         read(place.zone, file)
 
 
-def test_a_file_replaced_while_it_is_read_is_noticed(place: Place) -> None:
+def test_a_replacement_during_reading_is_detected(place: Place) -> None:
     place.put("a.csv", LARGE)
     (file,) = place.zone.list_files()
 
@@ -142,7 +142,7 @@ def test_a_removed_file_is_gone(place: Place) -> None:
         read(place.zone, file)
 
 
-def test_what_is_being_written_is_not_yet_there(place: Place) -> None:
+def test_a_file_is_invisible_while_it_is_written(place: Place) -> None:
     with place.zone.write("a.csv") as stream:
         stream.write(LARGE)
         stream.flush()
@@ -152,7 +152,7 @@ def test_what_is_being_written_is_not_yet_there(place: Place) -> None:
 
 
 @pytest.mark.parametrize("data", [b"half", LARGE], ids=len)
-def test_a_broken_upload_leaves_what_was_there(place: Place, data: bytes) -> None:
+def test_a_broken_upload_keeps_the_earlier_file(place: Place, data: bytes) -> None:
     place.put("old.csv", b"old")
     before = list(place.zone.list_files())
 

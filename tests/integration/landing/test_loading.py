@@ -1,4 +1,4 @@
-"""Trips out of a bucket, through the sensors and runs of the real pipeline: each object once, whatever breaks."""
+"""Objects of a bucket are loaded once by the sensors and runs of the pipeline, whatever fails."""
 
 from operator import attrgetter
 from pathlib import Path
@@ -64,7 +64,7 @@ def let_the_wait_pass(pipeline: Pipeline) -> None:
         )
 
 
-def test_a_download_that_breaks_in_the_middle_is_loaded_once(pipeline: Pipeline, bucket: BucketPlace) -> None:
+def test_a_broken_download_is_loaded_once(pipeline: Pipeline, bucket: BucketPlace) -> None:
     data = trips("Turin", TRIPS)
     bucket.put("broken.csv", data)
     middle = len(data) // 2
@@ -87,9 +87,7 @@ def test_an_object_uploaded_again_replaces_its_trips(pipeline: Pipeline, bucket:
     assert pipeline.load() == []
 
 
-def test_an_object_replaced_while_it_is_loaded_is_loaded_in_its_new_generation(
-    pipeline: Pipeline, bucket: BucketPlace
-) -> None:
+def test_an_object_replaced_during_its_load_is_loaded_again(pipeline: Pipeline, bucket: BucketPlace) -> None:
     bucket.put("a.csv", trips("Lyon", TRIPS))
     new = trips("Lyon", 7)
 
@@ -109,7 +107,7 @@ def test_an_object_replaced_while_it_is_loaded_is_loaded_in_its_new_generation(
     assert loaded(pipeline, "Lyon") == 7
 
 
-def test_an_object_that_is_removed_before_it_is_loaded_fails_with_its_reason(
+def test_an_object_removed_before_its_load_fails_with_its_reason(
     pipeline: Pipeline, bucket: BucketPlace
 ) -> None:
     bucket.put("gone.csv", trips("Oslo", 1))
@@ -124,7 +122,7 @@ def test_an_object_that_is_removed_before_it_is_loaded_fails_with_its_reason(
 @pytest.mark.usefixtures("_no_retries")
 @pytest.mark.parametrize("status", [403, 503])
 @pytest.mark.parametrize("request_of", ["is_download", "is_lookup"])
-def test_an_outage_of_the_bucket_fails_no_file_and_uses_up_no_try(
+def test_an_outage_of_the_bucket_costs_files_no_attempt(
     pipeline: Pipeline, bucket: BucketPlace, status: int, request_of: str
 ) -> None:
     name, region = f"{request_of}{status}.csv", f"{request_of} {status}"
@@ -147,6 +145,6 @@ def test_an_outage_of_the_bucket_fails_no_file_and_uses_up_no_try(
 
 
 @pytest.mark.usefixtures("gcs")
-def test_a_bucket_that_is_missing_is_no_word_about_its_files() -> None:
+def test_a_missing_bucket_is_not_a_missing_file() -> None:
     with pytest.raises(LandingZoneUnavailable, match=r"^a\.csv cannot be looked up in gs://nobodys-bucket/"):
         open_zone("gs://nobodys-bucket").find("a.csv")

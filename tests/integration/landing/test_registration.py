@@ -1,4 +1,4 @@
-"""What the sensor over a folder sends to the database: what changed, and of the rest a little at each look."""
+"""The landing zone's sensor sends changed files to the database, and a part of the others at each tick."""
 
 import os
 from pathlib import Path
@@ -40,7 +40,7 @@ def files(prefix: str, count: int, version: str = "1") -> list[LandedFile]:
     return [LandedFile(name, f"file:///{name}", version, 1) for name in names]
 
 
-def test_only_changes_and_a_part_of_the_rest_are_sent(
+def test_changes_and_a_part_of_the_other_files_are_sent(
     connection: psycopg.Connection, sent: list[list[str]]
 ) -> None:
     with connection:
@@ -57,7 +57,7 @@ def test_only_changes_and_a_part_of_the_rest_are_sent(
         assert [name for names in sent for name in names] == [f"some/{n}.csv" for n in (2, 3, 0, 1, 2, 3)]
 
 
-def test_a_version_that_the_ledger_dropped_behind_the_sensors_back_is_queued_again(
+def test_a_version_that_the_ledger_lost_is_queued_again(
     connection: psycopg.Connection, sent: list[list[str]]
 ) -> None:
     with connection:
@@ -71,7 +71,7 @@ def test_a_version_that_the_ledger_dropped_behind_the_sensors_back_is_queued_aga
         assert sum(registration.register(connection, present) for _ in range(3)) == 1
 
 
-def test_a_file_that_left_and_came_back_is_sent_at_once(
+def test_a_file_that_comes_back_is_sent_at_once(
     connection: psycopg.Connection, sent: list[list[str]]
 ) -> None:
     with connection:
@@ -84,7 +84,7 @@ def test_a_file_that_left_and_came_back_is_sent_at_once(
         assert ["left/5.csv"] in sent
 
 
-def test_a_first_look_that_takes_too_long_is_continued_at_the_next(
+def test_a_slow_first_listing_continues_at_the_next_tick(
     connection: psycopg.Connection, sent: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registration_module, "CHUNK_FILES", 4)
@@ -97,7 +97,7 @@ def test_a_first_look_that_takes_too_long_is_continued_at_the_next(
         assert registration.register(connection, files("slow", 10)) == 2
 
 
-def test_what_is_skipped_is_said_at_every_tick(
+def test_skipped_entries_are_reported_at_every_tick(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shifts_pipeline.sensors.landing_zone.WATCH_S", 0.0)
@@ -108,7 +108,7 @@ def test_what_is_skipped_is_said_at_every_tick(
         )
 
 
-def test_a_skipped_entry_is_news_once_and_again_when_it_was_away() -> None:
+def test_a_skipped_entry_is_logged_when_it_appears() -> None:
     registration = Registration()
     here = {"lost+found": "Permission denied"}
     assert registration.newly_skipped(here) == here

@@ -1,4 +1,4 @@
-"""The sensor over a bucket: what lies there gets into the ledger, each generation once."""
+"""The sensor over a bucket registers each generation of its objects once."""
 
 import tracemalloc
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_each_generation_of_an_object_is_queued_once(
     assert queued == [(f"{bucket.url}/{name}", name) for name in ("a.csv", "sub/b.csv", "a.csv")]
 
 
-def test_a_look_at_many_objects_of_which_none_is_new_is_a_listing_and_no_more(
+def test_a_tick_without_new_objects_only_lists(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"gs://{BUCKET}/many"

@@ -15,9 +15,9 @@ INVALID = {
     "0307.csv": (HEADER + "x\n" * ROWS, "50 of 50 rows are no trips"),
     "0407.csv": ("\0" * 100, "missing columns"),
     "0507.csv": ("PK\x03\x04", "zip archive or a spreadsheet"),
-    "0607.csv": (HEADER.replace("region", "region,region"), "column region is there twice"),
+    "0607.csv": (HEADER.replace("region", "region,region"), "column region appears twice"),
     "0707.csv.gz": ("not packed", "broken or cut off"),
-    "0807.parquet": ("PAR1", "no sound Parquet file"),
+    "0807.parquet": ("PAR1", "not a valid Parquet file"),
     "0907.txt": (HEADER + row(), "must end in .csv, .csv.gz or .parquet"),
 }
 

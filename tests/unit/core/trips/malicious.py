@@ -1,4 +1,4 @@
-"""Files that make it hard for a reader: good lines, lines damaged in every way, and bytes of no sense at all."""
+"""Malicious files: valid lines in all notations, lines damaged in many ways, and random bytes."""
 
 import random
 
@@ -28,7 +28,7 @@ LATITUDES = [
     "-0",
     "89.99999999999999",
 ]
-NO_NUMBERS = [
+NOT_NUMBERS = [
     *(
         "90.00000000000001",
         "139.7",
@@ -45,7 +45,7 @@ NO_NUMBERS = [
     ),
     *("٣", "5e", "1,5", "1 2"),
 ]
-GOOD_MOMENTS = [
+GOOD_TIMESTAMPS = [
     *("2018-05-28 09:03:40", "2018-05-28T09:03:40", "2018-05-28t09:03:40.5", "2016-02-29 23:59:59.999999"),
     *(
         "2018-05-28 \t 09:03:40.123456789",
@@ -55,7 +55,7 @@ GOOD_MOMENTS = [
     ),
     *("2030-01-06 23:59:59.999999", "2018-05-28 00:00:00.000001"),
 ]
-BAD_MOMENTS = [
+BAD_TIMESTAMPS = [
     *("1999-12-31 23:59:59", "2030-01-07 00:00:00", "0000-01-01 00:00:00", "9999-12-31 23:59:59", "", "noon"),
     *(
         "2018-02-30 00:00:00",
@@ -109,8 +109,8 @@ _GOOD_POINTS = st.builds(_good_point, st.floats(-180, 180), st.floats(-90, 90)) 
 )
 _BAD_POINTS = st.one_of(
     _points(["POINT Z", "POINTS", "", "LINESTRING", "POINT ("], LONGITUDES, LATITUDES),
-    _points(_WORDS, NO_NUMBERS, LATITUDES),
-    _points(_WORDS, LONGITUDES, NO_NUMBERS),
+    _points(_WORDS, NOT_NUMBERS, LATITUDES),
+    _points(_WORDS, LONGITUDES, NOT_NUMBERS),
     st.sampled_from(["POINT (1 2", "POINT 1 2", "POINT (1,2)", "POINT (12)", "POINT (1 2 3)", ""]),
 )
 _REMARKS = ANY_TEXT | st.sampled_from(["z" * 5000, "ÿ", "", "a remark"])
@@ -118,7 +118,7 @@ GOOD = {
     "region": st.sampled_from(GOOD_TEXTS),
     "origin_coord": _GOOD_POINTS,
     "destination_coord": _GOOD_POINTS,
-    "datetime": st.sampled_from(GOOD_MOMENTS),
+    "datetime": st.sampled_from(GOOD_TIMESTAMPS),
     "datasource": st.sampled_from([*GOOD_TEXTS, ""]),
     "remark": _REMARKS,
 }
@@ -126,7 +126,7 @@ BAD = {
     "region": st.sampled_from(BAD_TEXTS) | ANY_TEXT,
     "origin_coord": _BAD_POINTS,
     "destination_coord": _BAD_POINTS,
-    "datetime": st.sampled_from(BAD_MOMENTS),
+    "datetime": st.sampled_from(BAD_TIMESTAMPS),
     "datasource": st.sampled_from(BAD_TEXTS) | ANY_TEXT,
     "remark": _REMARKS,
 }
@@ -134,7 +134,7 @@ BAD = {
 
 @st.composite
 def lines(draw: st.DrawFn, names: list[str]) -> bytes:
-    """A record of these columns: good in one of many writings, or with something wrong in it."""
+    """A record of these columns: valid in one of many notations, or with one error."""
     wrong = draw(st.sampled_from(["", "", "", *BAD, "quotes", "fields", "bytes"]))
     fields = []
     for name in names:
@@ -159,7 +159,7 @@ def lines(draw: st.DrawFn, names: list[str]) -> bytes:
 
 @st.composite
 def headers(draw: st.DrawFn) -> bytes:
-    """A sound first line, its end included: columns in any order, with or without one that nobody reads."""
+    """A valid header with its line end: columns in any order, with or without an ignored one."""
     names = draw(st.permutations([*GOOD]))
     dropped = draw(st.sampled_from(["remark", ""]))
     written = [draw(st.sampled_from([n, n.upper(), f" {n} "])) for n in names if n != dropped]
@@ -168,13 +168,13 @@ def headers(draw: st.DrawFn) -> bytes:
 
 
 def names_in(header: bytes) -> list[str]:
-    """The columns that a header names, as `lines` wants them."""
+    """The columns that a header names, for `lines`."""
     return [name.strip().lower() for name in header.decode("utf-8-sig").split(",")]
 
 
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
-    """A whole file with a sound header."""
+    """A whole file with a valid header."""
     header = draw(headers())
     blank = st.sampled_from([b"\n", b" \n", b"\r\n", b"\t"])
     body = b"".join(draw(st.lists(st.one_of(*[lines(names_in(header))] * 4, blank), max_size=12)))
@@ -202,7 +202,7 @@ _DAMAGE = (
 
 
 def damaged_lines(seed: int, count: int, share: float) -> bytes:
-    """So many lines in the order of the usual header, a share of them damaged at one to three places."""
+    """Lines in the order of the usual header, a share of them damaged in one to three places."""
     rng = random.Random(seed)
     written = []
     for _ in range(count):
@@ -216,7 +216,7 @@ def damaged_lines(seed: int, count: int, share: float) -> bytes:
 
 
 def damaged(line: bytes, rng: random.Random) -> bytes:
-    """The line with something put in or taken out at one to three places."""
+    """The line with bytes inserted or removed in one to three places."""
     bytes_ = bytearray(line)
     for _ in range(rng.randint(1, 3)):
         at = rng.randrange(len(bytes_))
@@ -226,7 +226,7 @@ def damaged(line: bytes, rng: random.Random) -> bytes:
 
 @st.composite
 def long_files(draw: st.DrawFn, max_lines: int = 4000) -> bytes:
-    """A file of thousands of lines: some dozen hostile ones, repeated in any order, a tenth damaged once more."""
+    """A file of thousands of lines: some dozen malicious ones, repeated in any order, a tenth damaged once more."""
     header = draw(headers())
     pool = draw(st.lists(lines(names_in(header)), min_size=8, max_size=40))
     rng = random.Random(draw(st.integers(0, 2**32)))

@@ -1,4 +1,4 @@
-"""An independent reader of trip files, character by character: what the fast one must agree with."""
+"""An independent reader of trip files, character by character: the oracle for the fast reader."""
 
 import csv
 import re
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 MAX_QUOTED = {True: 4096, False: 65536}
-"""How far a closing quote is looked for, by whether the column is read."""
+"""How far a closing quote is searched, by whether the column is read."""
 NAMES = ("origin_coord", "destination_coord", "datetime", "region", "datasource")
 FIRST, END = datetime(2000, 1, 3), datetime(2030, 1, 7)
 _POINT = re.compile(r"[ \t]*point[ \t]*\([ \t]*([-+.\deE]+)[ \t]+([-+.\deE]+)[ \t]*\)[ \t]*", re.I | re.A)
@@ -15,17 +15,17 @@ _MOMENT = re.compile(r"[ \t]*(\d{4}-\d\d-\d\d)(?:t|[ \t]+)(\d\d:\d\d:\d\d)(?:\.(
 
 @dataclass(frozen=True)
 class Record:
-    """Where a record stands and what it is."""
+    """The position and the fields of a record."""
 
     line: int
     raw: bytes
     fields: list[bytes] | None
-    """None when its quotes are broken."""
+    """None if its quotes are broken."""
 
 
 @dataclass(frozen=True)
 class Trip:
-    """What a record tells."""
+    """The values of a record."""
 
     numbers: tuple[float, float, float, float]
     micros: int
@@ -91,7 +91,7 @@ def _without_end(raw: bytes) -> bytes:
 
 
 def trip_of(record: Record, names: list[str]) -> Trip | None:
-    """The trip of a record, None if it is none."""
+    """The trip of a record; None if it is not a trip."""
     if record.fields is None or len(record.fields) != len(names):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the tests of reading share: a file's bytes through the reader, its batches as plain values."""
+"""Helpers of the tests of readers: the bytes of a file as plain trips and rejects."""
 
 import io
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ TURIN = Trip((7.67, 45.01, 7.72, 45.06), 1_527_498_220_000_000, "Turin", "baba_c
 
 
 class Read(NamedTuple):
-    """What became of a file."""
+    """The rows of a file."""
 
     trips: list[Trip]
     rejects: list[Reject]

@@ -1,4 +1,4 @@
-"""The many ways in which the same trip may be written."""
+"""The notations in which a trip is accepted."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def one(line: bytes, header: bytes = HEADER) -> Trip:
     ],
 )
 @pytest.mark.parametrize("quoted", [False, True])
-def test_a_point_may_be_written_in_many_ways(point: str, quoted: bool) -> None:
+def test_points_are_read_in_many_notations(point: str, quoted: bool) -> None:
     field = f'"{point}"' if quoted else point
     assert one(line_with(origin_coord=field.encode())) == TURIN
 
@@ -59,7 +59,7 @@ def test_a_coordinate_keeps_every_bit(number: str) -> None:
         *(("2018-05-28T09:03:40.1234567", 123_456), ("2018-05-28 09:03:40.9999999", 999_999)),
     ],
 )
-def test_a_time_may_have_a_t_and_fractions_and_is_never_rounded_up(text: str, micros: int) -> None:
+def test_timestamps_are_read_with_t_and_fractions_and_never_rounded_up(text: str, micros: int) -> None:
     assert one(line_with(datetime=text.encode())).micros == TURIN.micros + micros
 
 
@@ -69,7 +69,7 @@ def test_leap_years_count(day: str, days: int) -> None:
     assert one(line_with(datetime=f"{day} 00:00:00".encode())).micros == feb_29 + days * 86_400 * SECOND
 
 
-def test_the_first_and_the_last_moment_of_the_calendar_count() -> None:
+def test_the_calendar_includes_its_first_and_last_microsecond() -> None:
     lines = [line_with(datetime=m) for m in (b"2000-01-03 00:00:00", b"2030-01-06 23:59:59.999999")]
     assert len(read(HEADER + b"".join(lines)).trips) == 2
 
@@ -92,7 +92,7 @@ def test_the_first_and_the_last_moment_of_the_calendar_count() -> None:
         ),
     ],
 )
-def test_a_name_may_hold_anything_and_blanks_around_it_do_not_count(field: bytes, name: str) -> None:
+def test_names_hold_any_text_and_blanks_around_them_are_ignored(field: bytes, name: str) -> None:
     assert one(line_with(region=field)).region == name
     assert one(line_with(datasource=field)).source == name
 
@@ -110,14 +110,14 @@ def test_names_that_differ_in_blanks_or_quotes_only_are_one_name() -> None:
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("last", [True, False])
-def test_byte_order_mark_and_line_ends_make_no_difference(mark: bytes, end: bytes, last: bool) -> None:
+def test_byte_order_marks_and_line_ends_do_not_matter(mark: bytes, end: bytes, last: bool) -> None:
     text = end.join([HEADER.strip(), LINE.strip(), LINE.strip()]) + (end if last else b"")
     result = read(mark + text)
     assert result.trips == [TURIN, TURIN]
     assert result.rejects == []
 
 
-def test_columns_may_come_in_any_order_with_others_between_them() -> None:
+def test_columns_are_found_in_any_order_among_others() -> None:
     header = b'Remark , DATETIME,"Destination_Coord",x,datasource,ORIGIN_COORD,region,\n'
     line = (
         b'"a, ""b""\nc",2018-05-28 09:03:40,POINT (7.72 45.06),"",baba_car,POINT (7.67 45.01),Turin,'
@@ -126,15 +126,15 @@ def test_columns_may_come_in_any_order_with_others_between_them() -> None:
     assert one(line + b"\n", header) == TURIN
 
 
-def test_two_columns_that_nobody_reads_may_share_a_name() -> None:
+def test_ignored_columns_may_share_a_name() -> None:
     assert one(LINE.strip() + b",1,2\n", HEADER.strip() + b",x,x\n") == TURIN
 
 
-def test_a_column_nobody_reads_may_hold_bytes_of_any_kind() -> None:
+def test_ignored_columns_may_hold_any_bytes() -> None:
     assert one(LINE.strip() + b",\xff\xfe\0\n", HEADER.strip() + b",x\n") == TURIN
 
 
-def test_a_forgotten_quote_costs_its_line_and_no_other() -> None:
+def test_a_forgotten_quote_costs_one_line() -> None:
     data = HEADER + LINE + line_with(region=b'"Turin') + LINE * 3
     result = read(data)
     assert result.trips == [TURIN] * 4
@@ -143,7 +143,7 @@ def test_a_forgotten_quote_costs_its_line_and_no_other() -> None:
     ]
 
 
-def test_more_names_than_there_is_room_for_at_first_are_all_read() -> None:
+def test_the_table_of_names_grows() -> None:
     lines = b"".join(
         line_with(region=b"region %d" % n, datasource=b"s" * (n % 1000 + 1)) for n in range(9000)
     )
@@ -152,7 +152,7 @@ def test_more_names_than_there_is_room_for_at_first_are_all_read() -> None:
     assert [len(trip.source) for trip in trips] == [n % 1000 + 1 for n in range(9000)]
 
 
-def test_a_column_of_ever_new_names_is_questioned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_with_too_many_names_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names_module, "_MAX_CAPACITY", 1 << 12)
     lines = b"".join(line_with(region=b"region %d" % n) for n in range(5000))
     with pytest.raises(
@@ -161,7 +161,7 @@ def test_a_column_of_ever_new_names_is_questioned(monkeypatch: pytest.MonkeyPatc
         read(HEADER + lines)
 
 
-def test_a_line_without_end_is_not_taken_for_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading_module, "BLOCK_BYTES", 1 << 20)
     with pytest.raises(UnreadableFile, match="line 3 is longer than 1 MiB: is this"):
         read(HEADER + LINE + b"x" * (3 << 20))

@@ -1,4 +1,4 @@
-"""Whatever the bytes: every record is a trip or a reject with its line, and the values are those of a slow reader."""
+"""Any bytes: every record becomes a trip or a reject with its line, with the values of the oracle."""
 
 import csv
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from tests.unit.core.trips.oracle import NAMES, Record, Trip, records, trip_of
 from tests.unit.core.trips.reading import DATES, HEADER, Read, read
 
 LARGEST_IGNORED = 65536
-"""A quote that is never closed is looked for so far; blocks must be larger."""
+"""A closing quote is searched so far; blocks must be larger."""
 
 
 def header_of(data: bytes) -> bytes:
@@ -30,7 +30,7 @@ def names_of(data: bytes) -> list[str]:
 
 
 def expected_of(data: bytes, found: Iterable[Record]) -> tuple[list[Trip], list[tuple[int, str]]]:
-    """Trips and rejects (line and text) as the slow reader has them."""
+    """Trips and rejects (line and text) of the oracle."""
     trips, rejects = [], []
     names = names_of(data)
     for record in found:
@@ -50,7 +50,7 @@ def key(trip: Trip) -> tuple[str, int, str, str]:
 def agree(result: Read, data: bytes) -> None:
     found = records(data)
     trips, rejects = expected_of(data, found)
-    # Within a batch, trips that needed the careful reader are in their places too.
+    # Trips that the reference parser read are in their places too.
     assert list(map(key, result.trips)) == list(map(key, trips))
     assert [(reject.line, reject.raw) for reject in result.rejects] == rejects
     assert len(result.trips) + len(result.rejects) == len(found)
@@ -59,19 +59,19 @@ def agree(result: Read, data: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(files())
-def test_hostile_files_are_read_as_a_slow_reader_reads_them(data: bytes) -> None:
+def test_malicious_files_are_read_as_the_oracle_reads_them(data: bytes) -> None:
     agree(read(data), data)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400) | st.text(st.sampled_from('",\r\n a'), max_size=60).map(str.encode))
-def test_bytes_of_no_sense_are_accounted_for_record_by_record(body: bytes) -> None:
+def test_every_record_of_random_bytes_is_accounted_for(body: bytes) -> None:
     agree(read(HEADER + body), HEADER + body)
 
 
 @settings(max_examples=200, deadline=None)
 @given(files())
-def test_the_compiled_reader_says_what_the_careful_one_says(data: bytes) -> None:
+def test_the_scanner_agrees_with_the_reference_parser(data: bytes) -> None:
     kinds = column_kinds(header_of(data))
     result = read(data)
     trips, reasons = [], []
@@ -92,7 +92,7 @@ def test_the_compiled_reader_says_what_the_careful_one_says(data: bytes) -> None
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("share", [0.02, 0.5])
-def test_files_of_thousands_of_damaged_lines_are_accounted_for_line_by_line(seed: int, share: float) -> None:
+def test_every_line_of_a_large_damaged_file_is_accounted_for(seed: int, share: float) -> None:
     data = HEADER + damaged_lines(seed, 5000, share)
     result = read(data)
     agree(result, data)
@@ -132,5 +132,5 @@ def test_a_block_may_end_at_any_byte_of_a_record(block_bytes: int, monkeypatch: 
     assert read(data) == whole
 
 
-def test_the_slow_reader_knows_all_the_columns() -> None:
+def test_the_oracle_knows_all_columns() -> None:
     assert set(names_of(HEADER)) == set(NAMES)

@@ -1,4 +1,4 @@
-"""A few kilobytes that stand for gigabytes: given up within a fixed memory, with the reason."""
+"""A few kilobytes that expand to gigabytes are refused in bounded memory, with the reason."""
 
 import gzip
 import io
@@ -54,7 +54,7 @@ def peak_of(path: Path) -> tuple[int, int, str]:
     return int(memory), int(rows), said
 
 
-def test_a_parquet_file_whose_texts_are_repeated_references_takes_little_memory(tmp_path: Path) -> None:
+def test_repeated_long_texts_in_parquet_take_little_memory(tmp_path: Path) -> None:
     columns = {name: repeated(value, ROWS) for name, value in zip(NAMES, VALUES, strict=True)}
     columns["region"] = repeated("x" * 32_000, ROWS)
     path = tmp_path / "bomb.parquet"
@@ -65,7 +65,7 @@ def test_a_parquet_file_whose_texts_are_repeated_references_takes_little_memory(
     assert memory < 600
 
 
-def test_a_parquet_file_whose_pages_expand_beyond_measure_is_not_read(tmp_path: Path) -> None:
+def test_parquet_pages_that_expand_too_far_are_not_read(tmp_path: Path) -> None:
     texts = pa.array(["x" * 100_000] * 2_000)
     path = tmp_path / "bomb.parquet"
     table = pa.table(dict.fromkeys(NAMES, texts))
@@ -78,7 +78,7 @@ def test_a_parquet_file_whose_pages_expand_beyond_measure_is_not_read(tmp_path: 
     assert memory < 100
 
 
-def test_a_parquet_file_of_too_many_repeated_trips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_repeated_trips_in_parquet_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expansion, "UNLIMITED_BYTES", 20 * MEBIBYTE)
     columns = {name: repeated(value, 8 * ROWS) for name, value in zip(NAMES, VALUES, strict=True)}
     file = io.BytesIO()
@@ -95,7 +95,7 @@ def test_a_parquet_file_of_too_many_repeated_trips_is_given_up(monkeypatch: pyte
     assert rows <= 20 * MEBIBYTE / len(LINE)
 
 
-def test_a_text_too_long_to_be_read_is_a_reject_with_its_beginning() -> None:
+def test_a_text_that_is_too_long_is_rejected_with_its_beginning() -> None:
     values = dict(zip(NAMES, ([value] * 2 for value in VALUES), strict=True))
     values["region"] = ["Turin", "ü" * 5_000]
     file = io.BytesIO()
@@ -107,7 +107,7 @@ def test_a_text_too_long_to_be_read_is_a_reject_with_its_beginning() -> None:
     assert reject.raw.startswith('"' + "ü" * 1000)
 
 
-def test_a_fault_of_the_disk_is_no_fault_of_a_parquet_file() -> None:
+def test_a_fault_of_the_disk_is_not_blamed_on_a_parquet_file() -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             raise OSError(5, "Input/output error")

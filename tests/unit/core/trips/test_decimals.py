@@ -1,4 +1,4 @@
-"""The compiled number reader gives the nearest double, or says that it cannot."""
+"""The compiled number parser returns the nearest double, or refuses."""
 
 import math
 import random
@@ -45,7 +45,7 @@ def agrees(text: str) -> bool:
 
 @settings(max_examples=1000, deadline=None)
 @given(SIGNS, DIGITS, DIGITS, EXPONENTS)
-def test_any_decimal_is_read_to_the_bit_or_left_to_others(
+def test_any_decimal_is_parsed_exactly_or_refused(
     sign: str, whole: str, fraction: str, exponent: str
 ) -> None:
     for text in (f"{sign}{whole}.{fraction}{exponent}", f"{sign}{whole}{exponent}"):
@@ -60,12 +60,12 @@ def test_any_decimal_is_read_to_the_bit_or_left_to_others(
 @example(5e-324)
 @example(-0.0)
 @example(math.nextafter(180, 0))
-def test_every_double_written_shortest_or_longer_is_read_back_to_the_bit(value: float) -> None:
+def test_every_double_is_parsed_back_exactly(value: float) -> None:
     for text in (repr(value), f"{value:.17g}", f"{value:.17e}", f"{value:+.25f}"):
         agrees(text)
 
 
-def test_coordinates_as_files_hold_them_are_never_left_to_others() -> None:
+def test_usual_coordinates_are_never_refused() -> None:
     rng = random.Random(3)
     for _ in range(20_000):
         value = rng.uniform(-180, 180)
@@ -75,9 +75,7 @@ def test_coordinates_as_files_hold_them_are_never_left_to_others() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(st.floats(1e-9, 180), st.integers(-2, 2))
-def test_numbers_at_and_beside_the_middle_of_two_doubles_are_never_rounded_wrongly(
-    value: float, units: int
-) -> None:
+def test_numbers_halfway_between_doubles_are_never_rounded_wrongly(value: float, units: int) -> None:
     numerator, denominator = value.as_integer_ratio()
     other, of = math.nextafter(value, math.inf).as_integer_ratio()
     # Both denominators are powers of two, so the middle has a finite decimal expansion.
@@ -91,12 +89,12 @@ def test_numbers_at_and_beside_the_middle_of_two_doubles_are_never_rounded_wrong
 @pytest.mark.parametrize(
     "text", ["", "-", "+", ".", "-.", "e5", ".e5", "1e", "1e+", "1e-", "x", "nan", "inf"]
 )
-def test_what_is_no_number_is_not_read(text: str) -> None:
+def test_text_that_is_not_a_number_is_refused(text: str) -> None:
     assert number_of(text)[1] == -1
 
 
 @pytest.mark.parametrize(("text", "behind"), [("1 2", 1), ("1.5.2", 3), ("1-2", 1), ("1,5", 1), ("7e5e1", 3)])
-def test_a_number_ends_where_it_cannot_go_on(text: str, behind: int) -> None:
+def test_a_number_ends_at_the_first_other_character(text: str, behind: int) -> None:
     assert number_of(text) == (float(text[:behind]), behind)
 
 

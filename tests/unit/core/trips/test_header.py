@@ -1,4 +1,4 @@
-"""A file whose first line does not name the columns fails with a message that says what to mend."""
+"""A file without a valid header fails with a message that says what to correct."""
 
 import gzip
 import io
@@ -36,7 +36,7 @@ def parquet() -> bytes:
         (b"\n" + HEADER + LINE, "is blank"),
         (b"\xef\xbb\xbf", "is blank"),
         (HEADER.replace(b",", b";"), "missing columns"),
-        (HEADER.strip() + b",Region\n" + LINE, "column region is there twice: which one counts?"),
+        (HEADER.strip() + b",Region\n" + LINE, "column region appears twice: which one counts?"),
         (HEADER.decode().encode("utf-16"), "the file is written in UTF-16: save it as UTF-8"),
         (
             b"\xfe\xff" + HEADER.decode().encode("utf-16-be"),
@@ -47,14 +47,14 @@ def parquet() -> bytes:
         (b"PK\x03\x04\x14\0", "the file is a zip archive or a spreadsheet: save it as CSV"),
         (
             b"r\xe9gion" + HEADER,
-            "this is no CSV file in UTF-8: its first line must name the columns origin_coord,",
+            "this is not a CSV file in UTF-8: its first line must name the columns origin_coord,",
         ),
-        ((HEADER + LINE).replace(b"\n", b"\r"), "this is no CSV file in UTF-8"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "this is no CSV file in UTF-8"),
+        ((HEADER + LINE).replace(b"\n", b"\r"), "this is not a CSV file in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "this is not a CSV file in UTF-8"),
         (b"x" * 200_000, "missing columns"),
     ],
 )
-def test_what_is_no_trip_file_says_what_to_mend(data: bytes, said: str) -> None:
+def test_files_that_are_not_trip_files_say_what_to_correct(data: bytes, said: str) -> None:
     with pytest.raises(UnreadableFile) as raised:
         read(data)
     assert said in str(raised.value)

@@ -1,4 +1,4 @@
-"""Compressed files and Parquet files mean the same as the CSV file."""
+"""Compressed files and Parquet files are read like CSV files."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ def unzipped(data: bytes) -> Read:
         return together(read_csv(cast("BinaryIO", stream), DATES))
 
 
-def test_a_compressed_file_means_the_same() -> None:
+def test_a_compressed_file_is_read_like_its_text() -> None:
     assert unzipped(gzip.compress(DATA)) == read(DATA)
 
 
@@ -44,12 +44,12 @@ def test_a_compressed_file_may_have_several_members() -> None:
 
 
 @pytest.mark.parametrize("cut", [5, 1000, -9, -1])
-def test_a_compressed_file_that_was_cut_off_says_so(cut: int) -> None:
+def test_a_truncated_compressed_file_is_refused(cut: int) -> None:
     with pytest.raises(UnreadableFile, match=r"broken or cut off .*: drop the file again"):
         unzipped(gzip.compress(DATA)[:cut])
 
 
-def test_a_compressed_file_with_wrong_bytes_says_so() -> None:
+def test_a_damaged_compressed_file_is_refused() -> None:
     data = bytearray(gzip.compress(DATA))
     data[len(data) // 2] ^= 0x55
     with pytest.raises(UnreadableFile, match="broken or cut off"):
@@ -81,7 +81,7 @@ def plain(batches: list[Batch]) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("dictionary", [False, True])
-def test_a_parquet_file_of_times_and_texts_means_the_same(unit: str, dictionary: bool) -> None:
+def test_parquet_timestamps_are_read_like_csv(unit: str, dictionary: bool) -> None:
     columns = COLUMNS if unit != "s" else COLUMNS | {"datetime": COLUMNS["datetime"][:1] * 5}
     table = pa.table(columns, schema=None)
     table = table.set_column(3, "datetime", table["datetime"].cast(pa.timestamp(unit)))
@@ -97,7 +97,7 @@ def test_a_parquet_file_of_times_and_texts_means_the_same(unit: str, dictionary:
     ]
 
 
-def test_a_parquet_file_of_strings_means_the_same() -> None:
+def test_parquet_strings_are_read_like_csv() -> None:
     good = [line.split(",") for line in damaged_lines(2, 5000, 0).decode().splitlines()]
     names = HEADER.decode().strip().split(",")
     table = pa.table({name: [fields[n] for fields in good] for n, name in enumerate(names)})
@@ -109,7 +109,7 @@ def test_a_parquet_file_of_strings_means_the_same() -> None:
     ]
 
 
-def test_a_parquet_file_may_name_its_columns_in_other_letters_and_order() -> None:
+def test_parquet_columns_are_found_in_any_case_and_order() -> None:
     table = pa.table(dict(reversed([(name.upper(), values[:1]) for name, values in COLUMNS.items()])))
     assert together(read_parquet(parquet(table), DATES)) == Read([TURIN], [])
 
@@ -117,18 +117,18 @@ def test_a_parquet_file_may_name_its_columns_in_other_letters_and_order() -> Non
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "this is no sound Parquet file"),
-        (HEADER + LINE, "this is no sound Parquet file"),
-        (parquet(pa.table(COLUMNS)).read()[:-20], "this is no sound Parquet file"),
+        (b"", "this is not a valid Parquet file"),
+        (HEADER + LINE, "this is not a valid Parquet file"),
+        (parquet(pa.table(COLUMNS)).read()[:-20], "this is not a valid Parquet file"),
         (parquet(pa.table({"region": ["Turin"]})).getvalue(), "missing columns"),  # type: ignore[attr-defined]
     ],
 )
-def test_what_is_no_parquet_file_of_trips_says_so(data: bytes, said: str) -> None:
+def test_files_that_are_not_parquet_files_of_trips_are_refused(data: bytes, said: str) -> None:
     with pytest.raises(UnreadableFile, match=said):
         list(read_parquet(io.BytesIO(data), DATES))
 
 
-def test_a_parquet_file_with_a_column_of_another_kind_says_which() -> None:
+def test_a_parquet_column_of_an_unsupported_type_is_named() -> None:
     table = pa.table(COLUMNS | {"region": [[1]] * 5})
     with pytest.raises(UnreadableFile, match=r"these do not: .*region: list"):
         list(read_parquet(parquet(table), DATES))

@@ -1,4 +1,4 @@
-"""Working ahead: the same items, the same errors, and no thread left behind."""
+"""Prefetching keeps items and errors, and leaves no thread behind."""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def test_the_items_are_the_same_in_the_same_order() -> None:
     assert readers() == []
 
 
-def test_items_are_made_before_they_are_asked_for_and_no_more_than_allowed() -> None:
+def test_items_are_made_ahead_up_to_the_limit() -> None:
     made = threading.Semaphore(0)
     count = 0
 
@@ -38,7 +38,7 @@ def test_items_are_made_before_they_are_asked_for_and_no_more_than_allowed() -> 
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), MemoryError(), KeyboardInterrupt()])
-def test_what_the_iterator_raises_comes_up_in_its_place(error: BaseException) -> None:
+def test_errors_of_the_iterator_are_raised_in_their_place(error: BaseException) -> None:
     def numbers() -> Iterator[int]:
         yield 1
         raise error
@@ -52,7 +52,7 @@ def test_what_the_iterator_raises_comes_up_in_its_place(error: BaseException) ->
 
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
-def test_its_thread_ends_when_it_is_abandoned(taken: int) -> None:
+def test_the_thread_ends_when_the_consumer_stops(taken: int) -> None:
     def numbers() -> Iterator[int]:
         number = 0
         while True:

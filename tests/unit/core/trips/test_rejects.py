@@ -1,4 +1,4 @@
-"""Every row that is no trip says on which line it stands and why, in words a person understands."""
+"""Every row that is not a trip is rejected with its line and a reason that people understand."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def reason(**fields: bytes) -> str:
         (b"P" * 1025, "is longer than 1024 bytes"),
     ],
 )
-def test_a_point_that_is_none_says_why(column: str, point: bytes, said: str) -> None:
+def test_an_invalid_point_is_rejected_with_its_reason(column: str, point: bytes, said: str) -> None:
     assert reason(**{column: point}) == f"{column} {said}"
 
 
@@ -83,7 +83,7 @@ def test_a_point_that_is_none_says_why(column: str, point: bytes, said: str) -> 
         (b"2018-05-28" + b" " * 1100 + b"09:03:40", "datetime is longer than 1024 bytes"),
     ],
 )
-def test_a_time_that_is_none_says_why(moment: bytes, said: str) -> None:
+def test_an_invalid_timestamp_is_rejected_with_its_reason(moment: bytes, said: str) -> None:
     assert reason(datetime=moment) == said
 
 
@@ -97,7 +97,7 @@ def test_a_time_that_is_none_says_why(moment: bytes, said: str) -> None:
         (b"x" * 1025, "region is longer than 1024 bytes"),
     ],
 )
-def test_a_region_that_is_none_says_why(region: bytes, said: str) -> None:
+def test_an_invalid_region_is_rejected_with_its_reason(region: bytes, said: str) -> None:
     assert reason(region=region) == said
 
 
@@ -109,7 +109,7 @@ def test_a_region_that_is_none_says_why(region: bytes, said: str) -> None:
         (b"x" * 2000, "datasource is longer than 1024 bytes"),
     ],
 )
-def test_a_source_that_is_none_says_why(source: bytes, said: str) -> None:
+def test_an_invalid_source_is_rejected_with_its_reason(source: bytes, said: str) -> None:
     assert reason(datasource=source) == said
 
 
@@ -127,11 +127,11 @@ def test_a_source_that_is_none_says_why(source: bytes, said: str) -> None:
         (line_with(region=b'"Turin" '), "text follows a closing quote"),
     ],
 )
-def test_a_line_that_is_no_record_of_the_table_says_why(line: bytes, said: str) -> None:
+def test_a_line_of_another_shape_is_rejected_with_its_reason(line: bytes, said: str) -> None:
     assert rejected(line).reason == said
 
 
-def test_a_record_of_several_lines_is_named_by_its_first_and_the_count_goes_on() -> None:
+def test_a_record_of_several_lines_has_the_number_of_its_first_line() -> None:
     several = line_with(region=b'"a\r\nb\nc"')
     bad = line_with(region=b'"a\nb"', datetime=b"never")
     _, rejects = read(HEADER + several + bad + LINE + b"x\n" + several + b"y")
@@ -139,14 +139,14 @@ def test_a_record_of_several_lines_is_named_by_its_first_and_the_count_goes_on()
     assert rejects[0].raw == bad.decode().strip()
 
 
-def test_the_text_of_a_reject_can_always_be_stored_and_is_never_endless() -> None:
+def test_the_text_of_a_reject_is_printable_and_bounded() -> None:
     reject = rejected(b"\xff\0" + b"x" * 20_000 + b"\n")
     assert reject.raw.startswith("\\xff\\x00xxx")
     assert reject.raw.endswith("… (20002 bytes)")
     assert len(reject.raw) < 11_000
 
 
-def test_good_and_bad_rows_of_one_name_are_told_apart() -> None:
+def test_invalid_names_do_not_affect_rows_with_valid_names() -> None:
     bad = line_with(region=b"\xff")
     trips, rejects = read(HEADER + (bad + LINE) * 3)
     assert len(trips) == 3
