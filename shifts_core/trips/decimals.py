@@ -1,7 +1,7 @@
-"""Decimal text to the nearest double, compiled: exact where it answers, and it says when it cannot.
+"""Compiled conversion of decimal text to the nearest double: exact, or refused.
 
 The product method of D. Lemire, "Number parsing at a gigabyte per second" (2021), with W. Clinger's exact
-shortcut for short numbers. Where rounding hangs on digits beyond 128 bits it gives up instead of guessing.
+shortcut for short numbers. Where rounding depends on digits beyond 128 bits it refuses instead of guessing.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LOWEST, _HIGHEST = -60, 30
-"""Powers of ten with a table entry; what lies outside is no coordinate and is read elsewhere."""
+"""Powers of ten with a table entry; numbers outside are not coordinates and are left to slower code."""
 
 
 def _powers_of_five() -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
@@ -55,9 +55,9 @@ def _times(a, b):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _nearest(digits, q):  # type: ignore[no-untyped-def]
-    """The double nearest to digits × 10^q and whether that is sure."""
+    """The double nearest to digits × 10^q, and whether it is certain."""
     if digits <= _SHORT and -22 <= q <= 22:
-        # Both factors are exact, so the one rounding is the right one.
+        # Both factors are exact, so the result is rounded once.
         if q < 0:
             return float(digits) / _TENS[-q], True
         return float(digits) * _TENS[q], True
@@ -82,7 +82,7 @@ def _nearest(digits, q):  # type: ignore[no-untyped-def]
     cut = upper + _U9
     kept = high >> cut
     if kept & _U1 and high == kept << cut:
-        # Perhaps half way between two doubles.
+        # Possibly halfway between two doubles.
         return 0.0, False
     kept = (kept + (kept & _U1)) >> _U1
     return float(kept) * _TWOS[_EXPONENTS[q - _LOWEST] + q - shift + 128 + np.int64(cut) + 1 + 400], True
@@ -90,9 +90,9 @@ def _nearest(digits, q):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def read_number(data, pos):  # type: ignore[no-untyped-def]
-    """The decimal number that begins at `pos`: its double and the position behind it, which is -1 when in doubt.
+    """The decimal number at `pos` as a double, and the position after it, -1 if the number is refused.
 
-    `data` must hold something behind the number that is no part of one.
+    `data` must have a byte after the number that is not part of it.
     """
     negative = data[pos] == _MINUS
     if negative or data[pos] == _PLUS:
