@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from threading import Thread
 from typing import Any, TypeAlias
 
 import dagster as dg
 import psycopg
 
 from shifts_core.calendar import DateRange
-from shifts_core.trips.read_csv import load_compiled
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.progress import ProgressReporter
@@ -60,8 +58,6 @@ def raw_trips(
 ) -> Iterator[FileEvent | dg.Output[Any]]:
     """Loads the files of the run's partitions one after the other; a file that fails does not stop the others."""
     del worker_lock  # held for the whole run
-    # Half a second of work, done while the run waits for its databases.
-    Thread(target=load_compiled, name="load-compiled-reader").start()
     pool_connections(context.instance)
     failures: list[str] = []
     retried: list[Exception] = []

@@ -1,6 +1,7 @@
 """The resource `landing`: the landing zone, a folder or a bucket."""
 
 from functools import cached_property
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -8,6 +9,7 @@ import dagster as dg
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.landing.retry_options import RetryOptions
 from shifts_core.landing.zone import LandingZone
+from shifts_core.trips.read_csv import load_compiled
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
@@ -20,6 +22,11 @@ class Landing(dg.ConfigurableResource["Landing"]):
     """The landing zone that files are dropped into."""
 
     url: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """In a run, loads the compiled reader of files while the run connects to its databases."""
+        if context.run is not None:
+            Thread(target=load_compiled, name="load-compiled-reader").start()
 
     @cached_property
     def zone(self) -> LandingZone:
