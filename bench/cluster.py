@@ -13,7 +13,7 @@ from bench.cluster_bins import generated_bin, stacked_bin, station_bin
 from bench.cluster_database import print_database
 from bench.cluster_methods import Bin, Measurement, dbscan, trip_clusterer
 from bench.cluster_quality import print_quality
-from bench.load_ways import measure
+from bench.load_methods import measure
 from bench.server import machine
 
 _SIZES = (20_000, 100_000, 280_000, 300_000)

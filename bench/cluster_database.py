@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.load_ways import Work, measure, own_peak, through_the_asset
+from bench.load_methods import Work, load_with_asset, measure, own_peak
 from bench.server import machine, measured_server
 
 
@@ -30,7 +30,7 @@ def print_database(file: Path, show: Callable[[str], None]) -> None:
         work = Work(environment, landing / file.name, landing)
         shutil.copyfile(file, work.file)
         show(f"loading {file.name}")
-        loaded = measure(through_the_asset, work, folder / "worker.log")
+        loaded = measure(load_with_asset, work, folder / "worker.log")
         show("clustering")
         clustered = measure(_cluster, work, folder / "worker.log")
         show("")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.load_ways import own_peak
+from bench.load_methods import own_peak
 
 _WARM_UP_TRIPS = 1_000
 

@@ -1,4 +1,4 @@
-"""One look of the sensor at a bucket with thousands of objects and nothing new; the bucket is an emulator's."""
+"""One evaluation of the sensor `landing_zone` on an emulated bucket with thousands of objects, none of them new."""
 
 import argparse
 import multiprocessing
@@ -16,9 +16,11 @@ PREFIX = "landing"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Size and patience."""
-    parser.add_argument("--objects", type=int, default=10_000, help="in the bucket (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="looks (default: %(default)s)")
+    """Options of the benchmark."""
+    parser.add_argument(
+        "--objects", type=int, default=10_000, help="objects in the bucket (default: %(default)s)"
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="evaluations (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,21 +36,22 @@ def run(arguments: argparse.Namespace) -> None:
             }
             context = multiprocessing.get_context("spawn")
             ours, theirs = context.Pipe()
-            process = context.Process(target=_look, args=(environment, arguments.repeats, theirs))
+            process = context.Process(target=_evaluate, args=(environment, arguments.repeats, theirs))
             process.start()
             theirs.close()
             seconds, before, peak, said = ours.recv()
             process.join()
         print(
-            f"\n### A look at {arguments.objects:,} objects\n\n{machine(environment['SHIFTS_DATABASE_URL'])}.\n"
-            "\n| what the sensor says | median s | worst s | memory it adds | memory of the process |"
+            f"\n### Evaluating the sensor with {arguments.objects:,} objects\n\n"
+            f"{machine(environment['SHIFTS_DATABASE_URL'])}.\n"
+            "\n| result | median s | worst s | additional memory | memory of the process |"
             f"\n|---|--:|--:|--:|--:|\n| {said} | {median(seconds):.2f} | {max(seconds):.2f}"
             f" | {(peak - before) / 2**20:.0f} MiB | {peak / 2**20:.0f} MiB |"
         )
 
 
-def _look(environment: dict[str, str], repeats: int, pipe: Connection) -> None:
-    """In a process of its own, as in the code server: what was imported before is not the look's."""
+def _evaluate(environment: dict[str, str], repeats: int, pipe: Connection) -> None:
+    """Runs in a separate process, like a code server, in which everything was imported before."""
     os.environ.update(environment)
     import dagster as dg  # noqa: PLC0415
 
@@ -61,20 +64,20 @@ def _look(environment: dict[str, str], repeats: int, pipe: Connection) -> None:
     database = TripsDatabase(url=environment["SHIFTS_DATABASE_URL"])
     landing = Landing(url=environment["SHIFTS_LANDING_URL"])
 
-    def look() -> str:
+    def evaluate() -> str:
         said = landing_zone(dg.build_sensor_context(), trips_database=database, landing=landing)
         assert isinstance(said, dg.SkipReason)
         return said.skip_message or ""
 
-    # The client's libraries are the process's, not a look's.
+    # The libraries of the client are loaded before the measurement.
     landing.zone.find("none.csv")
     before = _memory("VmRSS")
-    # All of it is new at first; from then on nothing is.
-    look()
+    # In the first evaluation all objects are new.
+    evaluate()
     seconds = []
     for _ in range(repeats):
         begun = time.perf_counter()
-        said = look()
+        said = evaluate()
         seconds.append(time.perf_counter() - begun)
     pipe.send((seconds, before, _memory("VmHWM"), said))
 

@@ -1,4 +1,4 @@
-"""The files that ways of loading are compared on, and the tables they go into, emptied."""
+"""The files that methods of loading are compared on, and emptying the tables they go into."""
 
 import io
 from pathlib import Path
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from bench.load_ways import COLUMNS, FOREIGN_FILE_ID, Work
+from bench.load_methods import COLUMNS, FOREIGN_FILE_ID, Work
 from shifts_platform.generator.csv_file import csv_blocks
 
 _SEED = 1
@@ -17,7 +17,7 @@ _EMPTIED = "trips, rejected_rows, file_week_counts, region_weeks, trip_files"
 
 
 def write_files(environment: dict[str, str], folder: Path, rows: int) -> Work:
-    """A file of generated trips, the same trips in the form of the table, and the partitions for them."""
+    """Writes a file of generated trips and the same trips in the form of the table; creates their partitions."""
     work = place(environment, folder, rows)
     done = 0
     with (
@@ -34,7 +34,7 @@ def write_files(environment: dict[str, str], folder: Path, rows: int) -> Work:
 
 
 def write_file(environment: dict[str, str], folder: Path, rows: int, number: int = 0) -> Work:
-    """Only the file of generated trips, other ones for every number."""
+    """Writes only the file of generated trips; the number selects different trips."""
     work = place(environment, folder, rows, number)
     with work.file.open("wb") as file:
         for _, lines in csv_blocks(rows, seed=_SEED + number):
@@ -43,7 +43,7 @@ def write_file(environment: dict[str, str], folder: Path, rows: int, number: int
 
 
 def place(environment: dict[str, str], folder: Path, rows: int, number: int = 0) -> Work:
-    """Where the files of a size go."""
+    """The paths of the files of a size."""
     landing = folder / f"landing_{rows}"
     landing.mkdir(exist_ok=True)
     environment = environment | {"SHIFTS_LANDING_URL": str(landing)}
@@ -51,7 +51,7 @@ def place(environment: dict[str, str], folder: Path, rows: int, number: int = 0)
 
 
 def empty(url: str) -> None:
-    """Takes all trips away and writes out what is in memory, so that every load begins alike."""
+    """Deletes all trips and runs a checkpoint, so that every load starts in the same state."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = shifts_store, public")
         connection.execute(f"TRUNCATE {_EMPTIED} CASCADE")

@@ -14,7 +14,7 @@ import psycopg
 from bench.server import machine, measured_server
 from bench.stats_boxes import BoxQuery, random_boxes
 from bench.stats_data import copy_for_others, load, refresh, sizes
-from bench.stats_ways import (
+from bench.stats_methods import (
     Client,
     Counts,
     Method,

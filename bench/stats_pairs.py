@@ -11,7 +11,7 @@ import psutil
 from bench.pairs_data import fill_pairs
 from bench.server import machine, measured_server
 from bench.stats_boxes import BoxQuery
-from bench.stats_ways import Client, service_process
+from bench.stats_methods import Client, service_process
 
 _SECONDS = 60
 

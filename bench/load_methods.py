@@ -1,4 +1,4 @@
-"""Ways to bring a file of trips into the table, each run in a process of its own that measures itself."""
+"""Methods of loading a file of trips into the table; each runs in a separate process that measures itself."""
 
 import csv
 import multiprocessing
@@ -18,7 +18,7 @@ import psycopg
 TABLE = "shifts_store.trips"
 COLUMNS = ("trip_id", "started_at", "region_id", "source_id", "file_id", "origin", "destination")
 FOREIGN_FILE_ID = 0
-"""Of rows that the other ways write: they have no ledger."""
+"""File id of rows that the alternatives write, which have no ledger record."""
 
 Task = TypeVar("Task")
 Found = TypeVar("Found")
@@ -26,69 +26,69 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Work:
-    """What a way is given."""
+    """The input of a method."""
 
     environment: dict[str, str]
     """The platform's settings."""
     file: Path
-    """Trips as they are dropped, in a folder of their own."""
+    """The dropped file, in a separate folder."""
     prepared: Path
-    """The same trips as CSV without header whose columns are the table's, points in EWKT."""
+    """The same trips as CSV without header, with the columns of the table and points in EWKT."""
 
     @property
     def url(self) -> str:
-        """The address of the database."""
+        """The URL of the database."""
         return self.environment["SHIFTS_DATABASE_URL"]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a way took from the file to committed rows."""
+    """Time and memory of a method, from the file to committed rows."""
 
     rows: int
     seconds: float
     peak_bytes: int
-    """Of the loading process, the interpreter and its libraries included; not of the server."""
+    """Peak memory of the loading process, without the server."""
     run_seconds: float = 0.0
-    """Ours: to the end of Dagster's run, what it does after the commit included: check, pictures, events."""
+    """Shifts only: until the end of Dagster's run, including checks, plots and events after the commit."""
 
     @property
     def rows_per_second(self) -> float:
         return self.rows / self.seconds
 
 
-def measure(way: Callable[[Task], Found], work: Task, log: Path) -> Found:
-    """Runs a way in a fresh process that writes what it says into `log`.
+def measure(method: Callable[[Task], Found], work: Task, log: Path) -> Found:
+    """Runs a method in a new process whose output goes to `log`.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the method failed.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_report, args=(way, work, log, theirs))
+    process = context.Process(target=_report, args=(method, work, log, theirs))
     process.start()
     theirs.close()
     try:
         found: Found = ours.recv()
     except EOFError:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise RuntimeError(f"{way.__name__} failed: {''.join(last)[:500]}") from None
+        raise RuntimeError(f"{method.__name__} failed: {''.join(last)[:500]}") from None
     finally:
         process.join()
     return found
 
 
-def _report(way: Callable[[Task], Found], work: Task, log: Path, pipe: Connection) -> None:
+def _report(method: Callable[[Task], Found], work: Task, log: Path, pipe: Connection) -> None:
     with log.open("wb") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
-    pipe.send(way(work))
+    pipe.send(method(work))
 
 
-def through_the_asset(work: Work) -> Measured:
-    """Ours: a run of the asset `raw_trips`, its events in Dagster's database."""
+def load_with_asset(work: Work) -> Measured:
+    """A run of the asset `raw_trips`, with its events in Dagster's database."""
     os.environ.update(work.environment)
-    # Not in the processes of the other ways.
+    # The processes of the alternatives do without these imports.
     import dagster as dg  # noqa: PLC0415
 
     from shifts_pipeline.definitions import defs  # noqa: PLC0415
@@ -98,7 +98,7 @@ def through_the_asset(work: Work) -> Measured:
     job = defs().resolve_job_def(load_trip_files.name)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(str(TRIP_FILES.name), [to_key(work.file.name)])
-        # The ledger's clock is this machine's, too.
+        # The ledger uses the same clock.
         begun = time.time()
         job.execute_in_process(instance=instance, partition_key=to_key(work.file.name))
         run_seconds = time.time() - begun
@@ -109,12 +109,12 @@ def through_the_asset(work: Work) -> Measured:
             [work.file.name],
         ).fetchone()
     assert found is not None
-    rows, announced = found
-    return Measured(rows, announced - begun, own_peak(), run_seconds)
+    rows, published_at = found
+    return Measured(rows, published_at - begun, own_peak(), run_seconds)
 
 
 def psql_copy(work: Work) -> Measured:
-    """`psql`'s \\copy of the prepared file into the same table; preparing it is not counted."""
+    """`psql`'s \\copy of the prepared file into the same table, without the time for preparing it."""
     command = f"\\copy {TABLE} ({', '.join(COLUMNS)}) from '{work.prepared}' with (format csv)"
     begun = time.perf_counter()
     with subprocess.Popen(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", command, work.url]) as process:
@@ -161,12 +161,12 @@ def pandas_to_sql(work: Work) -> Measured:
 
 
 def insert_row_by_row(work: Work) -> Measured:
-    """An INSERT for each row as most drivers send it: with its values, to be parsed and planned anew."""
+    """An INSERT per row with literal values, parsed and planned each time, as most drivers send it."""
     return _insert(work, prepared=False)
 
 
 def insert_prepared(work: Work) -> Measured:
-    """An INSERT for each row, prepared once by the server."""
+    """An INSERT per row, prepared once by the server."""
     return _insert(work, prepared=True)
 
 
@@ -197,7 +197,7 @@ def _ids(connection: psycopg.Connection, function: str, names: set[str]) -> dict
 
 
 def stored_rows(url: str) -> int:
-    """How many there are."""
+    """The number of rows in the table."""
     with psycopg.connect(url) as connection:
         row = connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
     assert row is not None
@@ -205,10 +205,10 @@ def stored_rows(url: str) -> int:
 
 
 def own_peak() -> int:
-    """Most memory this process ever had, bytes."""
+    """The peak memory of this process in bytes."""
     status = Path("/proc/self/status")
     if status.exists():
-        # What getrusage says begins with the peak of the process that started this one.
+        # The value of getrusage includes the peak of the parent process.
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
