@@ -181,6 +181,7 @@ def test_a_second_platform_on_the_same_folder_is_refused_in_one_line(platform: R
 
 
 def test_status_prints_services_and_totals_of_files(platform: RunningPlatform) -> None:
+    drop(platform, "status.csv", HEADER + row("Oslo"))
     said = platform.shifts("status").stdout
     assert "database   up" in said
     assert "loaded" in said
