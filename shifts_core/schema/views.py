@@ -111,6 +111,18 @@ stale_weeks = Table(
     schema="shifts_store",
 )
 
+failed_refreshes = Table(
+    "failed_refreshes",
+    metadata,
+    Column("region", Text),
+    Column("week", Date),
+    Column("derived_table", Text),
+    Column("attempts", Integer),
+    Column("started_at", DateTime(timezone=True)),
+    Column("error", Text),
+    schema="shifts_store",
+)
+
 cluster_features = Table(
     "cluster_features",
     metadata,

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
+from sqlalchemy import and_, delete
 
 from shifts_core.clustering.identity import cluster_ids
+from shifts_core.schema.tables import trip_cluster_members, trip_clusters
 from shifts_pipeline.storage.binary_copy import new_rows, row_dtype, to_bytes
 from shifts_pipeline.storage.region_week import PairTrips
+from shifts_pipeline.storage.statements import execute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,9 +87,9 @@ def trip_features(trips: PairTrips) -> NDArray[np.float64]:
 def write_clusters(pair: PairClusters, connection: psycopg.Connection) -> None:
     """Replace the pair's clusters and members in the open transaction."""
     trips = pair.trips
-    where = [trips.region_id, trips.week]
-    for table in ("trip_cluster_members", "trip_clusters"):
-        connection.execute(f"DELETE FROM shifts_store.{table} WHERE region_id = %s AND week = %s", where)  # noqa: S608
+    for table in (trip_cluster_members, trip_clusters):
+        is_pair = and_(table.c.region_id == trips.region_id, table.c.week == trips.week)
+        execute(connection, delete(table).where(is_pair))
     ids = _unused_ids(connection, trips.week, pair.clusters["cluster_id"].to_numpy())
     with (
         connection.cursor() as cursor,

@@ -5,12 +5,16 @@ Nothing here changes the status of a file: that is left to transitions.py.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import class_row
+from sqlalchemy import BigInteger, Select, any_, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from shifts_core.schema.tables import trip_files
+from shifts_pipeline.storage.statements import execute, is_any_of
 
 FileStatus = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
 
@@ -46,19 +50,15 @@ class FileRecord:
         return self.status in ("queued", "loading")
 
 
-_SELECT = sql.SQL("SELECT {} FROM shifts_store.trip_files f ").format(
-    sql.SQL(", ").join(map(sql.Identifier, FileRecord.__dataclass_fields__))
-)
+_FILE = trip_files.c
+_RECORDS = select(*(_FILE[name] for name in FileRecord.__dataclass_fields__))
+_IS_FILE = is_any_of(_FILE.kind, "file")
+_IS_OPEN = is_any_of(_FILE.status, "queued", "loading")
 
 
 def is_any_unfinished(connection: psycopg.Connection) -> bool:
     """Whether any file is queued or loading."""
-    return _is_true(
-        connection,
-        "SELECT EXISTS (SELECT FROM shifts_store.trip_files"
-        " WHERE kind = 'file' AND status IN ('queued', 'loading'))",
-        [],
-    )
+    return _is_true(connection, select(exists().where(_IS_FILE, _IS_OPEN)))
 
 
 def unfinished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
@@ -66,40 +66,37 @@ def unfinished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
 
     Files whose retry is due are among the first of the latter.
     """
-    is_open = "WHERE kind = 'file' AND status IN ('queued', 'loading') AND requested_at IS "
-    return [
-        *_records(connection, sql.SQL(is_open + "NOT NULL ORDER BY requested_at, file_id LIMIT %s"), [limit]),
-        *_records(connection, sql.SQL(is_open + "NULL ORDER BY file_id LIMIT %s"), [limit]),
-    ]
+    is_open = _RECORDS.where(_IS_FILE, _IS_OPEN).limit(limit)
+    requested = is_open.where(_FILE.requested_at.is_not(None)).order_by(_FILE.requested_at, _FILE.file_id)
+    new = is_open.where(_FILE.requested_at.is_(None)).order_by(_FILE.file_id)
+    return [*_fetch(connection, requested), *_fetch(connection, new)]
 
 
 def versions_of(connection: psycopg.Connection, name: str) -> list[FileRecord]:
     """Every version of the file of a name, newest first."""
-    return _records(connection, sql.SQL("WHERE kind = 'file' AND name = %s ORDER BY file_id DESC"), [name])
+    return _fetch(connection, _RECORDS.where(_IS_FILE, _FILE.name == name).order_by(_FILE.file_id.desc()))
 
 
 def records(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[FileRecord]:
     """The records of these files, newest first."""
-    return _records(connection, sql.SQL("WHERE file_id = ANY (%s) ORDER BY file_id DESC"), [list(file_ids)])
+    is_wanted = _FILE.file_id == any_(literal(list(file_ids), ARRAY(BigInteger)))
+    return _fetch(connection, _RECORDS.where(is_wanted).order_by(_FILE.file_id.desc()))
 
 
 def is_size_loaded(connection: psycopg.Connection, size: int) -> bool:
     """Whether a loaded file has this many bytes. If none has, another file cannot be its duplicate."""
-    statement = (
-        "SELECT EXISTS (SELECT FROM shifts_store.trip_files WHERE status = 'loaded' AND size_bytes = %s)"
-    )
-    return _is_true(connection, statement, [size])
+    is_loaded = is_any_of(_FILE.status, "loaded")
+    return _is_true(connection, select(exists().where(is_loaded, _FILE.size_bytes == size)))
 
 
 def unpublished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
     """At most `limit` files that ended more than 10 s ago and whose event a lost worker has not published."""
-    return _records(
+    has_ended = _FILE.finished_at < func.now() - timedelta(seconds=10)
+    return _fetch(
         connection,
-        sql.SQL(
-            "WHERE kind = 'file' AND published_at IS NULL AND status NOT IN ('queued', 'loading')"
-            " AND finished_at < now() - interval '10 seconds' ORDER BY file_id LIMIT %s"
-        ),
-        [limit],
+        _RECORDS.where(_IS_FILE, _FILE.published_at.is_(None), ~_IS_OPEN, has_ended)
+        .order_by(_FILE.file_id)
+        .limit(limit),
     )
 
 
@@ -115,13 +112,11 @@ def record_error(connection: psycopg.Connection, file_id: int, error: str) -> No
     connection.execute("UPDATE shifts_store.trip_files SET error = %s WHERE file_id = %s", [error, file_id])
 
 
-def _is_true(connection: psycopg.Connection, statement: str, values: list[object]) -> bool:
-    row = connection.execute(statement, values).fetchone()
+def _is_true(connection: psycopg.Connection, statement: Select[bool]) -> bool:
+    row = execute(connection, statement).fetchone()
     return bool(row and row[0])
 
 
-def _records(
-    connection: psycopg.Connection, condition: sql.SQL, values: Sequence[object] = ()
-) -> list[FileRecord]:
+def _fetch(connection: psycopg.Connection, statement: Select[*tuple[Any, ...]]) -> list[FileRecord]:
     with connection.cursor(row_factory=class_row(FileRecord)) as cursor:
-        return cursor.execute(_SELECT + condition, values).fetchall()
+        return execute(cursor, statement).fetchall()

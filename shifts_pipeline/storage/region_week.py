@@ -9,9 +9,12 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
+from sqlalchemy import and_, func, select, update
 
 from shifts_core.calendar import ONE_WEEK
+from shifts_core.schema.tables import region_weeks
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
+from shifts_pipeline.storage.statements import execute
 
 DerivedTable = Literal["aggregates", "clusters"]
 
@@ -43,11 +46,7 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         pair = connection.execute(
-            "SELECT w.region_id, w.revision, w.deletion_count, array("
-            "SELECT f.file_id FROM shifts_store.file_week_counts f"
-            " WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id)"
-            " FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
-            " WHERE r.name = %s AND w.week = %s",
+            "SELECT region_id, revision, deletion_count, file_ids FROM shifts_store.find_region_week(%s, %s)",
             [region, week],
         ).fetchone()
         if pair is None:
@@ -88,18 +87,11 @@ def replace_derived(
         False, with nothing written, if a load has deleted trips of the pair meanwhile: the result contains them.
     """
     with connection.transaction():
-        row = connection.execute(
-            "SELECT deletion_count FROM shifts_store.region_weeks WHERE region_id = %s AND week = %s FOR UPDATE",
-            [pair.region_id, pair.week],
-        ).fetchone()
-        if row != (pair.deletion_count,):
+        is_pair = and_(region_weeks.c.region_id == pair.region_id, region_weeks.c.week == pair.week)
+        lock = select(region_weeks.c.deletion_count).where(is_pair).with_for_update()
+        if execute(connection, lock).fetchone() != (pair.deletion_count,):
             return False
         write(connection)
-        connection.execute(
-            sql.SQL(
-                "UPDATE shifts_store.region_weeks SET {change} = %s, {at} = now()"
-                " WHERE region_id = %s AND week = %s"
-            ).format(change=sql.Identifier(f"{table}_revision"), at=sql.Identifier(f"{table}_at")),
-            [pair.revision, pair.region_id, pair.week],
-        )
+        computed = {f"{table}_revision": pair.revision, f"{table}_at": func.now()}
+        execute(connection, update(region_weeks).where(is_pair).values(computed))
     return True

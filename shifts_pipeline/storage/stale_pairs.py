@@ -5,27 +5,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import class_row
+from sqlalchemy import ColumnElement, Date, Text, and_, exists, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from shifts_core.calendar import DateRange
+from shifts_core.schema.tables import refresh_attempts
+from shifts_core.schema.views import stale_weeks
 from shifts_pipeline.storage.region_week import DerivedTable
+from shifts_pipeline.storage.statements import execute
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 """Pause of a pair after a failed refresh: the first, doubled by each further failure, and its maximum."""
-
-NO_MESSAGE = "its run ended without a message"
-"""Error of a refresh that has begun and not ended."""
-
-_DUE = sql.SQL(
-    """
-    FROM shifts_store.stale_weeks s
-    WHERE s.{stale}
-      AND NOT EXISTS (SELECT FROM shifts_store.refresh_attempts a
-                      WHERE a.region_id = s.region_id AND a.week = s.week
-                        AND a.derived_table = {table} AND a.retry_at > now())
-    """
-)
 
 
 @dataclass(frozen=True)
@@ -49,23 +40,34 @@ def due_pairs(
         min_age: pairs that became stale later are omitted.
         limit: maximal number of pairs.
     """
-    statement = sql.SQL(
-        "SELECT s.region, s.week, s.stale_since {due} AND s.week >= %s AND s.week < %s"
-        " AND s.stale_since <= now() - %s ORDER BY s.stale_since, s.region_id, s.week LIMIT %s"
-    ).format(due=_due(table))
+    pair = stale_weeks.c
+    statement = (
+        select(pair.region, pair.week, pair.stale_since)
+        .where(
+            _is_due(table),
+            pair.week >= weeks.first,
+            pair.week < weeks.end,
+            pair.stale_since <= func.now() - min_age,
+        )
+        .order_by(pair.stale_since, pair.region_id, pair.week)
+        .limit(limit)
+    )
     with connection.cursor(row_factory=class_row(StalePair)) as cursor:
-        return cursor.execute(statement, [weeks.first, weeks.end, min_age, limit]).fetchall()
+        return execute(cursor, statement).fetchall()
 
 
 def due_among(
     connection: psycopg.Connection, table: DerivedTable, pairs: Sequence[tuple[str, date]]
 ) -> set[tuple[str, date]]:
     """The pairs among some that are stale in a derived table and not paused after a failure."""
-    statement = sql.SQL(
-        "SELECT s.region, s.week {due} AND (s.region, s.week) IN (SELECT * FROM unnest(%s::text[], %s::date[]))"
-    ).format(due=_due(table))
-    rows = connection.execute(statement, [[region for region, _ in pairs], [week for _, week in pairs]])
-    return set(rows.fetchall())
+    pair = stale_weeks.c
+    regions = literal([region for region, _ in pairs], ARRAY(Text))
+    weeks = literal([week for _, week in pairs], ARRAY(Date))
+    wanted = func.unnest(regions, weeks).table_valued("region", "week").render_derived()
+    statement = select(pair.region, pair.week).where(
+        _is_due(table), tuple_(pair.region, pair.week).in_(select(wanted))
+    )
+    return set(execute(connection, statement).fetchall())
 
 
 def waiting_trips(connection: psycopg.Connection) -> int:
@@ -90,51 +92,21 @@ def outside(connection: psycopg.Connection, weeks: DateRange) -> int:
 def begin(connection: psycopg.Connection, table: DerivedTable, region: str, week: date, run_id: str) -> None:
     """Records that a refresh begins, and commits: if its worker dies, the pair pauses as after a failure."""
     connection.execute(
-        """
-        INSERT INTO shifts_store.refresh_attempts AS a
-            (region_id, week, derived_table, attempts, run_id, started_at, retry_at, error)
-        SELECT region_id, %(week)s, %(table)s, 1, %(run)s, now(), now() + %(first)s, %(error)s
-        FROM shifts_store.regions WHERE name = %(region)s
-        ON CONFLICT (region_id, week, derived_table) DO UPDATE
-        SET attempts = a.attempts + 1, run_id = excluded.run_id, started_at = excluded.started_at,
-            retry_at = excluded.started_at + least(%(first)s * 2 ^ least(a.attempts, 20), %(longest)s),
-            error = excluded.error
-        """,
-        {
-            "region": region,
-            "week": week,
-            "table": table,
-            "run": run_id,
-            "first": FIRST_PAUSE,
-            "longest": LONGEST_PAUSE,
-            "error": NO_MESSAGE,
-        },
+        "SELECT shifts_store.begin_refresh(%s, %s, %s, %s, %s, %s)",
+        [region, week, table, run_id, FIRST_PAUSE, LONGEST_PAUSE],
     )
     connection.commit()
 
 
 def fail(connection: psycopg.Connection, table: DerivedTable, region: str, week: date, error: str) -> None:
     """Records why a refresh failed, and commits; the pause begins now."""
-    connection.execute(
-        """
-        UPDATE shifts_store.refresh_attempts
-        SET error = %s, retry_at = now() + (retry_at - started_at)
-        WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = %s)
-          AND week = %s AND derived_table = %s
-        """,
-        [error, region, week, table],
-    )
+    connection.execute("SELECT shifts_store.fail_refresh(%s, %s, %s, %s)", [region, week, table, error])
     connection.commit()
 
 
 def end(connection: psycopg.Connection, table: DerivedTable, region: str, week: date) -> None:
     """Deletes the record of a pair's failures, and commits."""
-    connection.execute(
-        "DELETE FROM shifts_store.refresh_attempts"
-        " WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = %s)"
-        " AND week = %s AND derived_table = %s",
-        [region, week, table],
-    )
+    connection.execute("SELECT shifts_store.end_refresh(%s, %s, %s)", [region, week, table])
     connection.commit()
 
 
@@ -146,5 +118,12 @@ def runs_with_failures(connection: psycopg.Connection, run_ids: Collection[str])
     return {run_id for (run_id,) in rows}
 
 
-def _due(table: DerivedTable) -> sql.Composed:
-    return _DUE.format(stale=sql.Identifier(f"{table}_stale"), table=sql.Literal(table))
+def _is_due(table: DerivedTable) -> ColumnElement[bool]:
+    pair, attempt = stale_weeks.c, refresh_attempts.c
+    is_paused = exists().where(
+        attempt.region_id == pair.region_id,
+        attempt.week == pair.week,
+        attempt.derived_table == table,
+        attempt.retry_at > func.now(),
+    )
+    return and_(pair[f"{table}_stale"], ~is_paused)

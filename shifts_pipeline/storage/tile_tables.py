@@ -20,30 +20,16 @@ def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Conn
         copy.set_types(_TYPES)
         for number, tile in enumerate(tiles):
             copy.write_row((*where, number, tile.trips, tile.leaves, tile.high_bits, tile.low_bits))
-    # Drawn apart: where the tables are sharded, nothing volatile may be in an update.
-    version = connection.execute("SELECT nextval('shifts_store.revisions')").fetchone()
-    assert version is not None
     connection.execute(
-        "UPDATE shifts_store.region_weeks SET tiles_revision = %s WHERE region_id = %s AND week = %s",
-        [*version, *where],
-    )
-    connection.execute(
-        "UPDATE shifts_store.file_week_counts SET aggregated = true"
-        " WHERE region_id = %s AND week = %s AND file_id = ANY (%s) AND NOT aggregated",
-        [*where, list(pair.file_ids)],
+        "SELECT shifts_store.record_tiles(%s, %s, %s::bigint[])", [*where, list(pair.file_ids)]
     )
 
 
 def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:
     """Trips in the pair's tiles, and trips that the loads of the same files recorded; in the open transaction."""
     row = connection.execute(
-        """
-        SELECT coalesce((SELECT sum(trips) FROM shifts_store.weekly_trip_tiles
-                         WHERE region_id = %(region)s AND week = %(week)s), 0)::bigint,
-               coalesce((SELECT sum(trips) FROM shifts_store.file_week_counts
-                         WHERE region_id = %(region)s AND week = %(week)s AND aggregated), 0)::bigint
-        """,
-        {"region": pair.region_id, "week": pair.week},
+        "SELECT trips_in_tiles, trips_recorded FROM shifts_store.tile_totals(%s, %s)",
+        [pair.region_id, pair.week],
     ).fetchone()
     assert row is not None
     return row[0], row[1]

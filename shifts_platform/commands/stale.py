@@ -39,11 +39,9 @@ def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]
             f" or more than {WEEKS_AHEAD} weeks ahead"
         )
     failed = connection.execute(
-        "SELECT r.name, a.week, a.derived_table, a.attempts, a.error, count(*) OVER ()"
-        " FROM shifts_store.refresh_attempts a JOIN shifts_store.regions r USING (region_id)"
-        " JOIN shifts_store.stale_weeks USING (region_id, week)"
-        " WHERE a.attempts > 1 OR a.retry_at <= now() OR a.error <> %s ORDER BY a.started_at DESC LIMIT %s",
-        [stale_pairs.NO_MESSAGE, _FAILURES_SHOWN],
+        "SELECT region, week, derived_table, attempts, error, count(*) OVER ()"
+        " FROM shifts_store.failed_refreshes ORDER BY started_at DESC LIMIT %s",
+        [_FAILURES_SHOWN],
     ).fetchall()
     for region, week, derived_table, attempts, error, _ in failed:
         click.echo(

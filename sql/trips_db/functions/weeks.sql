@@ -1,4 +1,4 @@
--- The counts of trips by file, region and week, and what a change of them makes stale.
+-- The counts of trips by file, region and week, what a change of them makes stale, and which of them tiles contain.
 
 -- Marks (region, week) pairs as changed. It locks them in one order, so that concurrent loads cannot deadlock.
 CREATE OR REPLACE FUNCTION shifts_store.mark_stale(region_ids integer[], weeks date[], deleted boolean)
@@ -81,6 +81,35 @@ BEGIN
     UPDATE shifts_store.file_week_counts f SET aggregated = false
     FROM unnest(region_ids, weeks) AS u (region_id, week)
     WHERE f.region_id = u.region_id AND f.week = u.week AND f.aggregated;
+END
+$$;
+
+-- Returns a (region, week) pair and the files that its trips are from; no row if the pair never had any.
+CREATE OR REPLACE FUNCTION shifts_store.find_region_week(region text, week date)
+RETURNS TABLE (region_id integer, revision bigint, deletion_count bigint, file_ids bigint[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    SELECT w.region_id, w.revision, w.deletion_count,
+           ARRAY(SELECT f.file_id FROM shifts_store.file_week_counts f
+                 WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id)
+    FROM shifts_store.region_weeks w
+    JOIN shifts_store.regions r ON r.region_id = w.region_id
+    WHERE r.name = find_region_week.region AND w.week = find_region_week.week;
+END
+$$;
+
+-- Records that the tiles of a pair were replaced, and contain the trips of these files.
+CREATE OR REPLACE FUNCTION shifts_store.record_tiles(region_id integer, week date, file_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    version bigint := nextval('shifts_store.revisions');
+BEGIN
+    UPDATE shifts_store.region_weeks w SET tiles_revision = version
+    WHERE w.region_id = record_tiles.region_id AND w.week = record_tiles.week;
+    UPDATE shifts_store.file_week_counts f SET aggregated = true
+    WHERE f.region_id = record_tiles.region_id AND f.week = record_tiles.week AND f.file_id = ANY (file_ids)
+      AND NOT f.aggregated;
 END
 $$;
 

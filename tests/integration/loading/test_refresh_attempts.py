@@ -9,7 +9,7 @@ import pytest
 from shifts_core.calendar import DateRange
 from shifts_pipeline.storage import stale_pairs
 from shifts_pipeline.storage.region_week import DerivedTable
-from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE, NO_MESSAGE
+from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 from tests.integration.loading.loading import Loader
 from tests.unit.core.trips.reading import HEADER, LINE
 
@@ -95,7 +95,7 @@ def test_each_refresh_that_does_not_end_doubles_the_pause_up_to_the_longest(
 
 def test_the_pause_begins_when_a_refresh_fails_however_long_it_took(connection: psycopg.Connection) -> None:
     stale_pairs.begin(connection, "clusters", "Turin", MONDAY, "run")
-    assert _attempt(connection, "error") == NO_MESSAGE
+    assert _attempt(connection, "error") == "its run ended without a message"
     connection.execute(
         "UPDATE shifts_store.refresh_attempts"
         " SET started_at = started_at - interval '1 hour', retry_at = retry_at - interval '1 hour'"

@@ -1,0 +1,83 @@
+-- Comparisons of the written tables with what was to be written, for asset checks.
+
+-- Returns whether the tables hold exactly the trips and rejects that the ledger states for a file; no row if the ledger
+-- does not contain it. Rejects are complete, or fill one of the limits of what is stored.
+CREATE OR REPLACE FUNCTION shifts_store.rows_match_ledger(file_id bigint, max_rejects bigint, max_reject_bytes bigint)
+RETURNS SETOF boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+-- Partitions of other weeks are excluded for the values of one file only.
+SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    RETURN QUERY
+    WITH recorded AS (
+        SELECT c.week, c.region_id, c.trips FROM shifts_store.file_week_counts c
+        WHERE c.file_id = rows_match_ledger.file_id
+    ), stored AS (
+        -- Each week is read once, however many regions it has.
+        SELECT w.week, s.region_id, s.trips
+        FROM (SELECT DISTINCT r.week FROM recorded r) AS w,
+        LATERAL (SELECT t.region_id, count(*) AS trips FROM shifts_store.trips t
+                 WHERE t.file_id = rows_match_ledger.file_id AND t.started_at >= w.week AND t.started_at < w.week + 7
+                 GROUP BY t.region_id) AS s
+    )
+    SELECT NOT EXISTS (SELECT FROM recorded r FULL JOIN stored s USING (week, region_id, trips)
+                       WHERE r IS NULL OR s IS NULL)
+       AND (SELECT coalesce(sum(r.trips), 0) FROM recorded r) = f.rows_loaded
+       AND (SELECT count(*) = f.rows_rejected
+                OR count(*) < f.rows_rejected
+                   AND (count(*) >= max_rejects OR sum(octet_length(j.raw)) >= max_reject_bytes)
+            FROM shifts_store.rejected_rows j WHERE j.file_id = rows_match_ledger.file_id)
+    FROM shifts_store.trip_files f WHERE f.file_id = rows_match_ledger.file_id;
+END
+$$;
+
+-- Returns the trips in the tiles of a pair, and the trips that the loads of the same files recorded.
+CREATE OR REPLACE FUNCTION shifts_store.tile_totals(region_id integer, week date)
+RETURNS TABLE (trips_in_tiles bigint, trips_recorded bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
+    trips_in_tiles := (SELECT coalesce(sum(t.trips), 0) FROM shifts_store.weekly_trip_tiles t
+                       WHERE t.region_id = tile_totals.region_id AND t.week = tile_totals.week);
+    trips_recorded := (SELECT coalesce(sum(c.trips), 0) FROM shifts_store.file_week_counts c
+                       WHERE c.region_id = tile_totals.region_id AND c.week = tile_totals.week AND c.aggregated);
+    RETURN NEXT;
+END
+$$;
+
+-- Returns the clusters of a pair that break a guarantee. Too wide: wider than their radius or than the maximum. Wrong
+-- members: too few trips, or trips that are missing or outside of the region, the week or the time window. Call it with
+-- enable_nestloop = off: newly loaded trips have no statistics. A setting of the function would not reach Citus workers.
+CREATE OR REPLACE FUNCTION shifts_store.cluster_violations(
+    region_id integer, week date, max_radius_m double precision, min_trips integer)
+RETURNS TABLE (too_wide bigint[], wrong_members bigint[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    RETURN QUERY
+    WITH members AS MATERIALIZED (
+        SELECT c.cluster_id, c.trips, c.radius_m, c.earliest_time, c.latest_time, t.trip_id,
+               t.started_at::time AS clock,
+               greatest(public.ST_DistanceSphere(c.origin, t.origin),
+                        public.ST_DistanceSphere(c.destination, t.destination)) AS distance_m
+        FROM shifts_store.trip_clusters c
+        JOIN shifts_store.trip_cluster_members m ON m.week = c.week AND m.cluster_id = c.cluster_id
+        LEFT JOIN shifts_store.trips t
+            ON t.trip_id = m.trip_id AND t.region_id = c.region_id
+            AND t.started_at >= cluster_violations.week AND t.started_at < cluster_violations.week + 7
+        WHERE c.region_id = cluster_violations.region_id AND c.week = cluster_violations.week
+          AND m.region_id = cluster_violations.region_id
+    ), checked AS (
+        SELECT m.cluster_id,
+               bool_or(m.distance_m > m.radius_m + 0.01 OR m.radius_m > max_radius_m) AS is_too_wide,
+               bool_or(m.trip_id IS NULL
+                       OR CASE WHEN m.earliest_time <= m.latest_time
+                          THEN m.clock NOT BETWEEN m.earliest_time AND m.latest_time
+                          ELSE m.clock < m.earliest_time AND m.clock > m.latest_time END)
+               OR count(m.trip_id) <> min(m.trips) OR min(m.trips) < min_trips AS has_wrong_members
+        FROM members m GROUP BY m.cluster_id
+    )
+    SELECT coalesce(array_agg(k.cluster_id) FILTER (WHERE k.is_too_wide), '{}'),
+           coalesce(array_agg(k.cluster_id) FILTER (WHERE k.has_wrong_members), '{}')
+    FROM checked k;
+END
+$$;
