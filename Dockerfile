@@ -73,7 +73,8 @@ FROM runtime AS pipeline
 COPY --from=build-pipeline /opt/shifts /opt/shifts
 RUN mkdir --parents dagster/storage
 COPY --from=build-pipeline --chown=10001:10001 /var/lib/shifts/compiled /var/lib/shifts/compiled
-COPY --chown=10001:10001 dagster.yaml workspace.yaml /var/lib/shifts/dagster/
+COPY --chown=10001:10001 dagster.yaml /var/lib/shifts/dagster/
+COPY --chown=10001:10001 shifts_platform/code_server_workspace.yaml /var/lib/shifts/dagster/workspace.yaml
 ENV DAGSTER_HOME=/var/lib/shifts/dagster \
     MPLCONFIGDIR=/tmp/matplotlib \
     NUMBA_CPU_NAME=generic \

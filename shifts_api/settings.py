@@ -2,12 +2,15 @@
 
 from pydantic import Field, SecretStr, field_validator
 
-from shifts_core.settings import HostNames, Port, SharedSettings, Words
+from shifts_core.settings import DatabaseUrl, HostNames, Port, SharedSettings, Words
 
 
 class ApiSettings(SharedSettings):
     """Environment variables of the service, each with the prefix `SHIFTS_`."""
 
+    database_url: DatabaseUrl = Field(repr=False)
+    dagster_database_url: DatabaseUrl = Field(repr=False)
+    landing_url: str
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
     api_key: SecretStr | None = None

@@ -57,9 +57,6 @@ class Settings(BaseSettings):
 class SharedSettings(Settings):
     """What the pipeline and the API must agree on."""
 
-    database_url: DatabaseUrl = Field(repr=False)
-    dagster_database_url: DatabaseUrl = Field(repr=False)
-    landing_url: str
     time_bin_minutes: int = Field(DEFAULT_WINDOW_MINUTES, ge=1, le=MAX_WINDOW_MINUTES)
     first_week: Annotated[date, AfterValidator(_monday)] = date(2000, 1, 3)
     """Monday of the first week in which trips may start."""

@@ -23,7 +23,8 @@ from shifts_pipeline.settings import PipelineSettings, settings
 def build_defs(options: PipelineSettings) -> dg.Definitions:
     """Builds the pipeline for some settings.
 
-    Database URLs hold passwords: runs read them from the environment, so that Dagster neither stores nor shows them.
+    Runs and sensors read URLs from the environment: Dagster neither stores nor shows the passwords in them, and the
+    definitions load without any.
     """
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(

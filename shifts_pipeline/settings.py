@@ -5,12 +5,16 @@ from functools import cache
 from pydantic import Field
 
 from shifts_core.clustering.parameters import DEFAULT_EPS_M, DEFAULT_MAX_RADIUS_M, DEFAULT_MIN_TRIPS
-from shifts_core.settings import SharedSettings
+from shifts_core.settings import DatabaseUrl, SharedSettings
 
 
 class PipelineSettings(SharedSettings):
     """Settings of the pipeline; each environment variable is the name with the prefix `SHIFTS_`."""
 
+    database_url: DatabaseUrl | None = Field(None, repr=False)
+    """Needed by runs and sensors, not by the definitions; likewise the next two."""
+    dagster_database_url: DatabaseUrl | None = Field(None, repr=False)
+    landing_url: str | None = None
     cluster_eps_m: float = Field(DEFAULT_EPS_M, gt=0)
     cluster_min_trips: int = Field(DEFAULT_MIN_TRIPS, ge=2)
     cluster_max_radius_m: float = Field(DEFAULT_MAX_RADIUS_M, gt=0)
@@ -22,6 +26,6 @@ def settings() -> PipelineSettings:
     """The settings in force, read once per process.
 
     Raises:
-        pydantic.ValidationError: a setting is missing or invalid.
+        pydantic.ValidationError: a setting is invalid.
     """
     return PipelineSettings()

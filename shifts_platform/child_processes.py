@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 
 from shifts_platform.parent_death import END_OF_GROUP
 from shifts_platform.ports import is_listening
-from shifts_platform.project_files import project_file
 from shifts_platform.settings import PlatformSettings
 from shifts_platform.supervisor import ChildSpec
 
@@ -29,7 +29,7 @@ def code_server(environment: Mapping[str, str]) -> ChildSpec:
 
 def clients_of_code_server(settings: PlatformSettings, environment: Mapping[str, str]) -> list[ChildSpec]:
     """Dagster's webserver and daemon, and the web service."""
-    workspace = str(project_file("workspace.yaml"))
+    workspace = str(Path(__file__).with_name("code_server_workspace.yaml"))
     waiting = [sys.executable, "-m", "shifts_platform.with_code_server"]
     return [
         ChildSpec(

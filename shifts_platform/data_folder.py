@@ -1,6 +1,7 @@
 """The platform's data folder: one platform at a time works in it, and its database serves short commands."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from shifts_platform.errors import PlatformError
 from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import PlatformSettings
 
+_LOCK = "lock"
+
 
 def lock_data_folder(folder: Path) -> IO[str]:
     """Locks the folder until the returned file is closed.
@@ -17,13 +20,54 @@ def lock_data_folder(folder: Path) -> IO[str]:
     Raises:
         PlatformError: another platform holds the lock.
     """
-    file = (folder / "lock").open("w")
+    file = (folder / _LOCK).open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         raise PlatformError(f"a platform is already running on {folder}: see `shifts status`") from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
     return file
+
+
+def lock_holder(folder: Path) -> int | None:
+    """The id of the process that holds the lock; None if none does."""
+    try:
+        with (folder / _LOCK).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or 0)
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def wait_until_unlocked(folder: Path) -> None:
+    """Waits until no process holds the lock."""
+    with (folder / _LOCK).open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def start_server(settings: PlatformSettings) -> EmbeddedPostgres:
+    """Starts the embedded server in the locked data folder.
+
+    Raises:
+        PlatformError: it does not start.
+    """
+    server = EmbeddedPostgres(settings.data_folder / "postgres")
+    (settings.data_folder / "logs").mkdir(exist_ok=True)
+    server.prepare()
+    server.start(settings.data_folder / "logs/postgres.log")
+    return server
+
+
+def make_landing_folder(settings: PlatformSettings) -> None:
+    """Creates the landing zone if it is a folder."""
+    if not settings.landing.startswith("gs://"):
+        Path(settings.landing.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -38,16 +82,13 @@ def embedded_server(settings: PlatformSettings) -> Iterator[EmbeddedPostgres | N
     if settings.database_url is not None:
         yield None
         return
-    server = EmbeddedPostgres(settings.data_folder / "postgres")
     try:
         lock = lock_data_folder(settings.data_folder)
     except PlatformError:
-        yield server
+        yield EmbeddedPostgres(settings.data_folder / "postgres")
         return
     with lock:
-        (settings.data_folder / "logs").mkdir(exist_ok=True)
-        server.prepare()
-        server.start(settings.data_folder / "logs/postgres.log")
+        server = start_server(settings)
         try:
             yield server
         finally:

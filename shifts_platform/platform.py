@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 from shifts_platform.child_processes import clients_of_code_server, code_server
-from shifts_platform.data_folder import lock_data_folder
+from shifts_platform.data_folder import lock_data_folder, make_landing_folder
 from shifts_platform.environment import environment_of
 from shifts_platform.migrations.databases import migrate_all
 from shifts_platform.ports import check_port_is_free, free_port
@@ -61,8 +60,7 @@ class Platform:
         # The code server spends its first seconds on imports, which need no tables.
         self._supervisor.spawn([code_server(environment)])
         migrate_all(environment, self._folder)
-        if not self._settings.landing.startswith("gs://"):
-            Path(self._settings.landing.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
+        make_landing_folder(self._settings)
         yield "starting Dagster and the web service"
         self._supervisor.spawn(clients_of_code_server(self._settings, environment))
         self._supervisor.wait()

@@ -13,12 +13,11 @@ from shifts_pipeline.storage import stale_pairs
 _FAILURES_SHOWN = 10
 
 
-def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]) -> None:
+def show_stale_pairs(connection: psycopg.Connection) -> None:
     """Prints how many pairs are stale, which refreshes failed and why, and how many pairs have no partition.
 
     Args:
         connection: to the trips database.
-        environment: of the pipeline.
     """
     row = connection.execute(
         "SELECT count(*) FILTER (WHERE clusters_stale), count(*) FILTER (WHERE aggregates_stale),"
@@ -27,11 +26,7 @@ def show_stale_pairs(connection: psycopg.Connection, environment: dict[str, str]
     clusters, aggregates, seconds = row or (0, 0, 0)
     since = f", the oldest for {seconds:,} s" if clusters or aggregates else ""
     click.echo(f"\nstale (region, week) pairs: {clusters} to cluster, {aggregates} to aggregate{since}")
-    first_week = PipelineSettings(
-        database_url=environment["SHIFTS_DATABASE_URL"],
-        dagster_database_url=environment["SHIFTS_DAGSTER_DATABASE_URL"],
-        landing_url=environment["SHIFTS_LANDING_URL"],
-    ).first_week
+    first_week = PipelineSettings().first_week
     weeks = DateRange.starting(first_week, datetime.now(UTC).date())
     if outside := stale_pairs.outside(connection, weeks):
         click.echo(

@@ -23,7 +23,7 @@ def status() -> None:
         with psycopg.connect(environment["SHIFTS_DATABASE_URL"], connect_timeout=5) as connection:
             click.echo("database   up")
             _show_ledger(connection)
-            show_stale_pairs(connection, environment)
+            show_stale_pairs(connection)
     except psycopg.errors.UndefinedTable:
         raise PlatformError("the database has no tables yet: run `shifts migrate`") from None
     except psycopg.OperationalError:

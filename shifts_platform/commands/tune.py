@@ -89,12 +89,8 @@ def _current_settings() -> tuple[str, TripClusterer]:
     settings = load_settings()
     server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
     environment = environment_of(settings, server)
-    pipeline = PipelineSettings(
-        database_url=environment["SHIFTS_DATABASE_URL"],
-        dagster_database_url=environment["SHIFTS_DAGSTER_DATABASE_URL"],
-        landing_url=environment["SHIFTS_LANDING_URL"],
-    )
-    return pipeline.database_url, TripClusterer(
+    pipeline = PipelineSettings()
+    return environment["SHIFTS_DATABASE_URL"], TripClusterer(
         eps_m=pipeline.cluster_eps_m,
         min_trips=pipeline.cluster_min_trips,
         max_radius_m=pipeline.cluster_max_radius_m,

@@ -13,14 +13,9 @@ WEEK = date(2018, 5, 28)
 
 
 def said(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    environment = {
-        "SHIFTS_DATABASE_URL": pipeline.url,
-        "SHIFTS_DAGSTER_DATABASE_URL": pipeline.url,
-        "SHIFTS_LANDING_URL": str(pipeline.landing),
-    }
     capsys.readouterr()
     with psycopg.connect(pipeline.url) as connection:
-        show_stale_pairs(connection, environment)
+        show_stale_pairs(connection)
     return capsys.readouterr().out.strip().splitlines()
 
 

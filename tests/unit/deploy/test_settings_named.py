@@ -13,7 +13,7 @@ KNOWN = {
     f"SHIFTS_{field.upper()}"
     for settings in (ApiSettings, PipelineSettings, PlatformSettings)
     for field in settings.model_fields
-} | set(re.findall(r"env: (SHIFTS_\w+)", read("dagster.yaml") + read("workspace.yaml")))
+} | set(re.findall(r"env: (SHIFTS_\w+)", read("shifts_platform/code_server_workspace.yaml")))
 FILES = [
     "Dockerfile",
     "docker-compose.yml",
