@@ -151,7 +151,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.mark.parametrize(
     "command",
-    ["dagster definitions validate", "dg check defs", "dg check toml", "dg list defs --json"],
+    ["dagster definitions validate", "dg check defs", "dg check toml"],
 )
 def test_definitions_are_checked_without_settings_and_without_a_database(
     checkout: Checkout, command: str
