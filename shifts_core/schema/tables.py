@@ -1,6 +1,7 @@
 """Tables of the trips database, in schema `shifts_store`: columns, primary keys and foreign keys.
 
 Indexes, checks and defaults are defined in `sql/trips_db/migrations` only: no statement depends on their declaration.
+Columns of trips and of tables derived from them have comments, which the Dagster UI shows.
 """
 
 from geoalchemy2 import Geometry
@@ -82,13 +83,43 @@ rejected_rows = Table(
 trips = Table(
     "trips",
     metadata,
-    Column("trip_id", BigInteger, nullable=False),
-    Column("started_at", DateTime, nullable=False),
-    Column("region_id", Integer, nullable=False),
-    Column("source_id", Integer, nullable=False),
-    Column("file_id", BigInteger, nullable=False),
-    Column("origin", point(), nullable=False),
-    Column("destination", point(), nullable=False),
+    Column(
+        "trip_id",
+        BigInteger,
+        nullable=False,
+        comment="Identifier: 2^40 times the week number since 1970-01-05, plus a running number",
+    ),
+    Column(
+        "started_at",
+        DateTime,
+        nullable=False,
+        comment="Start of the trip, local wall clock without time zone",
+    ),
+    Column("region_id", Integer, nullable=False, comment="Region, see shifts_store.regions"),
+    Column(
+        "source_id",
+        Integer,
+        nullable=False,
+        comment="Data source that reported the trip, see shifts_store.sources",
+    ),
+    Column(
+        "file_id",
+        BigInteger,
+        nullable=False,
+        comment="Version of the file that the trip was loaded from, see shifts_store.trip_files",
+    ),
+    Column(
+        "origin",
+        point(),
+        nullable=False,
+        comment="Where the trip starts, in degrees (WGS 84), longitude first",
+    ),
+    Column(
+        "destination",
+        point(),
+        nullable=False,
+        comment="Where the trip ends, in degrees (WGS 84), longitude first",
+    ),
 )
 
 region_weeks = Table(
@@ -135,39 +166,94 @@ refresh_attempts = Table(
 trip_clusters = Table(
     "trip_clusters",
     metadata,
-    Column("cluster_id", BigInteger, primary_key=True),
-    Column("region_id", Integer, nullable=False),
-    Column("week", Date, primary_key=True),
-    Column("time_bin", SmallInteger, nullable=False),
-    Column("trips", Integer, nullable=False),
-    Column("radius_m", Double, nullable=False),
-    Column("typical_time", Time, nullable=False),
-    Column("earliest_time", Time, nullable=False),
-    Column("latest_time", Time, nullable=False),
-    Column("share_of_bin", Double, nullable=False),
-    Column("origin", point(), nullable=False),
-    Column("destination", point(), nullable=False),
+    Column(
+        "cluster_id",
+        BigInteger,
+        primary_key=True,
+        comment="Identifier, derived from the trips: the same trips give the same identifier",
+    ),
+    Column("region_id", Integer, nullable=False, comment="Region, see shifts_store.regions"),
+    Column("week", Date, primary_key=True, comment="Monday of the ISO week"),
+    Column(
+        "time_bin",
+        SmallInteger,
+        nullable=False,
+        comment="Time bin of the typical time, counted from midnight; a bin has SHIFTS_TIME_BIN_MINUTES minutes",
+    ),
+    Column("trips", Integer, nullable=False, comment="Number of trips in the cluster"),
+    Column(
+        "radius_m",
+        Double,
+        nullable=False,
+        comment="Distance in metres from the centroid to the farthest trip, at either end",
+    ),
+    Column("typical_time", Time, nullable=False, comment="Median start of the trips, local wall clock"),
+    Column(
+        "earliest_time",
+        Time,
+        nullable=False,
+        comment="Start of the first trip, local wall clock; later than latest_time if the cluster crosses midnight",
+    ),
+    Column("latest_time", Time, nullable=False, comment="Start of the last trip, local wall clock"),
+    Column(
+        "share_of_bin",
+        Double,
+        nullable=False,
+        comment="Trips of the cluster per trip that starts in the time bin on any day of the week, 0 to 1",
+    ),
+    Column(
+        "origin",
+        point(),
+        nullable=False,
+        comment="Centroid of the origins, in degrees (WGS 84), longitude first",
+    ),
+    Column(
+        "destination",
+        point(),
+        nullable=False,
+        comment="Centroid of the destinations, in degrees (WGS 84), longitude first",
+    ),
 )
 
 trip_cluster_members = Table(
     "trip_cluster_members",
     metadata,
-    Column("week", Date, primary_key=True),
-    Column("region_id", Integer, nullable=False),
-    Column("cluster_id", BigInteger, nullable=False),
-    Column("trip_id", BigInteger, primary_key=True),
+    Column("week", Date, primary_key=True, comment="Monday of the ISO week"),
+    Column("region_id", Integer, nullable=False, comment="Region, see shifts_store.regions"),
+    Column("cluster_id", BigInteger, nullable=False, comment="Cluster that the trip is in"),
+    Column("trip_id", BigInteger, primary_key=True, comment="Trip; it is in one cluster at most"),
 )
 
 weekly_trip_tiles = Table(
     "weekly_trip_tiles",
     metadata,
-    Column("region_id", Integer, primary_key=True),
-    Column("week", Date, primary_key=True),
-    Column("tile", Integer, primary_key=True),
-    Column("trips", Integer, nullable=False),
-    Column("leaves", LargeBinary, nullable=False),
-    Column("high_bits", LargeBinary, nullable=False),
-    Column("low_bits", LargeBinary, nullable=False),
+    Column("region_id", Integer, primary_key=True, comment="Region, see shifts_store.regions"),
+    Column("week", Date, primary_key=True, comment="Monday of the ISO week"),
+    Column(
+        "tile",
+        Integer,
+        primary_key=True,
+        comment="Number of the tile within its region and week, from 0, in k-d order of the trips",
+    ),
+    Column("trips", Integer, nullable=False, comment="Number of trips in the tile"),
+    Column(
+        "leaves",
+        LargeBinary,
+        nullable=False,
+        comment="Bounds in degrees, number of trips and decimals of each leaf, binary",
+    ),
+    Column(
+        "high_bits",
+        LargeBinary,
+        nullable=False,
+        comment="High bits of the four coordinates of each trip, relative to its leaf, binary",
+    ),
+    Column(
+        "low_bits",
+        LargeBinary,
+        nullable=False,
+        comment="Low bits of the four coordinates of each trip, binary; read only where the high bits do not decide",
+    ),
 )
 
 idempotency_keys = Table(
