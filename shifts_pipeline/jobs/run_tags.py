@@ -1,13 +1,21 @@
-"""Tags of runs, by which sensors, assets and the event feed recognise a run, and the statuses of unfinished runs."""
+"""Tags of runs, by which sensors, assets and the event feed recognise a run, and the statuses of unfinished runs.
+
+The Dagster UI lists runs with the tags that have no prefix of Dagster, and never shows the prefix `.dagster/`.
+"""
 
 from collections.abc import Sequence
 
 import dagster as dg
 
-RUN_REQUEST_ID = "shifts/run_request_id"
+from shifts_pipeline.display_text import printable
+
+RUN_REQUEST_ID = "dagster/run_key"
 """Identifies a sensor's request; the ledger stores it with the files that were requested."""
 
-_TASK_IDS = "shifts/task_ids"
+FILES = "files"
+_MAX_NAME_CHARS = 60
+
+_TASK_IDS = ".dagster/shifts_task_ids"
 _MAX_TASK_IDS_PER_TAG = 64
 """Dagster's index of tags accepts values of up to 2,700 bytes."""
 
@@ -31,6 +39,12 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+
+
+def files_tag(names: Sequence[str]) -> dict[str, str]:
+    """The tag that tells a reader which files a run loads: the first one's name, and how many more there are."""
+    first, more = printable(names[0], _MAX_NAME_CHARS), len(names) - 1
+    return {FILES: f"{first} and {more:,} more" if more else first}
 
 
 def task_id_tags(task_ids: Sequence[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from shifts_pipeline.jobs.run_tags import (
     RANGE_START,
     RUN_REQUEST_ID,
     UNFINISHED,
+    files_tag,
     task_id_tags,
 )
 from shifts_pipeline.partitions import TRIP_FILES, to_key
@@ -97,6 +98,7 @@ def _run_request(group: Sequence[FileRecord]) -> dg.RunRequest:
         run_key=run_request_id,
         tags={
             RUN_REQUEST_ID: run_request_id,
+            **files_tag(list(dict.fromkeys(record.name for record in group))),
             **task_id_tags([record.task_id for record in group]),
             RANGE_START: to_key(group[0].name),
             RANGE_END: to_key(group[-1].name),

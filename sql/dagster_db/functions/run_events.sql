@@ -31,7 +31,8 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Inserts one of Dagster's events into the outbox, once. Type, run, asset and partition come from columns of the log, so
--- an event whose JSON cannot be parsed only lacks its message and details.
+-- an event whose JSON cannot be parsed only lacks its message and details. Tags of the run list its tasks; the prefix
+-- `.dagster/` hides them in the Dagster UI, and older runs have tags without it.
 CREATE OR REPLACE FUNCTION shifts_feed.publish_run_event(
     log_id bigint, run_id text, dagster_type text, event jsonb, asset_key text, partition text)
 RETURNS void
@@ -46,7 +47,8 @@ BEGIN
     END IF;
     SELECT array_agg(task ORDER BY t.id) INTO tasks
     FROM public.run_tags t, string_to_table(t.value, ',') AS task
-    WHERE t.run_id = publish_run_event.run_id AND t.key LIKE 'shifts/task_ids.%';
+    WHERE t.run_id = publish_run_event.run_id
+      AND (starts_with(t.key, '.dagster/shifts_task_ids.') OR starts_with(t.key, 'shifts/task_ids.'));
     PERFORM shifts_feed.publish(
         shifts_feed.run_event_type(dagster_type),
         publish_run_event.run_id,

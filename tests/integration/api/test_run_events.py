@@ -10,6 +10,8 @@ import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.events.log import EventLogEntry
 
+from shifts_pipeline.jobs.run_tags import task_id_tags
+
 Row = tuple[str, str | None, list[str], str | None, str | None, str | None]
 
 
@@ -38,14 +40,21 @@ def _published(outbox: psycopg.Connection, run_id: str) -> list[Row]:
     ).fetchall()
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        task_id_tags([f"t{number}" for number in range(70)]),
+        {
+            "shifts/task_ids.0": ",".join(f"t{number}" for number in range(64)),
+            "shifts/task_ids.1": ",".join(f"t{number}" for number in range(64, 70)),
+        },
+    ],
+    ids=["run", "run of an older version"],
+)
 def test_a_run_is_published_from_start_to_success_with_its_tasks(
-    instance: dg.DagsterInstance, outbox: psycopg.Connection
+    instance: dg.DagsterInstance, outbox: psycopg.Connection, tags: dict[str, str]
 ) -> None:
-    result = dg.materialize(
-        [good, measured],
-        instance=instance,
-        tags={"shifts/task_ids.0": "one,two", "shifts/task_ids.1": "three"},
-    )
+    result = dg.materialize([good, measured], instance=instance, tags=tags)
     published = _published(outbox, result.run_id)
     assert [row[0] for row in published][:1] == ["run.started"]
     assert [row[0] for row in published][-1:] == ["run.succeeded"]
@@ -54,7 +63,7 @@ def test_a_run_is_published_from_start_to_success_with_its_tasks(
         ("asset.materialized", "measured"),
         ("check.failed", "measured"),
     }
-    assert all(row[2] == ["one", "two", "three"] for row in published)
+    assert all(row[2] == [f"t{number}" for number in range(70)] for row in published)
     assert [row[5] for row in published if row[0] == "check.failed"] == ["check has_rows failed"]
 
 

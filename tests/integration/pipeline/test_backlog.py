@@ -211,7 +211,7 @@ def test_files_that_wait_for_their_runs_hide_no_new_ones(
         create_run(pipeline, "load_trip_files", request)
         assert pipeline.query(
             "SELECT count(*) FROM shifts_store.trip_files WHERE run_request_id = %s",
-            request.tags["shifts/run_request_id"],
+            request.run_key,
         ) == [(expected,)]
 
 
