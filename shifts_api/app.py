@@ -59,7 +59,9 @@ def create_app(settings: ApiSettings) -> FastAPI:
         state.pools = create_pools(settings)
         state.tiles = TileCache(state.pools.reads, settings.api_tiles_bytes)
         state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
-        state.feed = Broadcaster(create_feed_engine(settings), settings.api_max_listeners)
+        state.feed = Broadcaster(
+            create_feed_engine(settings), settings.api_max_listeners, settings.dagster_base_url
+        )
         state.feed.start()
         compiling = asyncio.create_task(asyncio.to_thread(compile_kernels))
         reading = asyncio.create_task(state.tiles.read_ahead())

@@ -1,5 +1,7 @@
 """The settings of the web service."""
 
+import re
+
 from pydantic import Field, SecretStr, field_validator
 
 from shifts_core.settings import DatabaseUrl, HostNames, Port, SharedSettings, Words
@@ -31,6 +33,21 @@ class ApiSettings(SharedSettings):
     """Memory for tiles, with their bounds and bookkeeping; their high bits take 8 bytes per trip."""
     api_max_listeners: int = Field(5_000, ge=1)
     """Largest number of clients of the feed."""
+    dagster_port: Port = 3000
+    dagster_url: str | None = None
+    """Where users reach the Dagster UI, to which events of the feed link."""
+
+    @property
+    def dagster_base_url(self) -> str:
+        """The URL of the Dagster UI, without a slash at its end."""
+        return (self.dagster_url or f"http://127.0.0.1:{self.dagster_port}").rstrip("/")
+
+    @field_validator("dagster_url")
+    @classmethod
+    def _is_web_address(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://[^\s?#@]+", value):
+            raise ValueError("must be an http or https URL without user, query and fragment")
+        return value or None
 
     @field_validator("landing_url")
     @classmethod

@@ -35,10 +35,12 @@ class Broadcaster:
     Args:
         engine: autocommitting connections to Dagster's database: one to listen, the others for replays.
         max_clients: clients at one time.
+        dagster_url: base URL of the Dagster UI, to which the events link.
     """
 
-    def __init__(self, engine: AsyncEngine, max_clients: int) -> None:
+    def __init__(self, engine: AsyncEngine, max_clients: int, dagster_url: str) -> None:
         self._engine = engine
+        self._dagster_url = dagster_url
         self._max_clients = max_clients
         self._window: EventWindow | None = None
         """None until the outbox was read; replaced when the outbox was restored."""
@@ -113,7 +115,7 @@ class Broadcaster:
     ) -> Sequence[Event]:
         through = window.last_id
         async with self._engine.connect() as connection:
-            page = await read_page(connection, position.event_id, through, event_filter)
+            page = await self._read_page(connection, position.event_id, through, event_filter)
         return position.from_outbox(page, through, is_full=len(page) == PAGE)
 
     async def _clamp(self, window: EventWindow, after: int) -> int:
@@ -159,7 +161,7 @@ class Broadcaster:
         incarnation = await read_incarnation(connection)
         window = self._window
         if window is None or incarnation != self._incarnation:
-            window = self._window = await _read_window(connection)
+            window = self._window = await self._read_window(connection)
             self._incarnation = incarnation
             self._wake()
         self.connected = True
@@ -171,7 +173,7 @@ class Broadcaster:
     async def _receive(self, connection: AsyncConnection, window: EventWindow) -> None:
         """Reads the new events once and wakes all clients."""
         await asyncio.sleep(min(_MAX_DELAY_S, self.clients * _DELAY_S_PER_CLIENT))
-        while page := await read_page(connection, window.last_id, None, _ALL_EVENTS):
+        while page := await self._read_page(connection, window.last_id, None):
             window.append(page)
             self.received += len(page)
             self._wake()
@@ -186,11 +188,19 @@ class Broadcaster:
         await self.shutdown.wait()
         self._wake()
 
+    async def _read_window(self, connection: AsyncConnection) -> EventWindow:
+        """A window of the newest events, so that clients that resume after a restart are served from memory."""
+        last = await read_last_id(connection)
+        window = EventWindow(await read_id_before(connection, last, MAX_EVENTS // 2), MAX_EVENTS, MAX_BYTES)
+        while window.last_id < last and (page := await self._read_page(connection, window.last_id, last)):
+            window.append(page)
+        return window
 
-async def _read_window(connection: AsyncConnection) -> EventWindow:
-    """A window of the newest events, so that clients that resume after a restart are served from memory."""
-    last = await read_last_id(connection)
-    window = EventWindow(await read_id_before(connection, last, MAX_EVENTS // 2), MAX_EVENTS, MAX_BYTES)
-    while window.last_id < last and (page := await read_page(connection, window.last_id, last, _ALL_EVENTS)):
-        window.append(page)
-    return window
+    async def _read_page(
+        self,
+        connection: AsyncConnection,
+        after: int,
+        through: int | None,
+        event_filter: EventFilter = _ALL_EVENTS,
+    ) -> Sequence[Event]:
+        return await read_page(connection, after, through, event_filter, self._dagster_url)

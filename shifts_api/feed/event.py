@@ -19,6 +19,8 @@ TYPES = (
     "file.failed",
     "asset.materialized",
     "check.failed",
+    "sensor.failed",
+    "schedule.failed",
 )
 MAX_MESSAGE = 4_000
 """Characters of a message; the run in Dagster's UI holds the whole stack trace."""

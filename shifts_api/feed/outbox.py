@@ -1,11 +1,12 @@
 """Reads the outbox of events in Dagster's database."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.feed.dagster_links import dagster_link
 from shifts_api.feed.event import Event, EventFilter
 from shifts_core.schema.feed import events
 
@@ -14,7 +15,7 @@ PAGE = 500
 
 
 async def read_page(
-    connection: AsyncConnection, after: int, through: int | None, event_filter: EventFilter
+    connection: AsyncConnection, after: int, through: int | None, event_filter: EventFilter, dagster_url: str
 ) -> Sequence[Event]:
     """The first `PAGE` events with `after` < id <= `through` that the filter accepts, by id.
 
@@ -25,6 +26,7 @@ async def read_page(
         after: the id before the range.
         through: the last id of the range; None for no end.
         event_filter: of the client.
+        dagster_url: base URL of the Dagster UI, to which the events link.
     """
     column = events.c
     statement = (
@@ -41,7 +43,12 @@ async def read_page(
         statement = statement.where(column.run_id == event_filter.run_id)
     if event_filter.types is not None:
         statement = statement.where(column.type.in_(event_filter.types))
-    return [Event(*row) for row in await connection.execute(statement)]
+    return [_with_link(Event(*row), dagster_url) for row in await connection.execute(statement)]
+
+
+def _with_link(event: Event, dagster_url: str) -> Event:
+    url = dagster_link(dagster_url, event.run_id, event.details)
+    return event if url is None else replace(event, details={**event.details, "url": url})
 
 
 async def read_last_id(connection: AsyncConnection) -> int:

@@ -22,8 +22,9 @@ SHUTDOWN_GRACE_S = 2
 _EXAMPLE = (
     "id: 42\r\nevent: file.loaded\r\n"
     'data: {"status": "loaded", "file_id": 7, "rows_loaded": 186, "rows_rejected": 1,'
-    ' "run_id": "0c5e…", "task_id": "9f3a…", "task_ids": ["9f3a…"], "asset": "raw_trips",'
-    ' "partition": "trips.csv", "time": "2026-11-23T21:00:00+00:00",'
+    ' "url": "http://127.0.0.1:3000/runs/0c5e…", "run_id": "0c5e…",'
+    ' "task_id": "9f3a…", "task_ids": ["9f3a…"], "asset": "raw_trips", "partition": "trips.csv",'
+    ' "time": "2026-11-23T21:00:00+00:00",'
     ' "message": "trips.csv: 186 trips loaded"}'
     "\r\n\r\n"
 )

@@ -52,8 +52,9 @@ def test_an_event_has_exactly_the_fields_that_apply(service: Service, outbox: ps
         "partition": "a.csv",
         "message": 'two\nlines, "quoted" — ünïcode',
         "rows_loaded": 186,
+        "url": "http://127.0.0.1:3000/runs/r1",
     }
-    assert (second.type, sorted(second.data)) == ("run.queued", ["run_id", "task_ids", "time"])
+    assert (second.type, sorted(second.data)) == ("run.queued", ["run_id", "task_ids", "time", "url"])
     assert second.event_id > first.event_id
 
 

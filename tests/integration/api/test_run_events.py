@@ -32,6 +32,24 @@ def broken() -> None:
     raise ValueError('it "broke"\n\u2028 \\u0000')
 
 
+@dg.asset_check(asset=good, name="raises")
+def raises() -> dg.AssetCheckResult:
+    raise RuntimeError("cannot look")
+
+
+@dg.asset_check(asset=good, name="warns")
+def warns() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=False, severity=dg.AssetCheckSeverity.WARN, description="seven are waiting"
+    )
+
+
+def check_job(*checks: dg.AssetChecksDefinition) -> dg.JobDefinition:
+    """A job that evaluates checks and materializes nothing, as schedules do."""
+    job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*checks))
+    return dg.Definitions(assets=[good], asset_checks=checks, jobs=[job]).resolve_job_def("checks")
+
+
 def _published(outbox: psycopg.Connection, run_id: str) -> list[Row]:
     return outbox.execute(
         "SELECT type, run_id, task_ids, asset, partition, message FROM shifts_feed.events"
@@ -83,13 +101,91 @@ def test_a_failed_check_is_published_with_its_partition(
     assert published[4] == "monday"
 
 
-def test_a_failed_run_is_published_with_a_message(
+def details(outbox: psycopg.Connection, run_id: str, type_: str) -> dict[str, Any]:
+    """What the only event of a run and type states besides its columns."""
+    ((found,),) = outbox.execute(
+        "SELECT details FROM shifts_feed.events WHERE run_id = %s AND type = %s", [run_id, type_]
+    ).fetchall()
+    return dict(found)
+
+
+def test_a_failed_run_is_published_with_the_error_that_caused_it(
     instance: dg.DagsterInstance, outbox: psycopg.Connection
 ) -> None:
     result = dg.materialize([broken], instance=instance, raise_on_error=False)
     published = _published(outbox, result.run_id)
     assert [row[0] for row in published] == ["run.started", "run.failed"]
-    assert published[-1][5]
+    assert published[-1][5] == 'ValueError: it "broke"\n\u2028 \\u0000'
+    assert details(outbox, result.run_id, "run.failed")["step"] == "broken"
+
+
+def test_a_run_that_a_failure_ends_is_published_with_its_description_and_partitions(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    @dg.asset(
+        partitions_def=dg.StaticPartitionsDefinition(["a", "b", "c"]),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def files() -> None:
+        raise dg.Failure("a.csv: it has no header\nb.csv: it is empty", allow_retries=False)
+
+    tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
+    several = dg.materialize([files], instance=instance, tags=tags, raise_on_error=False)
+    assert _published(outbox, several.run_id)[-1][4:] == (None, "a.csv: it has no header\nb.csv: it is empty")
+    found = details(outbox, several.run_id, "run.failed")
+    assert (found["first_partition"], found["last_partition"]) == ("a", "b")
+    tags["dagster/asset_partition_range_end"] = "a"
+    of_one = dg.materialize([files], instance=instance, tags=tags, raise_on_error=False)
+    assert _published(outbox, of_one.run_id)[-1][4] == "a"
+    by_hand = dg.materialize([files], instance=instance, partition_key="c", raise_on_error=False)
+    assert _published(outbox, by_hand.run_id)[-1][4] == "c"
+
+
+def test_a_run_whose_worker_died_is_published_with_the_reason(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    run = instance.create_run_for_job(check_job(warns), status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run, "The run's worker process is gone")
+    assert [(row[0], row[5]) for row in _published(outbox, run.run_id)] == [
+        ("run.failed", "The run's worker process is gone"),
+        ("check.failed", "check warns failed: it was not evaluated: The run's worker process is gone"),
+    ]
+
+
+def test_a_failed_check_is_published_with_severity_and_description(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    result = check_job(warns).execute_in_process(instance=instance)
+    (published,) = [row for row in _published(outbox, result.run_id) if row[0] == "check.failed"]
+    assert published[3:] == ("deep/good", None, "check warns failed: seven are waiting")
+    assert details(outbox, result.run_id, "check.failed") == {
+        "check": "warns",
+        "severity": "WARN",
+        "job": "checks",
+    }
+
+
+def test_a_check_that_raises_is_published_as_failed_and_others_once(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    result = check_job(raises, warns).execute_in_process(instance=instance, raise_on_error=False)
+    published = [row for row in _published(outbox, result.run_id) if row[0] == "check.failed"]
+    assert {(row[3], row[5]) for row in published} == {
+        ("deep/good", "check raises failed: it was not evaluated: RuntimeError: cannot look"),
+        ("deep/good", "check warns failed: seven are waiting"),
+    }
+    assert len(published) == 2
+
+
+def test_checks_of_an_asset_that_fails_are_not_published_too(
+    instance: dg.DagsterInstance, outbox: psycopg.Connection
+) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("has_rows", asset="fails")])
+    def fails() -> Iterator[Any]:
+        yield dg.Output(1 // 0)
+
+    result = dg.materialize([fails], instance=instance, raise_on_error=False)
+    assert [row[0] for row in _published(outbox, result.run_id)] == ["run.started", "run.failed"]
 
 
 def test_all_events_of_a_batch_are_published(

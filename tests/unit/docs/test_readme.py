@@ -30,6 +30,7 @@ SAID_OTHERWISE = {
     "DATABASE_URL": "embedded server",
     "DAGSTER_DATABASE_URL": "the same name with `_dagster`",
     "LANDING_URL": "`landing` in the data folder",
+    "DAGSTER_URL": "loopback with `SHIFTS_DAGSTER_PORT`",
 }
 """What stands in the table for settings whose default is none, or made from others."""
 
