@@ -8,10 +8,12 @@ import dagster as dg
 import psycopg
 
 from shifts_core.calendar import DateRange
+from shifts_core.schema.tables import trips
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.progress import ProgressReporter
-from shifts_pipeline.assets.raw_trips_metadata import TABLE_METADATA, materialization
+from shifts_pipeline.assets.raw_trips_metadata import DESCRIPTION, materialization
+from shifts_pipeline.assets.table_schemas import table_metadata
 from shifts_pipeline.checks.partition_checks import check_outputs
 from shifts_pipeline.checks.rows_accounted import rows_accounted, rows_accounted_spec
 from shifts_pipeline.jobs.run_tags import RUN_REQUEST_ID
@@ -41,12 +43,12 @@ FileEvent: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
     output_required=False,
     check_specs=[rows_accounted_spec],
     group_name="trips",
-    kinds={"postgres"},
+    kinds={"postgres", "csv", "parquet"},
     owners=["team:platform"],
     code_version="1",
     pool="raw_trips",
-    description="Trips as they are in the files: one partition per file, loaded whole or not at all.",
-    metadata=TABLE_METADATA,
+    description=DESCRIPTION,
+    metadata=table_metadata(trips),
 )
 def raw_trips(
     context: dg.AssetExecutionContext,

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of `raw_trips`: the table's columns, and metadata and plots of each loaded file."""
+"""What the Dagster UI shows of `raw_trips`: a description, and metadata, links and plots of each loaded file."""
 
 from datetime import date
 
@@ -6,31 +6,27 @@ import dagster as dg
 import psycopg
 
 from shifts_core.trips.report import LoadReport
-from shifts_pipeline.asset_keys import RAW_TRIPS
+from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.assets import plots
+from shifts_pipeline.assets.bar_chart import weekly_bars
 from shifts_pipeline.assets.metadata import optional_metadata
-from shifts_pipeline.display_text import markdown_code, printable
+from shifts_pipeline.assets.partition_links import week_links
+from shifts_pipeline.display_text import printable
 from shifts_pipeline.storage.file_audit import sample_trips
 from shifts_pipeline.storage.file_events import final_event
 from shifts_pipeline.storage.ledger import FileRecord
 from shifts_pipeline.storage.load_context import LoadResult
 
-TABLE_METADATA = {
-    "dagster/table_name": "shifts_store.trips",
-    "dagster/column_schema": dg.TableSchema(
-        columns=[
-            dg.TableColumn("trip_id", "bigint", "week number and running number"),
-            dg.TableColumn("started_at", "timestamp", "local wall clock"),
-            dg.TableColumn("region_id", "integer"),
-            dg.TableColumn("source_id", "integer"),
-            dg.TableColumn("file_id", "bigint", "the file version in the ledger"),
-            dg.TableColumn("origin", "geometry(Point, 4326)"),
-            dg.TableColumn("destination", "geometry(Point, 4326)"),
-        ]
-    ),
-}
+DESCRIPTION = """\
+Every trip of every file; a partition is a file, by its name in the landing zone.
+
+- A file is loaded completely or not at all, and the same bytes once, under any name.
+- A changed file replaces its rows. Materialize a partition to load its file again.
+- Rows that are not valid trips are rejected with their line number and the reason.
+
+SQL: `shifts.trips`, `shifts.files` (status of every file) and `shifts.rejects`.
+"""
 _MAX_REGIONS_NAMED = 100
-_MAX_WEEKS_PLOTTED = 52
 
 
 def materialization(
@@ -45,17 +41,21 @@ def materialization(
     record, report = result.record, result.report
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/partition_row_count": dg.MetadataValue.int(record.rows_loaded),
-        "dagster/uri": dg.MetadataValue.text(record.uri),
         "rows_rejected": dg.MetadataValue.int(record.rows_rejected),
-        "status": dg.MetadataValue.text(record.status),
-        "task_id": dg.MetadataValue.text(record.task_id),
-        "file_id": dg.MetadataValue.int(record.file_id),
     }
     if report is not None:
         metadata |= optional_metadata(context.log, lambda: _report_metadata(report))
-        if report.rows_loaded and with_plots:
+        if report.rows_loaded:
             metadata |= optional_metadata(context.log, lambda: {"trips_by_week": _weekly_bars(report)})
+        if report.rows_loaded and with_plots:
             metadata |= optional_metadata(context.log, lambda: {"map": _map(connection, record)})
+        metadata |= _speed(report)
+    metadata |= {
+        "status": dg.MetadataValue.text(record.status),
+        "dagster/uri": dg.MetadataValue.text(record.uri),
+        "file_id": dg.MetadataValue.int(record.file_id),
+        "task_id": dg.MetadataValue.text(record.task_id),
+    }
     return dg.AssetMaterialization(
         asset_key=RAW_TRIPS,
         partition=key,
@@ -70,30 +70,44 @@ def _report_metadata(report: LoadReport) -> dict[str, dg.MetadataValue]:
     regions = sorted({count.region for count in report.weeks})
     more = f" and {len(regions) - _MAX_REGIONS_NAMED:,} more" if len(regions) > _MAX_REGIONS_NAMED else ""
     metadata: dict[str, dg.MetadataValue] = {
-        "rows_per_second": dg.MetadataValue.int(
-            round((report.rows_loaded + report.rows_rejected) / max(report.seconds, 1e-3))
-        ),
-        "seconds": dg.MetadataValue.float(round(report.seconds, 2)),
         "regions": dg.MetadataValue.text(", ".join(map(printable, regions[:_MAX_REGIONS_NAMED])) + more),
         "weeks": dg.MetadataValue.text(f"{weeks[0]:%G-W%V} to {weeks[-1]:%G-W%V}" if weeks else "none"),
     }
+    if weeks:
+        metadata |= {
+            asset_key.to_user_string(): week_links(asset_key, weeks)
+            for asset_key in (WEEKLY_AGGREGATES, TRIP_CLUSTERS)
+        }
     if report.rows_rejected:
-        metadata["rejects_by_reason"] = dg.MetadataValue.json(report.rejects_by_reason)
-        metadata["reject_examples"] = dg.MetadataValue.md(
-            "\n".join(
-                f"- line {line}: {markdown_code(reason)}: {markdown_code(raw)}"
+        metadata["rejects_by_reason"] = dg.MetadataValue.table(
+            [
+                dg.TableRecord({"reason": printable(reason), "rows": rows})
+                for reason, rows in report.rejects_by_reason.items()
+            ]
+        )
+        metadata["reject_examples"] = dg.MetadataValue.table(
+            [
+                dg.TableRecord({"line": line, "reason": printable(reason), "row": printable(raw)})
                 for line, reason, raw in report.reject_examples
-            )
+            ]
         )
     return metadata
+
+
+def _speed(report: LoadReport) -> dict[str, dg.MetadataValue]:
+    rows = report.rows_loaded + report.rows_rejected
+    return {
+        "seconds": dg.MetadataValue.float(round(report.seconds, 2)),
+        "rows_per_second": dg.MetadataValue.int(round(rows / max(report.seconds, 1e-3))),
+    }
 
 
 def _weekly_bars(report: LoadReport) -> dg.MarkdownMetadataValue:
     trips: dict[date, int] = {}
     for count in report.weeks:
         trips[count.week] = trips.get(count.week, 0) + count.trips
-    weeks = sorted(trips)[-_MAX_WEEKS_PLOTTED:]
-    return plots.weekly_bars(weeks, [trips[week] for week in weeks], "trips by week")
+    weeks = sorted(trips)
+    return weekly_bars(weeks, [trips[week] for week in weeks])
 
 
 def _map(connection: psycopg.Connection, record: FileRecord) -> dg.MarkdownMetadataValue:

@@ -4,7 +4,15 @@ import dagster as dg
 
 from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 
-load_trip_files = dg.define_asset_job("load_trip_files", selection=dg.AssetSelection.assets(RAW_TRIPS))
+load_trip_files = dg.define_asset_job(
+    "load_trip_files",
+    selection=dg.AssetSelection.assets(RAW_TRIPS),
+    description="Loads files of trips, each a partition of `raw_trips`. The sensor `queued_files` requests it."
+    " A file that cannot be loaded fails the run after all others are loaded.",
+)
 refresh_weeks = dg.define_asset_job(
-    "refresh_weeks", selection=dg.AssetSelection.assets(WEEKLY_AGGREGATES, TRIP_CLUSTERS)
+    "refresh_weeks",
+    selection=dg.AssetSelection.assets(WEEKLY_AGGREGATES, TRIP_CLUSTERS),
+    description="Computes `weekly_aggregates` and `trip_clusters` of weeks whose trips have changed. The sensor"
+    " `stale_weeks` requests it.",
 )

@@ -96,24 +96,28 @@ def delete_old_keys(context: dg.OpExecutionContext, trips_database: TripsDatabas
 
 
 @dg.op(description="Merges the changes of the ledger's totals, in case `/metrics` is never read.")
-def merge_ledger_totals(trips_database: TripsDatabase) -> None:
+def merge_totals(trips_database: TripsDatabase) -> None:
     """Reading the totals merges the rows of changes, so that their table stays short."""
     with trips_database.connect(autocommit=True) as connection:
         connection.execute("SELECT FROM shifts_store.ledger_totals()")
 
 
-@dg.job(description="Deletes old runs, old events of the feed and old idempotency keys.")
+@dg.job(
+    description="Deletes runs of over a month ago, and events of the feed and idempotency keys of over a week ago."
+    " The latest materialization of each partition stays. The schedule `nightly_cleanup` starts it."
+)
 def cleanup() -> None:
     """Runs all ops, in any order."""
     delete_old_runs()
     delete_old_events()
     delete_old_keys()
-    merge_ledger_totals()
+    merge_totals()
 
 
 nightly_cleanup = dg.ScheduleDefinition(
     name="nightly_cleanup",
     job=cleanup,
     cron_schedule="17 3 * * *",
+    description="Every night: deletes runs, events of the feed and idempotency keys that are no longer needed.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from pydantic import Field
 
 from shifts_pipeline.storage import database
 from shifts_pipeline.storage.outbox import Outbox
@@ -12,7 +13,7 @@ from shifts_pipeline.storage.outbox import Outbox
 class Feed(dg.ConfigurableResource["Feed"]):
     """The database that holds the outbox of the event feed."""
 
-    url: str
+    url: str = Field(description="URL of Dagster's database. Setting: SHIFTS_DAGSTER_DATABASE_URL.")
 
     @contextmanager
     def outbox(self) -> Iterator[Outbox]:

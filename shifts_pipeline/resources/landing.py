@@ -5,6 +5,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.landing.retry_options import RetryOptions
@@ -21,7 +22,7 @@ RETRY_OPTIONS = RetryOptions(deadline_s=40.0)
 class Landing(dg.ConfigurableResource["Landing"]):
     """The landing zone that files are dropped into."""
 
-    url: str
+    url: str = Field(description="A folder, or gs://bucket/prefix. Setting: SHIFTS_LANDING_URL.")
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """In a run, loads the compiled reader of files while the run connects to its databases."""

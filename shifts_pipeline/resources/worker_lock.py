@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from pydantic import Field
 
 from shifts_pipeline.storage import database, locks
 
 
 class WorkerLock(dg.ConfigurableResource["WorkerLock"]):
-    """A PostgreSQL advisory lock that a run holds from start to end."""
+    """A PostgreSQL advisory lock that a run holds from start to end: proof that its worker process is alive."""
 
-    url: str
+    url: str = Field(description="URL of the PostGIS database. Setting: SHIFTS_DATABASE_URL.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WorkerLock"]:

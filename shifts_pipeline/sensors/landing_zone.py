@@ -20,7 +20,8 @@ _MAX_NAMED = 5
 @dg.sensor(
     minimum_interval_seconds=2,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Registers every complete new file of the landing zone in the ledger, which queues it.",
+    description="Records every complete new or changed file of the landing zone in the ledger, where it waits for"
+    " `queued_files`. Ticks list files that are skipped, with the reason.",
 )
 def landing_zone(
     context: dg.SensorEvaluationContext, trips_database: TripsDatabase, landing: Landing

@@ -22,7 +22,7 @@ LAUNCH_TIMEOUT = timedelta(seconds=40)
 @dg.sensor(
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Fails runs whose worker process is gone, so that their work is retried.",
+    description="Fails runs whose worker process is gone; `queued_files` and `stale_weeks` request their work again.",
 )
 def lost_workers(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
     """Fails a run that had neither its lock nor a live process in two ticks in a row.

@@ -40,7 +40,8 @@ MAX_EVENTS_PER_TICK = 500
     job=load_trip_files,
     minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Requests a run for every open file of the ledger, and another one if its worker died.",
+    description="Requests runs that load the files waiting in the ledger, dropped or posted, and requests another run"
+    " if a worker died.",
 )
 def queued_files(
     context: dg.SensorEvaluationContext, trips_database: TripsDatabase, feed: Feed

@@ -92,7 +92,8 @@ def test_no_failure_to_draw_or_describe_fails_a_run(
 
     for name in ("weekly_bars", "trips_map", "flows_map"):
         monkeypatch.setattr(plots, name, fail)
-    monkeypatch.setattr(raw_trips_metadata, "_report_metadata", fail)
+    for name in ("_report_metadata", "weekly_bars"):
+        monkeypatch.setattr(raw_trips_metadata, name, fail)
     monkeypatch.setattr(progress, "INTERVAL_S", -1.0)
     monkeypatch.setattr(progress, "publish_progress", fail)
     monkeypatch.setattr(trip_clusters_metadata, "figures", fail)
