@@ -49,7 +49,7 @@ def materialization(
             metadata |= optional_metadata(context.log, lambda: {"trips_by_week": _weekly_bars(report)})
         if report.rows_loaded and with_plots:
             metadata |= optional_metadata(context.log, lambda: {"map": _map(connection, record)})
-        metadata |= _speed(report)
+        metadata |= optional_metadata(context.log, lambda: _rejects(report) | _speed(report))
     metadata |= {
         "status": dg.MetadataValue.text(record.status),
         "dagster/uri": dg.MetadataValue.text(record.uri),
@@ -78,20 +78,26 @@ def _report_metadata(report: LoadReport) -> dict[str, dg.MetadataValue]:
             asset_key.to_user_string(): week_links(asset_key, weeks)
             for asset_key in (WEEKLY_AGGREGATES, TRIP_CLUSTERS)
         }
-    if report.rows_rejected:
-        metadata["rejects_by_reason"] = dg.MetadataValue.table(
+    return metadata
+
+
+def _rejects(report: LoadReport) -> dict[str, dg.MetadataValue]:
+    if not report.rows_rejected:
+        return {}
+    return {
+        "rejects_by_reason": dg.MetadataValue.table(
             [
                 dg.TableRecord({"reason": printable(reason), "rows": rows})
                 for reason, rows in report.rejects_by_reason.items()
             ]
-        )
-        metadata["reject_examples"] = dg.MetadataValue.table(
+        ),
+        "reject_examples": dg.MetadataValue.table(
             [
                 dg.TableRecord({"line": line, "reason": printable(reason), "row": printable(raw)})
                 for line, reason, raw in report.reject_examples
             ]
-        )
-    return metadata
+        ),
+    }
 
 
 def _speed(report: LoadReport) -> dict[str, dg.MetadataValue]:
