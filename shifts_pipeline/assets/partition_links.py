@@ -40,7 +40,7 @@ def file_links(names: Sequence[str], file_count: int) -> dg.MarkdownMetadataValu
 
 
 def _links(labels_and_paths: Iterable[tuple[str, str]], count: int) -> dg.MarkdownMetadataValue:
-    """Links that fit inline, at least one, and the number of the others."""
+    """Links that fit inline, at least one, and the number of the others; `none` without any."""
     links: list[str] = []
     free = MAX_INLINE_CHARS - _ROOM_FOR_COUNT
     for label, path in labels_and_paths:
@@ -50,7 +50,7 @@ def _links(labels_and_paths: Iterable[tuple[str, str]], count: int) -> dg.Markdo
             break
         links.append(link)
     more = count - len(links)
-    return dg.MetadataValue.md(", ".join(links) + (f" and {more:,} more" if more > 0 else ""))
+    return dg.MetadataValue.md((", ".join(links) or "none") + (f" and {more:,} more" if more > 0 else ""))
 
 
 def _partition_path(asset_key: dg.AssetKey, partition: str) -> str:

@@ -18,7 +18,7 @@ from shifts_pipeline.storage.ledger import FileRecord
 from shifts_pipeline.storage.load_context import LoadResult
 
 DESCRIPTION = """\
-Every trip of every file; a partition is a file, by its name in the landing zone.
+Trips of all files, one partition per file name.
 
 - A file is loaded completely or not at all, and the same bytes once, under any name.
 - A changed file replaces its rows. Materialize a partition to load its file again.

@@ -51,3 +51,7 @@ def test_one_link_is_shown_even_if_it_is_too_long() -> None:
 
 def test_the_longest_count_leaves_the_links_inline() -> None:
     assert len(file_links(["x" * 20] * 20, 10**12).md_str or "") <= MAX_INLINE_CHARS
+
+
+def test_a_week_of_posted_trips_has_no_files_to_link_to() -> None:
+    assert file_links([], 0).md_str == "none"
