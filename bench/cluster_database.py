@@ -58,21 +58,15 @@ def _cluster(work: Work) -> ClusteringRun:
     from shifts_pipeline.asset_keys import TRIP_CLUSTERS  # noqa: PLC0415
     from shifts_pipeline.definitions import defs  # noqa: PLC0415
     from shifts_pipeline.jobs.run_tags import ONLY_STALE, RANGE_END, RANGE_START  # noqa: PLC0415
-    from shifts_pipeline.partitions import REGIONS, to_key  # noqa: PLC0415
+    from shifts_pipeline.partitions import WEEKS  # noqa: PLC0415
+    from shifts_pipeline.storage.stale_pairs import weeks_with_trips  # noqa: PLC0415
 
     with psycopg.connect(work.url) as connection:
-        regions = [
-            to_key(name)
-            for (name,) in connection.execute(
-                "SELECT DISTINCT region FROM shifts.weekly ORDER BY 1"
-            ).fetchall()
-        ]
-        row = connection.execute("SELECT min(week), max(week) FROM shifts.weekly").fetchone()
-    assert row is not None
-    tags = {RANGE_START: f"{regions[0]}|{row[0]}", RANGE_END: f"{regions[-1]}|{row[1]}", ONLY_STALE: "true"}
+        weeks = [week.isoformat() for week in weeks_with_trips(connection)]
+    tags = {RANGE_START: weeks[0], RANGE_END: weeks[-1], ONLY_STALE: "true"}
     job = defs().resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.get() as instance:
-        instance.add_dynamic_partitions(str(REGIONS.name), regions)
+        instance.add_dynamic_partitions(str(WEEKS.name), weeks)
         start = time.perf_counter()
         run = job.execute_in_process(instance=instance, tags=tags, asset_selection=[TRIP_CLUSTERS])
         seconds = time.perf_counter() - start

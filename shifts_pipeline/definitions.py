@@ -3,8 +3,7 @@
 import dagster as dg
 
 from shifts_pipeline.assets.raw_trips import raw_trips
-from shifts_pipeline.assets.trip_clusters import trip_clusters
-from shifts_pipeline.assets.weekly_aggregates import weekly_aggregates
+from shifts_pipeline.assets.weekly_assets import weekly_assets
 from shifts_pipeline.jobs.asset_jobs import load_trip_files, refresh_weeks
 from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
 from shifts_pipeline.resources.clustering import ClusteringParameters
@@ -28,11 +27,7 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
     """
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(
-        assets=[
-            raw_trips,
-            weekly_aggregates(options.first_week),
-            trip_clusters(options.first_week),
-        ],
+        assets=[raw_trips, weekly_assets],
         jobs=[load_trip_files, refresh_weeks, cleanup],
         schedules=[nightly_cleanup],
         sensors=[landing_zone, queued_files, stale_weeks, lost_workers],

@@ -1,48 +1,34 @@
-"""Partitions: files of the landing zone, and (region, ISO week) pairs; and the form of their keys."""
+"""Partitions: files of the landing zone, and ISO weeks; and the form of their keys."""
 
 from datetime import date
 from urllib.parse import quote, unquote
 
 import dagster as dg
 
-from shifts_core.calendar import WEEKS_AHEAD
-
 TRIP_FILES = dg.DynamicPartitionsDefinition(name="trip_files")
 """One partition per file name in the landing zone; a changed file is materialized again."""
 
-REGIONS = dg.DynamicPartitionsDefinition(name="regions")
+WEEKS = dg.DynamicPartitionsDefinition(name="weeks")
+"""One partition per ISO week that has trips. Its key is the date of the Monday."""
 
 _UNSAFE_IN_KEYS = frozenset("|%[],") | {chr(code) for code in (*range(32), 127)}
 
 
-def weeks(first_week: date) -> dg.WeeklyPartitionsDefinition:
-    """ISO weeks by their Monday, from `first_week` to a year ahead."""
-    return dg.WeeklyPartitionsDefinition(
-        start_date=first_week.isoformat(), day_offset=1, end_offset=WEEKS_AHEAD, fmt="%Y-%m-%d"
-    )
-
-
-def region_weeks(first_week: date) -> dg.MultiPartitionsDefinition:
-    """(region, week) pairs, the unit in which trips are clustered and aggregated."""
-    return dg.MultiPartitionsDefinition({"region": REGIONS, "week": weeks(first_week)})
-
-
 def to_key(name: str) -> str:
-    """Encodes a name of a file or region as a partition key; characters that Dagster refuses are percent-encoded."""
+    """Encodes the name of a file as a partition key; characters that Dagster refuses are percent-encoded."""
     safe = "".join(quote(char) if char in _UNSAFE_IN_KEYS else char for char in name)
     return safe.replace("...", "%2E%2E%2E")
 
 
 def from_key(key: str) -> str:
-    """Decodes the name of a file or region from its partition key."""
+    """Decodes the name of a file from its partition key."""
     return unquote(key)
 
 
-def pair_of(key: str) -> tuple[str, date]:
-    """Region name and Monday of a (region, week) partition key.
+def week_of(key: str) -> date:
+    """The Monday of a week's partition key.
 
     Raises:
         ValueError: the key has another form.
     """
-    region, _, week = key.rpartition("|")
-    return from_key(region), date.fromisoformat(week)
+    return date.fromisoformat(key)

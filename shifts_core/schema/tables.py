@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     Time,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="shifts_store")
 
@@ -161,6 +162,16 @@ refresh_attempts = Table(
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("retry_at", DateTime(timezone=True), nullable=False),
     Column("error", Text, nullable=False),
+)
+
+failed_pair_checks = Table(
+    "failed_pair_checks",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("derived_table", Text, nullable=False),
+    Column("check_name", Text, primary_key=True),
+    Column("details", JSONB, nullable=False),
 )
 
 trip_clusters = Table(

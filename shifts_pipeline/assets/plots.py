@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TITLE_CHARS = 90
+_TITLE_CHARS, _LABEL_CHARS = 90, 24
 _ORIGIN, _DESTINATION, _BAR = "#1f77b4", "#d95f02", "#5b7f95"
 
 
@@ -71,6 +71,20 @@ def weekly_bars(weeks: Sequence[date], trips: Sequence[int], title: str) -> dg.M
     axes.bar([f"{week:%G-W%V}" for week in weeks], list(trips), color=_BAR)
     axes.tick_params(axis="x", labelrotation=90 if len(weeks) > 6 else 0)
     axes.locator_params(axis="y", nbins=5, integer=True)
+    return _to_markdown(figure, axes, title)
+
+
+def region_bars(regions: Sequence[str], trips: Sequence[int], title: str) -> dg.MarkdownMetadataValue:
+    """Plot the number of trips of each region as a bar, the first one on top."""
+    figure, axes = _new_figure(4.6, 0.6 + 0.16 * len(regions))
+    places = range(len(regions))
+    axes.barh(places, list(trips), color=_BAR)
+    axes.set_yticks(places)
+    for label in axes.set_yticklabels([printable(name, _LABEL_CHARS) for name in regions]):
+        # A name holds any character: `$…$` stays text.
+        label.set_parse_math(False)
+    axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=5, integer=True)
     return _to_markdown(figure, axes, title)
 
 

@@ -4,6 +4,9 @@ import dagster as dg
 
 from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 
+WEEKLY_POOL = "weekly_assets"
+"""Limits how many runs refresh weeks at a time."""
+
 load_trip_files = dg.define_asset_job(
     "load_trip_files",
     selection=dg.AssetSelection.assets(RAW_TRIPS),

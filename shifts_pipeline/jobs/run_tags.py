@@ -25,9 +25,7 @@ ONLY_STALE = "shifts/only_stale"
 FAILED_PAIRS = "shifts/failed_pairs"
 """Number of pairs that failed in a run. A failed run without this tag failed as a whole."""
 
-PRIORITY = "dagster/priority"
-"""Priority of a queued run, or of a step within its run; the highest goes first."""
-
+PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 MAX_RETRIES = "dagster/max_retries"

@@ -1,7 +1,12 @@
 """The resource `clustering`: parameters of the clustering estimator."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from pydantic import Field
+
+if TYPE_CHECKING:
+    from shifts_core.clustering.estimator import TripClusterer
 
 
 class ClusteringParameters(dg.ConfigurableResource["ClusteringParameters"]):
@@ -22,3 +27,15 @@ class ClusteringParameters(dg.ConfigurableResource["ClusteringParameters"]):
         description="Largest distance from a cluster's centroid to any of its trips, at both ends, in metres."
         " Setting: SHIFTS_CLUSTER_MAX_RADIUS_M."
     )
+
+    def clusterer(self) -> "TripClusterer":
+        """A new estimator."""
+        # scikit-learn takes a second to import, which runs without clusters need not pay.
+        from shifts_core.clustering.estimator import TripClusterer  # noqa: PLC0415
+
+        return TripClusterer(
+            eps_m=self.eps_m,
+            min_trips=self.min_trips,
+            max_radius_m=self.max_radius_m,
+            window_s=60.0 * self.time_bin_minutes,
+        )

@@ -22,12 +22,12 @@ def find_violations(
 
     The primary key of the members already keeps a trip from being in two clusters.
     """
-    # The planner has no statistics of newly loaded trips and expects too few for a nested loop.
-    connection.execute("SET LOCAL enable_nestloop = off")
-    row = connection.execute(
-        "SELECT too_wide, wrong_members FROM shifts_store.cluster_violations(%s, %s, %s, %s)",
-        [region_id, week, max_radius_m, min_trips],
-    ).fetchone()
-    connection.commit()
+    with connection.transaction():
+        # The planner has no statistics of newly loaded trips and expects too few for a nested loop.
+        connection.execute("SET LOCAL enable_nestloop = off")
+        row = connection.execute(
+            "SELECT too_wide, wrong_members FROM shifts_store.cluster_violations(%s, %s, %s, %s)",
+            [region_id, week, max_radius_m, min_trips],
+        ).fetchone()
     assert row is not None
     return Violations(*row)

@@ -17,6 +17,8 @@ from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
 from shifts_pipeline.storage.statements import execute
 
 DerivedTable = Literal["aggregates", "clusters"]
+DERIVED_TABLES: tuple[DerivedTable, ...] = ("aggregates", "clusters")
+"""In the order in which a refresh writes them."""
 
 _ENDS = ("x0", "y0", "x1", "y1")
 _ROW = row_dtype(trip_id=">i8", moment=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
@@ -46,31 +48,52 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         pair = connection.execute(
-            "SELECT region_id, revision, deletion_count, file_ids FROM shifts_store.find_region_week(%s, %s)",
+            "SELECT region_id, revision, deletion_count, file_ids, trips FROM shifts_store.find_region_week(%s, %s)",
             [region, week],
         ).fetchone()
         if pair is None:
             return None
-        region_id, revision, deletion_count, file_ids = pair
+        region_id, revision, deletion_count, file_ids, expected = pair
         statement = sql.SQL(
             "COPY (SELECT trip_id, (extract(epoch FROM started_at - {week}::timestamp) * 1000000)::bigint,"
             " ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips"
             " WHERE region_id = {region} AND started_at >= {week} AND started_at < {end})"
             " TO STDOUT (FORMAT binary)"
         ).format(week=sql.Literal(week), end=sql.Literal(week + ONE_WEEK), region=sql.Literal(region_id))
-        pieces = [
-            (
-                rows["trip_id"].astype(np.int64),
-                rows["moment"].astype(np.int64),
-                np.column_stack([rows[name].astype(np.float64) for name in _ENDS]),
-            )
-            for rows in copied_rows(connection, statement, _ROW)
-        ]
-    # Without trips there is one empty chunk.
-    trip_ids, moments, ends = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        trips = _Columns(expected)
+        for rows in copied_rows(connection, statement, _ROW):
+            trips.append(rows)
+    trip_ids, moments, ends = trips.columns()
     return PairTrips(
         region, region_id, week, revision, deletion_count, tuple(file_ids), trip_ids, moments, ends
     )
+
+
+class _Columns:
+    """Columns of trips that are filled piece by piece, without a second copy of all of them."""
+
+    def __init__(self, expected: int) -> None:
+        self._size = 0
+        self._trip_ids = np.empty(expected, np.int64)
+        self._moments = np.empty(expected, np.int64)
+        self._ends = np.empty((expected, len(_ENDS)))
+
+    def append(self, rows: NDArray[np.void]) -> None:
+        begin, self._size = self._size, self._size + len(rows)
+        if self._size > len(self._trip_ids):
+            # More trips than the loads recorded: the check of the totals reports it.
+            more = self._size + self._size // 8
+            self._trip_ids, self._moments, self._ends = (
+                np.concatenate([column[:begin], np.empty((more - begin, *column.shape[1:]), column.dtype)])
+                for column in (self._trip_ids, self._moments, self._ends)
+            )
+        self._trip_ids[begin : self._size] = rows["trip_id"]
+        self._moments[begin : self._size] = rows["moment"]
+        for column, name in enumerate(_ENDS):
+            self._ends[begin : self._size, column] = rows[name]
+
+    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        return self._trip_ids[: self._size], self._moments[: self._size], self._ends[: self._size]
 
 
 def replace_derived(

@@ -1,4 +1,4 @@
-"""Stale (region, week) pairs: which are due for a refresh, and which refreshes failed."""
+"""Stale (region, week) pairs: which are due for a refresh, and the refreshes that began."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -6,108 +6,120 @@ from datetime import date, datetime, timedelta
 
 import psycopg
 from psycopg.rows import class_row
-from sqlalchemy import ColumnElement, Date, Text, and_, exists, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from shifts_core.calendar import DateRange
-from shifts_core.schema.tables import refresh_attempts
-from shifts_core.schema.views import stale_weeks
-from shifts_pipeline.storage.region_week import DerivedTable
-from shifts_pipeline.storage.statements import execute
+from shifts_pipeline.storage.region_week import DERIVED_TABLES, DerivedTable
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 """Pause of a pair after a failed refresh: the first, doubled by each further failure, and its maximum."""
 
 
 @dataclass(frozen=True)
-class StalePair:
-    """A pair whose trips have changed since a derived table was computed."""
+class Pair:
+    """A (region, week) pair to be refreshed."""
 
+    region_id: int
     region: str
     week: date
-    stale_since: datetime
+    trips: int
+    tables: tuple[DerivedTable, ...]
+    """The derived tables that are due."""
 
 
-def due_pairs(
-    connection: psycopg.Connection, table: DerivedTable, weeks: DateRange, *, min_age: timedelta, limit: int
-) -> list[StalePair]:
-    """Pairs that are stale in a derived table and not paused after a failure, oldest first.
+@dataclass(frozen=True)
+class WeekTotals:
+    """What a week holds, and how many of its pairs are stale in each derived table."""
+
+    regions: int
+    trips: int
+    stale_aggregates: int
+    stale_clusters: int
+
+    def stale(self, table: DerivedTable) -> int:
+        """Number of pairs that are stale in a derived table."""
+        return self.stale_aggregates if table == "aggregates" else self.stale_clusters
+
+
+def weeks_with_trips(connection: psycopg.Connection) -> list[date]:
+    """The Mondays of all weeks that have trips, in order."""
+    rows = connection.execute("SELECT * FROM shifts_store.weeks_with_trips()")
+    return [week for (week,) in rows]
+
+
+def weeks_with_stale_pairs(connection: psycopg.Connection) -> dict[date, datetime]:
+    """Monday → since when the week's oldest stale pair is stale."""
+    return dict(connection.execute("SELECT * FROM shifts_store.weeks_with_stale_pairs()").fetchall())
+
+
+def due_pairs(connection: psycopg.Connection, week: date, min_age: timedelta = timedelta(0)) -> list[Pair]:
+    """Pairs of a week that are stale and not paused after a failure, largest first.
 
     Args:
         connection: to the trips database.
-        table: the derived table.
-        weeks: pairs of other weeks are omitted.
+        week: its Monday.
         min_age: pairs that became stale later are omitted.
-        limit: maximal number of pairs.
     """
-    pair = stale_weeks.c
-    statement = (
-        select(pair.region, pair.week, pair.stale_since)
-        .where(
-            _is_due(table),
-            pair.week >= weeks.first,
-            pair.week < weeks.end,
-            pair.stale_since <= func.now() - min_age,
-        )
-        .order_by(pair.stale_since, pair.region_id, pair.week)
-        .limit(limit)
+    rows = connection.execute("SELECT * FROM shifts_store.due_pairs(%s, %s)", [week, min_age])
+    return [Pair(id_, region, week, trips, tuple(tables)) for id_, region, trips, tables in rows]
+
+
+def all_pairs(connection: psycopg.Connection, week: date) -> list[Pair]:
+    """Every pair that a week ever had, with all derived tables."""
+    rows = connection.execute(
+        "SELECT w.region_id, r.name FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
+        " WHERE w.week = %s ORDER BY r.name",
+        [week],
     )
-    with connection.cursor(row_factory=class_row(StalePair)) as cursor:
-        return execute(cursor, statement).fetchall()
+    return [Pair(id_, region, week, 0, DERIVED_TABLES) for id_, region in rows]
 
 
-def due_among(
-    connection: psycopg.Connection, table: DerivedTable, pairs: Sequence[tuple[str, date]]
-) -> set[tuple[str, date]]:
-    """The pairs among some that are stale in a derived table and not paused after a failure."""
-    pair = stale_weeks.c
-    regions = literal([region for region, _ in pairs], ARRAY(Text))
-    weeks = literal([week for _, week in pairs], ARRAY(Date))
-    wanted = func.unnest(regions, weeks).table_valued("region", "week").render_derived()
-    statement = select(pair.region, pair.week).where(
-        _is_due(table), tuple_(pair.region, pair.week).in_(select(wanted))
-    )
-    return set(execute(connection, statement).fetchall())
+def week_totals(connection: psycopg.Connection, week: date) -> WeekTotals:
+    """The totals of a week."""
+    with connection.cursor(row_factory=class_row(WeekTotals)) as cursor:
+        totals = cursor.execute("SELECT * FROM shifts_store.week_totals(%s)", [week]).fetchone()
+    assert totals is not None
+    return totals
 
 
-def waiting_trips(connection: psycopg.Connection) -> int:
-    """Number of trips that are not aggregated."""
+def begin(
+    connection: psycopg.Connection,
+    pair: Pair,
+    tables: Sequence[DerivedTable],
+    run_id: str,
+    *,
+    only_due: bool,
+) -> tuple[DerivedTable, ...]:
+    """Locks a pair and records that its refresh begins: if the worker dies, the pair pauses as after a failure.
+
+    Args:
+        connection: holds the lock until `end`; in autocommit mode.
+        pair: the pair.
+        tables: the derived tables to be computed.
+        run_id: of the run.
+        only_due: omit tables that are fresh or paused by now, and do not wait for another worker.
+
+    Returns:
+        The tables to be computed. None, and nothing is locked, if another worker holds the pair or no table is due.
+    """
     row = connection.execute(
-        "SELECT coalesce(sum(trips), 0)::bigint FROM shifts_store.file_week_counts WHERE NOT aggregated"
+        "SELECT shifts_store.begin_refresh(%s, %s, %s, %s, %s, %s, %s)",
+        [pair.region_id, pair.week, list(tables), run_id, only_due, FIRST_PAUSE, LONGEST_PAUSE],
     ).fetchone()
-    assert row is not None
-    return int(row[0])
+    return tuple(row[0]) if row else ()
 
 
-def outside(connection: psycopg.Connection, weeks: DateRange) -> int:
-    """Number of stale pairs whose weeks have no partition."""
-    row = connection.execute(
-        "SELECT count(*) FROM shifts_store.stale_weeks WHERE week < %s OR week >= %s",
-        [weeks.first, weeks.end],
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def begin(connection: psycopg.Connection, table: DerivedTable, region: str, week: date, run_id: str) -> None:
-    """Records that a refresh begins, and commits: if its worker dies, the pair pauses as after a failure."""
+def end(
+    connection: psycopg.Connection,
+    pair: Pair,
+    *,
+    succeeded: Sequence[DerivedTable],
+    failed: Sequence[DerivedTable] = (),
+    error: str | None = None,
+) -> None:
+    """Unlocks a pair, forgets the failures of tables that succeeded, and records why the others failed."""
     connection.execute(
-        "SELECT shifts_store.begin_refresh(%s, %s, %s, %s, %s, %s)",
-        [region, week, table, run_id, FIRST_PAUSE, LONGEST_PAUSE],
+        "SELECT shifts_store.end_refresh(%s, %s, %s, %s, %s)",
+        [pair.region_id, pair.week, list(succeeded), list(failed), error],
     )
-    connection.commit()
-
-
-def fail(connection: psycopg.Connection, table: DerivedTable, region: str, week: date, error: str) -> None:
-    """Records why a refresh failed, and commits; the pause begins now."""
-    connection.execute("SELECT shifts_store.fail_refresh(%s, %s, %s, %s)", [region, week, table, error])
-    connection.commit()
-
-
-def end(connection: psycopg.Connection, table: DerivedTable, region: str, week: date) -> None:
-    """Deletes the record of a pair's failures, and commits."""
-    connection.execute("SELECT shifts_store.end_refresh(%s, %s, %s)", [region, week, table])
-    connection.commit()
 
 
 def runs_with_failures(connection: psycopg.Connection, run_ids: Collection[str]) -> set[str]:
@@ -116,14 +128,3 @@ def runs_with_failures(connection: psycopg.Connection, run_ids: Collection[str])
         "SELECT DISTINCT run_id FROM shifts_store.refresh_attempts WHERE run_id = ANY (%s)", [list(run_ids)]
     )
     return {run_id for (run_id,) in rows}
-
-
-def _is_due(table: DerivedTable) -> ColumnElement[bool]:
-    pair, attempt = stale_weeks.c, refresh_attempts.c
-    is_paused = exists().where(
-        attempt.region_id == pair.region_id,
-        attempt.week == pair.week,
-        attempt.derived_table == table,
-        attempt.retry_at > func.now(),
-    )
-    return and_(pair[f"{table}_stale"], ~is_paused)

@@ -1,20 +1,15 @@
-"""The part of `shifts status` about stale (region, week) pairs: counts, failures, and pairs without a partition."""
-
-from datetime import UTC, datetime
+"""The part of `shifts status` about stale (region, week) pairs: counts and failures."""
 
 import click
 import psycopg
 
-from shifts_core.calendar import WEEKS_AHEAD, DateRange
 from shifts_pipeline.display_text import printable
-from shifts_pipeline.settings import PipelineSettings
-from shifts_pipeline.storage import stale_pairs
 
 _FAILURES_SHOWN = 10
 
 
 def show_stale_pairs(connection: psycopg.Connection) -> None:
-    """Prints how many pairs are stale, which refreshes failed and why, and how many pairs have no partition.
+    """Prints how many pairs are stale, and which refreshes failed and why.
 
     Args:
         connection: to the trips database.
@@ -26,13 +21,6 @@ def show_stale_pairs(connection: psycopg.Connection) -> None:
     clusters, aggregates, seconds = row or (0, 0, 0)
     since = f", the oldest for {seconds:,} s" if clusters or aggregates else ""
     click.echo(f"\nstale (region, week) pairs: {clusters} to cluster, {aggregates} to aggregate{since}")
-    first_week = PipelineSettings().first_week
-    weeks = DateRange.starting(first_week, datetime.now(UTC).date())
-    if outside := stale_pairs.outside(connection, weeks):
-        click.echo(
-            f"  {outside:,} of them are never refreshed: their weeks are before SHIFTS_FIRST_WEEK ({weeks.first})"
-            f" or more than {WEEKS_AHEAD} weeks ahead"
-        )
     failed = connection.execute(
         "SELECT region, week, derived_table, attempts, error, count(*) OVER ()"
         " FROM shifts_store.failed_refreshes ORDER BY started_at DESC LIMIT %s",

@@ -15,7 +15,8 @@ DECLARE
         'shifts_store.trip_clusters',
         'shifts_store.trip_cluster_members',
         'shifts_store.weekly_trip_tiles',
-        'shifts_store.refresh_attempts'];
+        'shifts_store.refresh_attempts',
+        'shifts_store.failed_pair_checks'];
     name       text;
 BEGIN
     FOREACH name IN ARRAY everywhere LOOP

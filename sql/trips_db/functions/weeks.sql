@@ -84,15 +84,18 @@ BEGIN
 END
 $$;
 
--- Returns a (region, week) pair and the files that its trips are from; no row if the pair never had any.
+-- Returns a (region, week) pair, the files that its trips are from, and how many trips their loads recorded; no row if the
+-- pair never had any.
 CREATE OR REPLACE FUNCTION shifts_store.find_region_week(region text, week date)
-RETURNS TABLE (region_id integer, revision bigint, deletion_count bigint, file_ids bigint[])
+RETURNS TABLE (region_id integer, revision bigint, deletion_count bigint, file_ids bigint[], trips bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
     RETURN QUERY
     SELECT w.region_id, w.revision, w.deletion_count,
            ARRAY(SELECT f.file_id FROM shifts_store.file_week_counts f
-                 WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id)
+                 WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id),
+           (SELECT coalesce(sum(f.trips), 0)::bigint FROM shifts_store.file_week_counts f
+            WHERE f.region_id = w.region_id AND f.week = w.week)
     FROM shifts_store.region_weeks w
     JOIN shifts_store.regions r ON r.region_id = w.region_id
     WHERE r.name = find_region_week.region AND w.week = find_region_week.week;
@@ -140,5 +143,51 @@ BEGIN
         PERFORM shifts_store.record_file(replace_files.file_id, replace_files.region_ids, replace_files.weeks,
                                        replace_files.trips, replace_files.first_at, replace_files.last_at);
     END IF;
+END
+$$;
+
+-- Returns the weeks that have trips, in order. It takes one index lookup per week, however many files and regions.
+CREATE OR REPLACE FUNCTION shifts_store.weeks_with_trips() RETURNS SETOF date
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    found date := (SELECT min(c.week) FROM shifts_store.file_week_counts c);
+BEGIN
+    WHILE found IS NOT NULL LOOP
+        RETURN NEXT found;
+        found := (SELECT min(c.week) FROM shifts_store.file_week_counts c WHERE c.week > found);
+    END LOOP;
+END
+$$;
+
+-- Returns the weeks with stale pairs, in order, and since when the oldest of them is stale. One index lookup per week.
+CREATE OR REPLACE FUNCTION shifts_store.weeks_with_stale_pairs()
+RETURNS TABLE (week date, stale_since timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
+    week := '-infinity';
+    LOOP
+        SELECT w.week, w.stale_since INTO week, stale_since FROM shifts_store.region_weeks w
+        WHERE (w.aggregates_revision <> w.revision OR w.clusters_revision <> w.revision)
+          AND w.week > weeks_with_stale_pairs.week
+        ORDER BY w.week, w.stale_since LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- Returns what the derived tables of a week hold, and how many of its pairs are stale in each.
+CREATE OR REPLACE FUNCTION shifts_store.week_totals(week date)
+RETURNS TABLE (regions bigint, trips bigint, stale_aggregates bigint, stale_clusters bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
+    SELECT count(DISTINCT c.region_id), coalesce(sum(c.trips), 0) INTO regions, trips
+    FROM shifts_store.file_week_counts c WHERE c.week = week_totals.week;
+    SELECT count(*) FILTER (WHERE w.aggregates_revision <> w.revision),
+           count(*) FILTER (WHERE w.clusters_revision <> w.revision)
+    INTO stale_aggregates, stale_clusters
+    FROM shifts_store.region_weeks w
+    WHERE w.week = week_totals.week AND (w.aggregates_revision <> w.revision OR w.clusters_revision <> w.revision);
+    RETURN NEXT;
 END
 $$;

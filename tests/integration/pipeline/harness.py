@@ -86,9 +86,7 @@ class Pipeline:
         """Executes the runs that the sensor requests for stale pairs, until it requests none."""
         runs: list[dg.ExecuteInProcessResult] = []
         while requests := self.tick(stale_weeks).run_requests:
-            runs += [
-                self.run("refresh_weeks", dict(request.tags), request.asset_selection) for request in requests
-            ]
+            runs += [self.run("refresh_weeks", dict(request.tags)) for request in requests]
         return runs
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -1,0 +1,174 @@
+"""The assets `weekly_aggregates` and `trip_clusters`: computed together, so that a pair's trips are read once."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, TypeAlias
+
+import dagster as dg
+import psycopg
+from pydantic import Field
+
+from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.assets import week_metadata
+from shifts_pipeline.assets.event_log import pool_connections
+from shifts_pipeline.assets.metadata import optional_metadata
+from shifts_pipeline.checks.cluster_guarantees import cluster_guarantees_specs
+from shifts_pipeline.checks.partition_checks import check_of_week, check_outputs
+from shifts_pipeline.checks.weekly_totals import weekly_totals_spec
+from shifts_pipeline.jobs.asset_jobs import WEEKLY_POOL
+from shifts_pipeline.jobs.run_tags import FAILED_PAIRS, ONLY_STALE
+from shifts_pipeline.partitions import WEEKS, week_of
+from shifts_pipeline.resources.clustering import ClusteringParameters
+from shifts_pipeline.resources.trips_database import TripsDatabase
+from shifts_pipeline.resources.worker_lock import WorkerLock
+from shifts_pipeline.storage.refresh_week import RefreshedWeek, RefreshRequest, refresh_week
+from shifts_pipeline.storage.region_week import DerivedTable
+from shifts_pipeline.storage.stale_pairs import WeekTotals, week_totals
+
+ASSET_OF: dict[DerivedTable, dg.AssetKey] = {"aggregates": WEEKLY_AGGREGATES, "clusters": TRIP_CLUSTERS}
+_MAX_WEEKS_WITH_PLOTS = 10
+"""Drawing takes longer than refreshing a small week: the first weeks of a run have plots."""
+_MAX_FAILURES_NAMED = 20
+
+WeekEvent: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
+
+
+class WeeklyConfig(dg.Config):
+    """Options of a run that is started by hand."""
+
+    regions: list[str] = Field([], description="Refresh these regions only; all regions if empty.")
+
+
+@dg.multi_asset(
+    name="weekly_assets",
+    specs=[
+        dg.AssetSpec(
+            WEEKLY_AGGREGATES,
+            deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=dg.AllPartitionMapping())],
+            skippable=True,
+            group_name="trips",
+            kinds={"postgres"},
+            owners=["team:platform"],
+            code_version="1",
+            description="Weekly totals and the tiles behind exact statistics of any box.",
+            metadata={"dagster/table_name": "shifts_store.weekly_trip_tiles"},
+        ),
+        dg.AssetSpec(
+            TRIP_CLUSTERS,
+            deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=dg.AllPartitionMapping())],
+            skippable=True,
+            group_name="trips",
+            kinds={"postgres", "numba", "scikitlearn"},
+            owners=["team:platform"],
+            code_version="1",
+            description="Clusters of trips that are close in origin, destination and time of day.",
+            metadata={"dagster/table_name": "shifts_store.trip_clusters"},
+        ),
+    ],
+    check_specs=[weekly_totals_spec, *cluster_guarantees_specs],
+    partitions_def=WEEKS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    can_subset=True,
+    pool=WEEKLY_POOL,
+)
+def weekly_assets(
+    context: dg.AssetExecutionContext,
+    config: WeeklyConfig,
+    trips_database: TripsDatabase,
+    worker_lock: WorkerLock,
+    clustering: ClusteringParameters,
+) -> Iterator[WeekEvent | dg.Output[Any]]:
+    """Refreshes the (region, week) pairs of the run's weeks, and materializes each week whose pairs are all fresh.
+
+    With the tag `ONLY_STALE`, only pairs that are due. A pair that fails delays no other; the run fails in the end.
+    """
+    del worker_lock  # held for the whole run
+    pool_connections(context.instance)
+    tables = [table for table, key in ASSET_OF.items() if key in context.selected_asset_keys]
+    request = RefreshRequest(
+        tables=tables,
+        regions=config.regions,
+        only_due=ONLY_STALE in context.run.tags,
+        run_id=context.run.run_id,
+        new_clusterer=clustering.clusterer,
+        log=context.log,
+    )
+    failures: list[str] = []
+    untouched: list[tuple[str, RefreshedWeek]] = []
+    plots_left = _MAX_WEEKS_WITH_PLOTS
+    with trips_database.connect(autocommit=True) as connection:
+        for key in list(context.partition_keys):
+            refreshed = refresh_week(connection, week_of(key), request)
+            failures += refreshed.failures
+            if not refreshed.pairs:
+                untouched.append((key, refreshed))
+                continue
+            yield from _materializations(
+                context, connection, key, refreshed, tables, with_plots=plots_left > 0
+            )
+            plots_left -= 1
+            yield from (
+                check_of_week(connection, check, week_of(key))
+                for check in sorted(context.selected_asset_check_keys)
+            )
+        if failures:
+            # Dagster shows planned partitions of a failed run as failed, unless they are materialized.
+            for key, refreshed in untouched:
+                yield from _materializations(context, connection, key, refreshed, tables, with_plots=False)
+    if failures:
+        context.instance.add_run_tags(context.run.run_id, {FAILED_PAIRS: str(len(failures))})
+        more = len(failures) - _MAX_FAILURES_NAMED
+        raise dg.Failure(
+            description="\n".join(failures[:_MAX_FAILURES_NAMED])
+            + (f"\n… and {more} more" if more > 0 else ""),
+            metadata={"failed_pairs": len(failures)},
+            allow_retries=False,
+        )
+    yield from check_outputs(context)
+
+
+def _materializations(
+    context: dg.AssetExecutionContext,
+    connection: psycopg.Connection,
+    key: str,
+    refreshed: RefreshedWeek,
+    tables: list[DerivedTable],
+    *,
+    with_plots: bool,
+) -> Iterator[dg.AssetMaterialization]:
+    """Materializes a week in each derived table in which none of its pairs is stale."""
+    totals = week_totals(connection, week_of(key))
+    for table in tables:
+        if totals.trips and not totals.stale(table):
+            yield materialization(context, connection, key, totals, table, refreshed, with_plots=with_plots)
+
+
+def materialization(
+    context: dg.AssetExecutionContext,
+    connection: psycopg.Connection,
+    key: str,
+    totals: WeekTotals,
+    table: DerivedTable,
+    refreshed: RefreshedWeek,
+    *,
+    with_plots: bool,
+) -> dg.AssetMaterialization:
+    """The materialization of a week in a derived table."""
+    week = week_of(key)
+    metadata = week_metadata.refresh_figures(refreshed)
+    if table == "aggregates":
+        metadata |= week_metadata.aggregates_figures(totals)
+        plot = partial(week_metadata.trips_by_region, connection, week)
+    else:
+        metadata |= optional_metadata(
+            context.log, lambda: week_metadata.clusters_figures(connection, week, totals)
+        )
+        plot = partial(week_metadata.strongest_flows, connection, week)
+    if with_plots:
+        metadata |= optional_metadata(context.log, plot)
+    return dg.AssetMaterialization(
+        asset_key=ASSET_OF[table],
+        partition=key,
+        description=f"{week:%G-W%V}: {totals.trips:,} trips of {totals.regions:,} regions",
+        metadata=metadata,
+    )

@@ -1,0 +1,94 @@
+"""Refreshes a (region, week) pair: reads its trips once, and replaces each derived table that is due."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from shifts_core.tiles.build import build_tiles
+from shifts_pipeline.storage.cluster_tables import cluster_pair, write_clusters
+from shifts_pipeline.storage.cluster_violations import find_violations
+from shifts_pipeline.storage.pair_checks import record_failure
+from shifts_pipeline.storage.region_week import DerivedTable, PairTrips, read_pair, replace_derived
+from shifts_pipeline.storage.stale_pairs import Pair
+from shifts_pipeline.storage.tile_tables import totals, write_tiles
+
+if TYPE_CHECKING:
+    from shifts_core.clustering.estimator import TripClusterer
+
+TOTALS_EQUAL_TRIPS = "weekly_totals_equal_trips"
+WITHIN_RADIUS = "every_cluster_is_within_its_radius"
+MEMBERS_BELONG = "every_member_belongs_to_its_cluster"
+MAX_EXAMPLES = 20
+"""Clusters that are named for each failed check."""
+
+
+def refresh_pair(
+    connection: psycopg.Connection,
+    pair: Pair,
+    tables: Sequence[DerivedTable],
+    new_clusterer: Callable[[], "TripClusterer"],
+    on_done: Callable[[DerivedTable], None],
+) -> int:
+    """Replaces derived tables of a pair, each in a transaction of its own. Aggregates come first.
+
+    A table that a load has changed trips of meanwhile stays stale.
+
+    Args:
+        connection: in autocommit mode.
+        pair: the pair, which the caller has locked.
+        tables: the tables to replace.
+        new_clusterer: makes the estimator; called only if clusters are due.
+        on_done: called after each table that was replaced or turned out to have nothing to replace.
+
+    Returns:
+        The number of trips that were read.
+    """
+    trips = read_pair(connection, pair.region, pair.week)
+    if trips is None:
+        for table in tables:
+            on_done(table)
+        return 0
+    if "aggregates" in tables:
+        _replace_aggregates(connection, trips, keep_order="clusters" in tables)
+        on_done("aggregates")
+    if "clusters" in tables:
+        _replace_clusters(connection, trips, new_clusterer())
+        on_done("clusters")
+    return len(trips.trip_ids)
+
+
+def _replace_aggregates(connection: psycopg.Connection, trips: PairTrips, *, keep_order: bool) -> None:
+    tiles = list(build_tiles(trips.ends.copy() if keep_order else trips.ends))
+
+    def write(connection: psycopg.Connection) -> None:
+        write_tiles(trips, tiles, connection)
+        # Counted in the same transaction: a load may delete trips right after it.
+        tiled, recorded = totals(connection, trips)
+        counted = len(trips.trip_ids)
+        if not tiled == recorded == counted:
+            details = {"in_tiles": tiled, "recorded": recorded, "counted": counted}
+            record_failure(connection, trips.region_id, trips.week, "aggregates", TOTALS_EQUAL_TRIPS, details)
+
+    replace_derived(connection, trips, "aggregates", write)
+
+
+def _replace_clusters(connection: psycopg.Connection, trips: PairTrips, clusterer: "TripClusterer") -> None:
+    clusters = cluster_pair(trips, clusterer)
+    if not replace_derived(connection, trips, "clusters", partial(write_clusters, clusters)):
+        return
+    violations = find_violations(
+        connection,
+        trips.region_id,
+        trips.week,
+        max_radius_m=clusterer.max_radius_m,
+        min_trips=clusterer.min_trips,
+    )
+    for check_name, cluster_ids in (
+        (WITHIN_RADIUS, violations.too_wide),
+        (MEMBERS_BELONG, violations.wrong_members),
+    ):
+        if cluster_ids:
+            details = {"violations": len(cluster_ids), "examples": cluster_ids[:MAX_EXAMPLES]}
+            record_failure(connection, trips.region_id, trips.week, "clusters", check_name, details)
