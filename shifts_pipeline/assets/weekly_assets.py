@@ -15,6 +15,7 @@ from shifts_pipeline.assets.metadata import optional_metadata
 from shifts_pipeline.checks.cluster_guarantees import cluster_guarantees_specs
 from shifts_pipeline.checks.partition_checks import check_of_week, check_outputs
 from shifts_pipeline.checks.weekly_totals import weekly_totals_spec
+from shifts_pipeline.display_text import printable
 from shifts_pipeline.jobs.asset_jobs import WEEKLY_POOL
 from shifts_pipeline.jobs.run_tags import FAILED_PAIRS, ONLY_STALE
 from shifts_pipeline.partitions import WEEKS, week_of
@@ -93,11 +94,12 @@ def weekly_assets(
         new_clusterer=clustering.clusterer,
         log=context.log,
     )
+    keys = list(context.partition_keys)  # each access queries Dagster's database
     failures: list[str] = []
     untouched: list[tuple[str, RefreshedWeek]] = []
     plots_left = _MAX_WEEKS_WITH_PLOTS
     with trips_database.connect(autocommit=True) as connection:
-        for key in list(context.partition_keys):
+        for key in keys:
             refreshed = refresh_week(connection, week_of(key), request)
             failures += refreshed.failures
             if not refreshed.pairs:
@@ -115,6 +117,9 @@ def weekly_assets(
             # Dagster shows planned partitions of a failed run as failed, unless they are materialized.
             for key, refreshed in untouched:
                 yield from _materializations(context, connection, key, refreshed, tables, with_plots=False)
+    if config.regions and not failures and len(untouched) == len(keys):
+        names = ", ".join(map(printable, config.regions))
+        raise dg.Failure(f"no week of this run has trips of {names}", allow_retries=False)
     if failures:
         context.instance.add_run_tags(context.run.run_id, {FAILED_PAIRS: str(len(failures))})
         more = len(failures) - _MAX_FAILURES_NAMED

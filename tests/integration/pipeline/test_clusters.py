@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from shifts_pipeline.asset_keys import TRIP_CLUSTERS
-from shifts_pipeline.checks.cluster_guarantees import MEMBERS_BELONG, WITHIN_RADIUS
 from shifts_pipeline.storage import cluster_tables
+from shifts_pipeline.storage.refresh_pair import MEMBERS_BELONG, WITHIN_RADIUS
 from shifts_platform.generator.csv_file import csv_blocks
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
@@ -28,11 +28,11 @@ def commuters(region: str, hour: str = "08", count: int = 6) -> str:
     return "".join(row(region, f"2018-05-0{day} {hour}:{day:02}:00") for day in range(1, count + 1))
 
 
-def materialize(pipeline: Pipeline, region: str = "Turin") -> dg.ExecuteInProcessResult:
-    """Materialize the partition of one region's week, as from the Dagster UI."""
+def materialize(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
+    """Materialize a week, as from the Dagster UI."""
     return pipeline.defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=pipeline.instance,
-        partition_key=f"{region}|{WEEK}",
+        partition_key=WEEK,
         asset_selection=[TRIP_CLUSTERS],
         raise_on_error=False,
     )

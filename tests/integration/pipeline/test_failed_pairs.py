@@ -10,11 +10,10 @@ import pytest
 from shifts_core.clustering.estimator import TripClusterer
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile
-from shifts_pipeline.assets import plots, progress, raw_trips_metadata, trip_clusters_metadata
+from shifts_pipeline.assets import plots, progress, raw_trips_metadata, week_metadata
 from shifts_pipeline.assets import raw_trips as raw_trips_module
-from shifts_pipeline.assets import trip_clusters as trip_clusters_module
-from shifts_pipeline.assets import weekly_aggregates as weekly_aggregates_module
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
+from shifts_pipeline.storage import refresh_pair
 from shifts_pipeline.storage.cluster_tables import PairClusters, cluster_pair
 from shifts_pipeline.storage.file_audit import rows_match_ledger
 from shifts_pipeline.storage.region_week import PairTrips
@@ -52,7 +51,7 @@ def failing_prague(monkeypatch: pytest.MonkeyPatch) -> None:
             raise NoStopError("odd \0 rows \udc80")
         return cluster_pair(trips, clusterer)
 
-    monkeypatch.setattr(trip_clusters_module, "cluster_pair", fail)
+    monkeypatch.setattr(refresh_pair, "cluster_pair", fail)
 
 
 def test_files_and_regions_of_any_name_are_loaded_drawn_and_refreshed(pipeline: Pipeline) -> None:
@@ -77,11 +76,11 @@ def test_files_and_regions_of_any_name_are_loaded_drawn_and_refreshed(pipeline: 
     for picture in (
         ("raw_trips", "trips_by_week"),
         ("raw_trips", "map"),
-        ("weekly_aggregates", "trips_by_week"),
+        ("weekly_aggregates", "trips_by_region"),
         ("trip_clusters", "strongest_flows"),
     ):
         assert picture in drawn
-    assert len(events) == len(ODD_FILES) + 2 * (len(ODD_REGIONS) + 1)
+    assert len(events) == len(ODD_FILES) + 2
 
 
 def test_no_failure_to_draw_or_describe_fails_a_run(
@@ -90,13 +89,13 @@ def test_no_failure_to_draw_or_describe_fails_a_run(
     def fail(*arguments: object, **options: object) -> None:
         raise NoStopError
 
-    for name in ("weekly_bars", "trips_map", "flows_map"):
+    for name in ("weekly_bars", "trips_map", "flows_map", "region_bars"):
         monkeypatch.setattr(plots, name, fail)
     for name in ("_report_metadata", "weekly_bars"):
         monkeypatch.setattr(raw_trips_metadata, name, fail)
     monkeypatch.setattr(progress, "INTERVAL_S", -1.0)
     monkeypatch.setattr(progress, "publish_progress", fail)
-    monkeypatch.setattr(trip_clusters_metadata, "figures", fail)
+    monkeypatch.setattr(week_metadata, "clusters_figures", fail)
     pipeline.put("a.csv", HEADER + row() * 6)
     runs = [*pipeline.load(), *pipeline.refresh()]
     assert all(run.success for run in runs)
@@ -146,14 +145,14 @@ def test_a_pair_that_fails_leaves_the_others_refreshed_and_is_named_at_the_end(p
     (failure,) = [event for event in run.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
     error = failure.step_failure_data.user_failure_data
     assert error is not None
-    assert error.description == "Prague|2018-05-28: NoStopError: odd � rows �"
-    checks = [
-        (check.check_name, check.partition, check.passed) for check in run.get_asset_check_evaluations()
+    assert error.description == "Prague 2018-05-28: NoStopError: odd � rows �"
+    # The week is complete in one table and not in the other.
+    materialized = [
+        (event.asset_key, event.partition)
+        for event in run.all_events
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
     ]
-    assert ("every_member_belongs_to_its_cluster", "Turin|2018-05-28", True) in checks
-    assert not [
-        check for check in checks if check[:2] == ("every_member_belongs_to_its_cluster", "Prague|2018-05-28")
-    ]
+    assert materialized == [(dg.AssetKey("weekly_aggregates"), "2018-05-28")]
 
 
 @pytest.mark.usefixtures("failing_prague")
@@ -192,7 +191,7 @@ def test_a_pair_that_recovers_is_forgotten_as_failed(
     pipeline.put("a.csv", HEADER + row("Prague"))
     pipeline.load()
     pipeline.refresh()
-    monkeypatch.setattr(trip_clusters_module, "cluster_pair", cluster_pair)
+    monkeypatch.setattr(refresh_pair, "cluster_pair", cluster_pair)
     let_the_pause_pass(pipeline)
     (run,) = pipeline.refresh()
     assert run.success
@@ -214,25 +213,23 @@ def test_a_pair_on_which_a_worker_died_pauses_and_its_neighbours_go_on(
             die()
         return list(build_tiles(ends))
 
-    monkeypatch.setattr(weekly_aggregates_module, "build_tiles", tiles)
+    monkeypatch.setattr(refresh_pair, "build_tiles", tiles)
     killer = row("Hamburg", origin=(9.0, 53.0), destination=(9.0, 53.0))
     pipeline.put("a.csv", HEADER + killer + row("Turin"))
     pipeline.load()
     (request,) = pipeline.tick(stale_weeks).run_requests
-    run = pipeline.run("refresh_weeks", dict(request.tags), request.asset_selection)
+    run = pipeline.run("refresh_weeks", dict(request.tags))
     assert not run.success
-    assert [error[:3] for error in cluster_errors(pipeline)] == [("Hamburg", "aggregates", 1)]
+    assert [error[:3] for error in cluster_errors(pipeline)] == [
+        ("Hamburg", "aggregates", 1),
+        ("Hamburg", "clusters", 1),
+    ]
     pipeline.refresh()
-    assert stale(pipeline) == [("Hamburg", True, False)]
+    assert stale(pipeline) == [("Hamburg", True, True)]
 
 
-def test_a_region_whose_name_no_partition_can_hold_is_recorded_and_holds_up_no_other(
-    pipeline: Pipeline,
-) -> None:
+def test_a_region_with_a_name_of_any_length_is_refreshed(pipeline: Pipeline) -> None:
     pipeline.put("a.csv", HEADER + row('"' + "|" * 1000 + '"') + row("Turin"))
     pipeline.load()
     assert all(run.success for run in pipeline.refresh())
-    assert [name for name, _, _ in stale(pipeline)] == ["|" * 1000]
-    assert {error[3] for error in cluster_errors(pipeline)} == {
-        "the region's name is too long: 2000 bytes as a partition key at most"
-    }
+    assert stale(pipeline) == []

@@ -1,20 +1,31 @@
-"""Runs refresh the pairs that loads have changed: all of them, in few runs, and no others."""
+"""Runs refresh the weeks that loads have changed: all stale pairs in them, in few runs, and no others."""
 
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
+import numpy as np
+import psycopg
 import pytest
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from numpy.typing import NDArray
+from psycopg import sql
 
-from shifts_core.calendar import DateRange
+from shifts_core.calendar import ONE_WEEK, WEEKS_AHEAD, monday_of
+from shifts_pipeline.asset_keys import TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.jobs.run_tags import RANGE_END, RANGE_START
+from shifts_pipeline.partitions import WEEKS
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
+from shifts_pipeline.storage import binary_copy
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 REGIONS = ("Hamburg", "Prague", "Turin")
 DAYS = ("2018-05-03", "2018-05-09", "2018-05-17", "2018-05-23", "2018-05-31")
+MONDAYS = ("2018-04-30", "2018-05-07", "2018-05-14", "2018-05-21", "2018-05-28")
+BOTH = ("trip_clusters", "weekly_aggregates")
 
 
 def fifteen_pairs() -> str:
@@ -33,6 +44,41 @@ def materialized(run: dg.ExecuteInProcessResult) -> set[tuple[str, str]]:
     }
 
 
+def metadata(run: dg.ExecuteInProcessResult, asset_key: dg.AssetKey, week: str) -> dict[str, Any]:
+    (found,) = [
+        event.step_materialization_data.materialization.metadata
+        for event in run.all_events
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
+        and event.asset_key == asset_key
+        and event.partition == week
+    ]
+    return {name: value.value for name, value in found.items()}
+
+
+def by_hand(
+    pipeline: Pipeline, tags: dict[str, str], regions: list[str] | None = None
+) -> dg.ExecuteInProcessResult:
+    """Materializes partitions of both weekly assets as the Dagster UI does."""
+    return pipeline.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=pipeline.instance,
+        tags=tags,
+        run_config={"ops": {"weekly_assets": {"config": {"regions": regions}}}} if regions else None,
+        asset_selection=[TRIP_CLUSTERS, WEEKLY_AGGREGATES],
+        raise_on_error=False,
+    )
+
+
+def computed_at(pipeline: Pipeline) -> dict[tuple[str, str], tuple[datetime, datetime]]:
+    """(region, Monday) → when its tables were computed."""
+    return {
+        (region, week): times
+        for region, week, *times in pipeline.query(
+            "SELECT r.name, w.week::text, w.aggregates_at, w.clusters_at"
+            " FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
+        )
+    }
+
+
 def test_a_file_that_touches_fifteen_pairs_is_refreshed_by_one_run(pipeline: Pipeline) -> None:
     pipeline.put("a.csv", fifteen_pairs())
     pipeline.load()
@@ -40,7 +86,8 @@ def test_a_file_that_touches_fifteen_pairs_is_refreshed_by_one_run(pipeline: Pip
     (run,) = pipeline.refresh()
     assert run.success
     assert stale(pipeline) == 0
-    assert len(materialized(run)) == 30
+    assert materialized(run) == {(asset, week) for asset in BOTH for week in MONDAYS}
+    assert len(run.get_asset_check_evaluations()) == 15
     assert all(check.passed for check in run.get_asset_check_evaluations())
 
 
@@ -48,14 +95,37 @@ def test_only_what_changed_is_computed_again(pipeline: Pipeline) -> None:
     pipeline.put("a.csv", fifteen_pairs())
     pipeline.load()
     pipeline.refresh()
+    before = computed_at(pipeline)
     pipeline.put("b.csv", HEADER + row("Prague", "2018-05-17 09:00:00") + row("Turin", "2018-05-23 09:00:00"))
     pipeline.load()
     (run,) = pipeline.refresh()
-    assert materialized(run) == {
-        (asset, pair)
-        for asset in ("trip_clusters", "weekly_aggregates")
-        for pair in ("Prague|2018-05-14", "Turin|2018-05-21")
+    assert materialized(run) == {(asset, week) for asset in BOTH for week in ("2018-05-14", "2018-05-21")}
+    after = computed_at(pipeline)
+    assert {pair for pair in after if after[pair] != before[pair]} == {
+        ("Prague", "2018-05-14"),
+        ("Turin", "2018-05-21"),
     }
+    assert metadata(run, WEEKLY_AGGREGATES, "2018-05-14")["regions_refreshed"] == 1
+    assert metadata(run, WEEKLY_AGGREGATES, "2018-05-14")["dagster/partition_row_count"] == 4
+
+
+def test_the_trips_of_a_pair_are_read_once_for_both_tables(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[sql.Composable] = []
+
+    def copied_rows(
+        connection: psycopg.Connection, statement: sql.Composable, dtype: np.dtype[np.void]
+    ) -> Iterator[NDArray[np.void]]:
+        read.append(statement)
+        return binary_copy.copied_rows(connection, statement, dtype)
+
+    monkeypatch.setattr("shifts_pipeline.storage.region_week.copied_rows", copied_rows)
+    pipeline.put("a.csv", fifteen_pairs())
+    pipeline.load()
+    (run,) = pipeline.refresh()
+    assert run.success
+    assert len(read) == 15
 
 
 def test_fresh_pairs_ask_for_nothing(pipeline: Pipeline) -> None:
@@ -86,53 +156,82 @@ def test_a_region_with_an_odd_name_is_refreshed_too(pipeline: Pipeline) -> None:
     assert stale(pipeline) == 0
 
 
-def test_a_pair_can_be_materialized_by_hand_and_stays_the_same(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(
+    ("tags", "weeks"),
+    [
+        ({"dagster/partition": "2018-05-21"}, ("2018-05-21",)),
+        ({RANGE_START: "2018-05-07", RANGE_END: "2018-05-21"}, ("2018-05-07", "2018-05-14", "2018-05-21")),
+        ({RANGE_START: MONDAYS[0], RANGE_END: MONDAYS[-1]}, MONDAYS),
+    ],
+)
+def test_one_several_and_all_weeks_can_be_materialized_by_hand_and_stay_the_same(
+    pipeline: Pipeline, tags: dict[str, str], weeks: tuple[str, ...]
+) -> None:
     pipeline.put("a.csv", fifteen_pairs())
     pipeline.load()
     pipeline.refresh()
-    before = pipeline.query("SELECT * FROM shifts.weekly ORDER BY 1, 2")
-    job = pipeline.defs.resolve_implicit_global_asset_job_def()
-    run = job.execute_in_process(
-        instance=pipeline.instance,
-        partition_key="Turin|2018-05-21",
-        asset_selection=[dg.AssetKey("trip_clusters"), dg.AssetKey("weekly_aggregates")],
-    )
+    trips = pipeline.query("SELECT * FROM shifts.weekly ORDER BY 1, 2")
+    before = computed_at(pipeline)
+    run = by_hand(pipeline, tags)
     assert run.success
-    assert len(materialized(run)) == 2
-    assert pipeline.query("SELECT * FROM shifts.weekly ORDER BY 1, 2") == before
+    assert materialized(run) == {(asset, week) for asset in BOTH for week in weeks}
+    assert pipeline.query("SELECT * FROM shifts.weekly ORDER BY 1, 2") == trips
+    after = computed_at(pipeline)
+    assert {pair for pair in after if after[pair] != before[pair]} == {(r, w) for r in REGIONS for w in weeks}
 
 
-def before_the_calendar(pipeline: Pipeline) -> None:
-    """A stale pair of a week that has no partition, as when `SHIFTS_FIRST_WEEK` was earlier once."""
+def test_one_region_of_a_week_can_be_materialized_by_hand(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", fifteen_pairs())
+    pipeline.load()
+    pipeline.refresh()
+    before = computed_at(pipeline)
+    assert by_hand(pipeline, {"dagster/partition": "2018-05-21"}, ["Prague"]).success
+    after = computed_at(pipeline)
+    assert {pair for pair in after if after[pair] != before[pair]} == {("Prague", "2018-05-21")}
+
+
+def test_a_region_that_a_run_by_hand_names_and_no_week_has_fails_the_run(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", fifteen_pairs())
+    pipeline.load()
+    pipeline.refresh()
+    assert not by_hand(pipeline, {"dagster/partition": "2018-05-21"}, ["Pragu"]).success
+
+
+@pytest.mark.parametrize("selected", ["weekly_aggregates", "trip_clusters"])
+def test_one_of_both_assets_can_be_materialized_alone(pipeline: Pipeline, selected: str) -> None:
+    pipeline.put("a.csv", HEADER + row("Turin") * 6)
+    pipeline.load()
+    pipeline.tick(stale_weeks)
+    run = pipeline.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=pipeline.instance,
+        partition_key="2018-05-28",
+        asset_selection=[dg.AssetKey(selected)],
+    )
+    assert materialized(run) == {(selected, "2018-05-28")}
+    assert pipeline.query("SELECT aggregates_stale, clusters_stale FROM shifts_store.stale_weeks") == [
+        (selected != "weekly_aggregates", selected != "trip_clusters")
+    ]
+
+
+@pytest.mark.parametrize("day", ["1999-12-27", "2000-01-03", "last"])
+def test_stale_weeks_are_refreshed_wherever_the_calendar_begins_and_ends(
+    pipeline: Pipeline, day: str
+) -> None:
+    last = monday_of(datetime.now(UTC).date()) + (WEEKS_AHEAD - 1) * ONE_WEEK
+    pipeline.put("a.csv", HEADER + row(moment=f"{last if day == 'last' else '2000-01-03'} 08:00:00"))
+    pipeline.load()
+    # As when SHIFTS_FIRST_WEEK was earlier once.
     pipeline.execute(
         "INSERT INTO shifts_store.region_weeks (region_id, week, revision, changed_at, stale_since)"
-        " SELECT region_id, week, 1, now(), now() - interval '1 day' FROM shifts_store.regions,"
-        " (VALUES (date '1999-12-27'), (date_trunc('week', now())::date + 7 * 53)) AS outside (week)"
+        f" SELECT region_id, '{'1999-12-27' if day == 'last' else day}', 1, now(), now()"
+        " FROM shifts_store.regions ON CONFLICT DO NOTHING"
     )
-
-
-def test_a_stale_week_outside_of_the_calendar_fails_no_other_and_is_mentioned(pipeline: Pipeline) -> None:
-    pipeline.put("a.csv", HEADER + row(moment="2000-01-03 08:00:00"))
-    pipeline.load()
-    before_the_calendar(pipeline)
-    (run,) = pipeline.refresh()
-    assert run.success
-    assert stale(pipeline) == 2
-    skipped = pipeline.tick(stale_weeks)
-    assert "2 stale pairs are skipped" in str(skipped.skip_message)
-    assert "SHIFTS_FIRST_WEEK (2000-01-03)" in str(skipped.skip_message)
-
-
-def test_the_last_week_of_the_calendar_is_refreshed(pipeline: Pipeline) -> None:
-    last = DateRange.starting(date(2000, 1, 3), datetime.now(UTC).date()).end - timedelta(days=7)
-    pipeline.put("a.csv", HEADER + row(moment=f"{last} 08:00:00"))
-    pipeline.load()
-    assert [run.success for run in pipeline.refresh()] == [True]
+    assert all(run.success for run in pipeline.refresh())
     assert stale(pipeline) == 0
 
 
 def test_a_pair_waits_while_files_are_loaded_but_not_for_ever(pipeline: Pipeline) -> None:
-    pipeline.put("a.csv", HEADER + row("Turin") + row("Lyon"))
+    pipeline.put("a.csv", HEADER + row("Turin") + row("Lyon", "2018-06-05 10:00:00"))
     pipeline.load()
     pipeline.put("b.csv", HEADER + row("Prague"))
     pipeline.tick(landing_zone)
@@ -142,29 +241,39 @@ def test_a_pair_waits_while_files_are_loaded_but_not_for_ever(pipeline: Pipeline
         " WHERE region_id = (SELECT region_id FROM shifts_store.regions WHERE name = 'Turin')"
     )
     (request,) = pipeline.tick(stale_weeks).run_requests
-    assert request.tags[RANGE_START] == request.tags[RANGE_END] == "Turin|2018-05-28"
+    assert request.tags[RANGE_START] == request.tags[RANGE_END] == "2018-05-28"
 
 
-def test_the_result_of_a_check_belongs_to_its_partition(
+def check_results(pipeline: Pipeline) -> dict[str, AssetCheckExecutionRecordStatus]:
+    """The latest result of each week."""
+    key = dg.AssetCheckKey(WEEKLY_AGGREGATES, "weekly_totals_equal_trips")
+    return {
+        week: found[0].status
+        for week in pipeline.instance.get_dynamic_partitions(str(WEEKS.name))
+        if (
+            found := pipeline.instance.event_log_storage.get_asset_check_execution_history(
+                key, limit=1, partition_filter=PartitionKeyFilter(key=week)
+            )
+        )
+    }
+
+
+def test_a_pass_of_another_week_or_of_another_region_hides_no_failed_check(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline.put("a.csv", HEADER + row("Prague") + row("Turin"))
+    pipeline.put("a.csv", HEADER + row("Prague") + row("Turin", "2018-06-05 10:00:00"))
     pipeline.load()
     with monkeypatch.context() as patch:
-        patch.setattr("shifts_pipeline.assets.weekly_aggregates.totals", lambda *_: (1, 2))
+        patch.setattr("shifts_pipeline.storage.refresh_pair.totals", lambda *_: (1, 2))
         (run,) = pipeline.refresh()
     assert run.success
-    pipeline.put("b.csv", HEADER + row("Turin", "2018-05-28 10:00:00"))
+    failed, passed = AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED
+    assert check_results(pipeline) == {"2018-05-28": failed, "2018-06-04": failed}
+    pipeline.put("b.csv", HEADER + row("Turin", "2018-05-28 10:00:00") + row("Turin", "2018-06-05 12:00:00"))
     pipeline.load()
     pipeline.refresh()
-    key = dg.AssetCheckKey(dg.AssetKey("weekly_aggregates"), "weekly_totals_equal_trips")
-    latest = {
-        region: pipeline.instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=1, partition_filter=PartitionKeyFilter(key=f"{region}|2018-05-28")
-        )[0].status
-        for region in ("Prague", "Turin")
-    }
-    assert latest == {
-        "Prague": AssetCheckExecutionRecordStatus.FAILED,
-        "Turin": AssetCheckExecutionRecordStatus.SUCCEEDED,
-    }
+    assert check_results(pipeline) == {"2018-05-28": failed, "2018-06-04": passed}
+    pipeline.put("c.csv", HEADER + row("Prague", "2018-05-28 11:00:00"))
+    pipeline.load()
+    pipeline.refresh()
+    assert check_results(pipeline) == {"2018-05-28": passed, "2018-06-04": passed}
