@@ -29,6 +29,9 @@ def week_of(key: str) -> date:
     """The Monday of a week's partition key.
 
     Raises:
-        ValueError: the key has another form.
+        ValueError: the key has another form, or names another day.
     """
-    return date.fromisoformat(key)
+    week = date.fromisoformat(key)
+    if week.isoformat() != key or week.weekday() != 0:
+        raise ValueError(f"{key!r} is not the ISO date of a Monday")
+    return week

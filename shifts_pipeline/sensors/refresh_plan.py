@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 
@@ -54,19 +54,17 @@ def paused_weeks(finished: Sequence[FinishedRun], now: datetime) -> set[date]:
         finished: runs that have ended, latest first.
         now: with time zone.
     """
-    paused: set[date] = set()
-    for week in {week for run in finished for week in run.refresh.weeks}:
-        last: datetime | None = None
-        pause = FIRST_PAUSE / 2
-        for run in finished:
-            if week in run.refresh.weeks:
-                if not run.failed:
-                    break
-                last = last or run.ended_at
-                pause = min(2 * pause, LONGEST_PAUSE)
-        if last is not None and now < last + pause:
-            paused.add(week)
-    return paused
+    succeeded: set[date] = set()
+    last: dict[date, datetime] = {}
+    pauses: dict[date, timedelta] = {}
+    for run in finished:
+        if not run.failed:
+            succeeded.update(run.refresh.weeks)
+            continue
+        for week in set(run.refresh.weeks) - succeeded:
+            last.setdefault(week, run.ended_at)
+            pauses[week] = min(2 * pauses[week], LONGEST_PAUSE) if week in pauses else FIRST_PAUSE
+    return {week for week, ended_at in last.items() if now < ended_at + pauses[week]}
 
 
 def plan(

@@ -9,7 +9,6 @@ import psycopg
 
 from shifts_pipeline.jobs.asset_jobs import WEEKLY_POOL, refresh_weeks
 from shifts_pipeline.jobs.run_tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START
-from shifts_pipeline.partitions import WEEKS, week_of
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors import week_runs
 from shifts_pipeline.sensors.refresh_plan import (
@@ -21,7 +20,7 @@ from shifts_pipeline.sensors.refresh_plan import (
     plan,
 )
 from shifts_pipeline.sensors.waiting import wait_for_work
-from shifts_pipeline.sensors.week_partitions import match_partitions, report_fresh
+from shifts_pipeline.sensors.week_partitions import existing_weeks, match_partitions, report_fresh
 from shifts_pipeline.storage import ledger, stale_pairs
 
 MAX_DELAY_BY_LOADS = timedelta(minutes=2)
@@ -44,9 +43,8 @@ def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDataba
     with trips_database.connect(autocommit=True) as connection:
         order = _match_partitions(connection, instance)
         lost, last = week_runs.weeks_of_lost_runs(instance, order, since)
-        for week in lost:
-            report_fresh(connection, instance, week)
-        due = wait_for_work(connection, "shifts_weeks", lambda: _due(connection) or None)
+        report_fresh(connection, instance, sorted(lost))
+        due = wait_for_work(connection, "shifts_weeks", lambda: _due(connection, instance, order) or None)
         requests = _requests(connection, instance, due) if due else []
     return dg.SensorResult(
         run_requests=requests,
@@ -58,22 +56,27 @@ def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDataba
 
 
 def _match_partitions(connection: psycopg.Connection, instance: dg.DagsterInstance) -> list[date]:
-    order = [week_of(key) for key in instance.get_dynamic_partitions(str(WEEKS.name))]
     stale = stale_pairs.weeks_with_stale_pairs(connection)
-    return match_partitions(connection, instance, stale, week_runs.weeks_in_runs(instance, order))
+    in_runs = week_runs.weeks_in_runs(instance, existing_weeks(instance))
+    return match_partitions(connection, instance, stale, in_runs)
 
 
-def _due(connection: psycopg.Connection) -> list[DueWeek]:
-    """The weeks with the oldest due pairs, as many as the runs of a tick may refresh."""
+def _due(
+    connection: psycopg.Connection, instance: dg.DagsterInstance, order: Sequence[date]
+) -> list[DueWeek]:
+    """The weeks with the oldest due pairs that do not pause, as many as the runs of a tick may refresh."""
     age = MAX_DELAY_BY_LOADS if ledger.is_any_unfinished(connection) else timedelta(0)
     latest = datetime.now(UTC) - age
     due: list[DueWeek] = []
     counted = 0
     stale = stale_pairs.weeks_with_stale_pairs(connection)
+    if not stale:
+        return []
+    paused = paused_weeks(week_runs.finished_requests(connection, instance, order), datetime.now(UTC))
     for week, since in sorted(stale.items(), key=lambda item: item[1]):
         if since > latest or counted > _MAX_PAIRS_COUNTED:
             break
-        if pairs := stale_pairs.due_pairs(connection, week, age):
+        if week not in paused and (pairs := stale_pairs.due_pairs(connection, week, age)):
             due.append(DueWeek(week, len(pairs), sum(pair.trips for pair in pairs), since))
             counted += len(pairs)
     return due
@@ -83,14 +86,8 @@ def _requests(
     connection: psycopg.Connection, instance: dg.DagsterInstance, due: Sequence[DueWeek]
 ) -> list[dg.RunRequest]:
     order = _match_partitions(connection, instance)
-    finished = week_runs.finished_requests(connection, instance, order)
-    paused = paused_weeks(finished, datetime.now(UTC))
-    refreshes = plan(
-        [week for week in due if week.week not in paused],
-        order,
-        week_runs.unfinished_requests(instance, order),
-        workers=_workers(instance),
-    )
+    unfinished = week_runs.unfinished_requests(instance, order)
+    refreshes = plan(due, order, unfinished, workers=_workers(instance))
     return [_request(refresh) for refresh in refreshes]
 
 

@@ -1,6 +1,7 @@
 """Keeps the partitions of weeks equal to the weeks that have trips."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import date
 
 import dagster as dg
@@ -9,6 +10,23 @@ import psycopg
 from shifts_pipeline.asset_keys import TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.partitions import WEEKS, week_of
 from shifts_pipeline.storage import stale_pairs
+from shifts_pipeline.storage.region_week import DerivedTable
+
+_ASSETS: tuple[tuple[dg.AssetKey, DerivedTable], ...] = (
+    (WEEKLY_AGGREGATES, "aggregates"),
+    (TRIP_CLUSTERS, "clusters"),
+)
+_ADDED_AT_ONCE = 50
+"""A tick that is stopped for its length has added some of many fresh weeks, and the next tick continues."""
+
+
+def existing_weeks(instance: dg.DagsterInstance) -> list[date]:
+    """The weeks in the order of their partitions, without keys of another form that somebody added by hand."""
+    weeks: list[date] = []
+    for key in instance.get_dynamic_partitions(str(WEEKS.name)):
+        with suppress(ValueError):
+            weeks.append(week_of(key))
+    return weeks
 
 
 def match_partitions(
@@ -17,7 +35,7 @@ def match_partitions(
     stale: Collection[date],
     in_runs: Collection[date],
 ) -> list[date]:
-    """Adds partitions of weeks that have trips or stale pairs, and deletes those of other weeks.
+    """Adds partitions of weeks that have trips or stale pairs, and deletes all others.
 
     Args:
         connection: to the trips database, in autocommit mode.
@@ -29,31 +47,38 @@ def match_partitions(
         All weeks in the order of their partitions.
     """
     name = str(WEEKS.name)
-    known = [week_of(key) for key in instance.get_dynamic_partitions(name)]
+    known = existing_weeks(instance)
     wanted = {*stale_pairs.weeks_with_trips(connection), *stale}
-    if new := sorted(wanted.difference(known)):
-        instance.add_dynamic_partitions(name, [week.isoformat() for week in new])
-        for week in new:
-            if week not in stale:
-                report_fresh(connection, instance, week)
-    gone = set(known) - wanted - set(in_runs)
-    for week in gone:
-        instance.delete_dynamic_partition(name, week.isoformat())
-    return [week for week in known if week not in gone] + new
+    new = sorted(wanted.difference(known))
+    for first in range(0, len(new), _ADDED_AT_ONCE):
+        weeks = new[first : first + _ADDED_AT_ONCE]
+        # First the events: a week whose partition exists counts as reported.
+        report_fresh(connection, instance, [week for week in weeks if week not in stale])
+        instance.add_dynamic_partitions(name, [week.isoformat() for week in weeks])
+    kept = {*wanted, *in_runs}
+    kept_keys = {week.isoformat() for week in kept}
+    for key in instance.get_dynamic_partitions(name):
+        if key not in kept_keys:
+            instance.delete_dynamic_partition(name, key)
+    return [week for week in known if week in kept] + new
 
 
-def report_fresh(connection: psycopg.Connection, instance: dg.DagsterInstance, week: date) -> None:
-    """Materializes a week in its fresh tables where no run could: it died, or belonged to another instance."""
-    totals = stale_pairs.week_totals(connection, week)
-    for asset_key, stale in (
-        (WEEKLY_AGGREGATES, totals.stale_aggregates),
-        (TRIP_CLUSTERS, totals.stale_clusters),
-    ):
-        if totals.trips and not stale:
-            instance.report_runless_asset_event(
-                dg.AssetMaterialization(
-                    asset_key,
-                    partition=week.isoformat(),
-                    description=f"{week:%G-W%V}: {totals.trips:,} trips of {totals.regions:,} regions, found fresh",
+def report_fresh(connection: psycopg.Connection, instance: dg.DagsterInstance, weeks: Sequence[date]) -> None:
+    """Materializes weeks in their fresh tables where no run did: it died, or belonged to another instance."""
+    if not weeks:
+        return
+    totals = {week: stale_pairs.week_totals(connection, week) for week in weeks}
+    for asset_key, table in _ASSETS:
+        statuses = (
+            instance.get_status_by_partition(asset_key, [week.isoformat() for week in weeks], WEEKS) or {}
+        )
+        for week, found in totals.items():
+            is_known = statuses.get(week.isoformat()) == dg.AssetPartitionStatus.MATERIALIZED
+            if found.trips and not found.stale(table) and not is_known:
+                instance.report_runless_asset_event(
+                    dg.AssetMaterialization(
+                        asset_key,
+                        partition=week.isoformat(),
+                        description=f"{week:%G-W%V}: {found.trips:,} trips of {found.regions:,} regions, found fresh",
+                    )
                 )
-            )

@@ -9,10 +9,10 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 
 from shifts_core.calendar import ONE_WEEK
-from shifts_core.schema.tables import region_weeks
+from shifts_core.schema.tables import failed_pair_checks, region_weeks
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
 from shifts_pipeline.storage.statements import execute
 
@@ -105,6 +105,7 @@ def replace_derived(
     """Writes what was computed from a pair in one transaction, and records the revision it was computed from.
 
     If loads have added trips meanwhile, the pair stays stale, and the result is right for the trips it covers.
+    Checks that the former rows failed are forgotten: they are evaluated again.
 
     Returns:
         False, with nothing written, if a load has deleted trips of the pair meanwhile: the result contains them.
@@ -114,6 +115,12 @@ def replace_derived(
         lock = select(region_weeks.c.deletion_count).where(is_pair).with_for_update()
         if execute(connection, lock).fetchone() != (pair.deletion_count,):
             return False
+        is_failed_check = and_(
+            failed_pair_checks.c.region_id == pair.region_id,
+            failed_pair_checks.c.week == pair.week,
+            failed_pair_checks.c.derived_table == table,
+        )
+        execute(connection, delete(failed_pair_checks).where(is_failed_check))
         write(connection)
         computed = {f"{table}_revision": pair.revision, f"{table}_at": func.now()}
         execute(connection, update(region_weeks).where(is_pair).values(computed))

@@ -39,9 +39,8 @@ END
 $$;
 
 -- Locks a pair for this session and records that the refresh of some of its derived tables begins. The first pause is
--- doubled by each attempt since the last success. Forgets the checks that the tables failed: the refresh evaluates them
--- again. Returns the tables; none, and no lock, if another worker holds the pair, or if `only_due` and they are fresh or
--- paused by now.
+-- doubled by each attempt since the last success. Returns the tables; none, and no lock, if another worker holds the pair,
+-- or if `only_due` and they are fresh or paused by now.
 CREATE OR REPLACE FUNCTION shifts_store.begin_refresh(
     region_id integer, week date, tables text[], run_id text, only_due boolean, first_pause interval, longest_pause interval)
 RETURNS text[]
@@ -79,8 +78,6 @@ BEGIN
             error = excluded.error;
         begun := begun || one;
     END LOOP;
-    DELETE FROM shifts_store.failed_pair_checks f
-    WHERE f.region_id = begin_refresh.region_id AND f.week = begin_refresh.week AND f.derived_table = ANY (begun);
     IF begun = '{}' THEN
         PERFORM pg_advisory_unlock(shifts_store.pair_lock(begin_refresh.region_id, begin_refresh.week));
     END IF;

@@ -46,7 +46,7 @@ class Pipeline:
         self._written += 1
         os.utime(path, (1e9 + self._written, 1e9 + self._written))
 
-    def tick(self, sensor: dg.SensorDefinition) -> Any:
+    def tick(self, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
         """Evaluates a sensor once, and adds the partitions it requests, as the daemon does."""
         names = {"trips_database", "landing", "feed", "load_limits"}
         resources = {name: self.defs.resources[name] for name in names}  # type: ignore[index]
@@ -55,6 +55,7 @@ class Pipeline:
             instance_ref=self.instance.get_ref(),
             definitions=self.defs,
             resources=resources,
+            cursor=cursor,
         ) as context:
             data = sensor.evaluate_tick(context)
         for request in data.dynamic_partitions_requests or []:

@@ -1,7 +1,7 @@
-"""A large backlog: each tick does a bounded amount of work, and statistics are ready before clusters."""
+"""A large backlog: each tick does a bounded amount of work, and aggregates are ready before clusters."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -10,14 +10,16 @@ import pytest
 
 from shifts_core.trips.batch import Batch
 from shifts_pipeline.assets.event_log import pool_connections
-from shifts_pipeline.partitions import REGIONS, TRIP_FILES
+from shifts_pipeline.partitions import TRIP_FILES, WEEKS
 from shifts_pipeline.sensors import load_plan
 from shifts_pipeline.sensors import queued_files as queued_files_module
+from shifts_pipeline.sensors import stale_weeks as stale_weeks_module
 from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
 from shifts_pipeline.sensors.queued_files import MAX_RUNS_PER_TICK, queued_files
 from shifts_pipeline.sensors.refresh_plan import MAX_PAIRS_PER_RUN
 from shifts_pipeline.sensors.refresh_plan import MAX_UNFINISHED_RUNS as REFRESHES_AT_ONCE
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
+from shifts_pipeline.storage import stale_pairs
 from shifts_pipeline.storage.encode_trips import TripEncoder
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
@@ -25,14 +27,14 @@ AGGREGATES, CLUSTERS = dg.AssetKey("weekly_aggregates"), dg.AssetKey("trip_clust
 
 
 def make_stale(pipeline: Pipeline, regions: int, weeks: int) -> None:
-    """Books pairs without trips, as one large load would; the first region is the oldest."""
+    """Records pairs without trips, as one large load would; the first week is the oldest."""
     pipeline.execute(
         f"INSERT INTO shifts_store.regions (name) SELECT 'R' || n FROM generate_series(1, {regions}) n"
     )
     pipeline.execute(
         "INSERT INTO shifts_store.region_weeks (region_id, week, revision, changed_at, stale_since)"
         " SELECT region_id, date '2018-01-01' + 7 * w, 1, now(), now() - interval '5 min'"
-        " + region_id * interval '1 ms'"
+        " + w * interval '1 s'"
         f" FROM shifts_store.regions, generate_series(0, {weeks - 1}) w"
     )
     pipeline.execute("ANALYZE shifts_store.region_weeks")
@@ -45,106 +47,121 @@ def queue_files(pipeline: Pipeline, count: int) -> None:
     )
 
 
-def areas(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
-    """First and last partition of each request."""
-    ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-    return [(request.tags[ends[0]], request.tags[ends[1]]) for request in requests]
+def ends(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
+    """First and last week of each request."""
+    return [
+        (
+            request.tags["dagster/asset_partition_range_start"],
+            request.tags["dagster/asset_partition_range_end"],
+        )
+        for request in requests
+    ]
 
 
 def create_run(pipeline: Pipeline, job: str, request: dg.RunRequest) -> dg.DagsterRun:
     """An unfinished run, as the daemon makes one of a request."""
     pool_connections(pipeline.instance)
-    found = pipeline.defs.resolve_job_def(job)
-    selection = request.asset_selection
     return pipeline.instance.create_run_for_job(
-        found.get_subset(asset_selection=set(selection)) if selection else found,
+        pipeline.defs.resolve_job_def(job),
         tags=dict(request.tags),
         status=dg.DagsterRunStatus.NOT_STARTED,
-        asset_selection=frozenset(selection) if selection else None,
     )
 
 
-@pytest.fixture
-def any_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few trips wait, clusters wait for aggregates."""
-    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.BACKLOG_TRIPS", -1)
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.usefixtures("any_backlog")
-def test_a_tick_over_a_hundred_thousand_stale_pairs_requests_the_oldest_in_few_runs(
-    pipeline: Pipeline,
+@pytest.mark.timeout(240)
+def test_a_tick_over_half_a_million_stale_pairs_reads_a_bounded_number_of_them(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_stale(pipeline, 2_000, 50)
+    make_stale(pipeline, 10_000, 50)
+    read: list[int] = []
+
+    def due_pairs(*arguments: Any) -> list[stale_pairs.Pair]:
+        found = real_due_pairs(*arguments)
+        read.append(len(found))
+        return found
+
+    real_due_pairs = stale_pairs.due_pairs
+    monkeypatch.setattr(stale_pairs, "due_pairs", due_pairs)
     requests = pipeline.tick(stale_weeks).run_requests
-    assert len(requests) == REFRESHES_AT_ONCE
-    regions_a_run = MAX_PAIRS_PER_RUN // 50
-    assert areas(requests) == [
-        (f"R{first}|2018-01-01", f"R{first + regions_a_run - 1}|2018-12-10")
-        for first in range(1, REFRESHES_AT_ONCE * regions_a_run, regions_a_run)
+    # A week has more pairs than a run is meant for, so it is a run of its own.
+    assert ends(requests) == [
+        (week, week) for week in ("2018-01-01", "2018-01-08", "2018-01-15", "2018-01-22")
     ]
-    assert {tuple(request.asset_selection) for request in requests} == {(AGGREGATES,)}
-    assert len(pipeline.instance.get_dynamic_partitions(str(REGIONS.name))) == len(requests) * regions_a_run
+    assert read == [10_000] * 4
+    assert sum(read) <= REFRESHES_AT_ONCE * MAX_PAIRS_PER_RUN + 10_000
+    assert len(pipeline.instance.get_dynamic_partitions(str(WEEKS.name))) == 50
+    with psycopg.connect(pipeline.url) as connection:
+        assert len(stale_pairs.weeks_with_stale_pairs(connection)) == 50
+        rows = connection.execute(
+            "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'region_weeks'"
+        ).fetchall()
+    ((by_scan, by_index),) = rows
+    assert by_scan == 0
+    assert by_index <= 51
 
 
-@pytest.mark.usefixtures("any_backlog")
-def test_runs_that_are_queued_are_not_requested_again_and_the_next_pairs_follow(
+def test_a_tick_requests_no_more_runs_than_may_be_unfinished(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.MAX_PAIRS_PER_RUN", 100)
+    make_stale(pipeline, 100, 20)
+    requests = pipeline.tick(stale_weeks).run_requests
+    assert len(set(ends(requests))) == len(requests) == REFRESHES_AT_ONCE
+    assert ends(requests)[0] == ("2018-01-01", "2018-01-01")
+
+
+def test_weeks_that_are_queued_are_not_requested_again_and_the_next_ones_follow(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.MAX_UNFINISHED_RUNS", 2)
-    make_stale(pipeline, 200, 50)
+    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.MAX_PAIRS_PER_RUN", 200)
+    make_stale(pipeline, 100, 8)
     requests = pipeline.tick(stale_weeks).run_requests
-    for request in requests:
-        create_run(pipeline, "refresh_weeks", request)
+    assert ends(requests) == [("2018-01-01", "2018-01-08"), ("2018-01-15", "2018-01-22")]
+    runs = [create_run(pipeline, "refresh_weeks", request) for request in requests]
     assert not pipeline.tick(stale_weeks).run_requests
-    (first, *_) = pipeline.instance.get_runs()
-    pipeline.instance.delete_run(first.run_id)
+    pipeline.instance.delete_run(runs[0].run_id)
     pipeline.execute(
-        "UPDATE shifts_store.region_weeks SET aggregates_revision = revision WHERE region_id <= 20"
+        "UPDATE shifts_store.region_weeks SET aggregates_revision = revision, clusters_revision = revision"
+        " WHERE week <= '2018-01-08'"
     )
     (following,) = pipeline.tick(stale_weeks).run_requests
-    assert areas([following]) == [("R21|2018-01-01", "R30|2018-12-10")]
+    assert ends([following]) == [("2018-01-29", "2018-02-05")]
 
 
-@pytest.mark.usefixtures("any_backlog")
-def test_with_a_backlog_all_aggregates_are_computed_before_any_clusters(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shifts_pipeline.sensors.refresh_plan.MAX_PAIRS_PER_RUN", 2)
-    days = [date(2018, 5, 28) + timedelta(weeks=week) for week in range(3)]
-    pipeline.put(
-        "a.csv",
-        HEADER + "".join(row(region, f"{day} 08:00:00") for region in ("Prague", "Turin") for day in days),
+def test_idle_workers_are_requested_for_a_large_week(pipeline: Pipeline) -> None:
+    make_stale(pipeline, 1_000, 1)
+    requests = pipeline.tick(stale_weeks).run_requests
+    assert ends(requests) == [("2018-01-01", "2018-01-01")] * 2
+    first, second = (create_run(pipeline, "refresh_weeks", request) for request in requests)
+    assert not pipeline.tick(stale_weeks).run_requests
+    pipeline.instance.report_run_canceled(second)
+    assert len(pipeline.tick(stale_weeks).run_requests) == 1
+    pipeline.execute(
+        "UPDATE shifts_store.region_weeks SET aggregates_revision = revision, clusters_revision = revision"
+        " WHERE region_id > 10"
     )
-    pipeline.load()
-    runs = pipeline.refresh()
-    assert all(run.success for run in runs)
-    order = [
-        event.asset_key
-        for run in runs
-        for event in run.all_events
-        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
-    ]
-    assert order == [AGGREGATES] * 6 + [CLUSTERS] * 6
-    assert pipeline.query("SELECT FROM shifts_store.stale_weeks") == []
+    assert not pipeline.tick(stale_weeks).run_requests
+    assert first.run_id in {run.run_id for run in pipeline.instance.get_runs()}
 
 
-def test_in_a_run_over_both_derived_tables_aggregates_come_first(pipeline: Pipeline) -> None:
-    pipeline.put("a.csv", HEADER + row("Prague") + row("Turin"))
+def test_weeks_that_pause_take_no_room_of_others(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stale_weeks_module, "_MAX_PAIRS_COUNTED", 0)
+    make_stale(pipeline, 10, 2)
+    (request,) = pipeline.tick(stale_weeks).run_requests
+    assert ends([request]) == [("2018-01-01", "2018-01-01")]
+    # The run fails before it begins a pair.
+    pipeline.instance.report_run_failed(create_run(pipeline, "refresh_weeks", request))
+    (following,) = pipeline.tick(stale_weeks).run_requests
+    assert ends([following]) == [("2018-01-08", "2018-01-08")]
+
+
+def test_of_each_week_aggregates_are_materialized_first(pipeline: Pipeline) -> None:
+    pipeline.put("a.csv", HEADER + row("Prague") + row("Turin") + row("Turin", "2018-06-05 08:00:00"))
     pipeline.load()
     (run,) = pipeline.refresh()
     order = [e.asset_key for e in run.all_events if e.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION]
-    assert order == [AGGREGATES] * 2 + [CLUSTERS] * 2
-
-
-def test_runs_with_aggregates_leave_dagsters_queue_first(pipeline: Pipeline) -> None:
-    make_stale(pipeline, 100, 50)
-    (request, *_) = pipeline.tick(stale_weeks).run_requests
-    assert request.tags["dagster/priority"] == "1"
-    pipeline.execute("UPDATE shifts_store.region_weeks SET aggregates_revision = revision")
-    (request, *_) = pipeline.tick(stale_weeks).run_requests
-    assert request.asset_selection == [CLUSTERS]
-    assert request.tags["dagster/priority"] == "0"
+    assert order == [AGGREGATES, CLUSTERS] * 2
 
 
 @pytest.mark.timeout(120)

@@ -1,40 +1,50 @@
-"""Partition keys and the calendar."""
+"""Partition keys of files and weeks."""
 
 from datetime import date, timedelta
 
 import dagster as dg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shifts_core.calendar import DateRange
-from shifts_pipeline.partitions import from_key, pair_of, region_weeks, to_key, weeks
-
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+from shifts_pipeline.partitions import TRIP_FILES, WEEKS, from_key, to_key, week_of
 
 
-@given(names)
-def test_every_name_survives_the_way_through_a_key_that_dagster_takes(name: str) -> None:
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_every_name_survives_encoding_as_a_key_that_dagster_accepts(name: str) -> None:
     key = to_key(name)
     assert from_key(key) == name
     dg.StaticPartitionsDefinition([key])
-    assert "|" not in key
+    assert not set("|[],") & set(key)
 
 
-@given(names, st.dates(date(2000, 1, 3), date(2026, 1, 1)))
-def test_a_pair_is_read_from_its_key(region: str, day: date) -> None:
+def test_two_names_that_differ_in_encoded_characters_have_different_keys() -> None:
+    assert len({to_key(name) for name in ("a,b", "a%2Cb", "a%252Cb")}) == 3
+
+
+@given(st.dates(date(1, 1, 1), date(9999, 12, 27)))
+def test_a_week_is_read_from_the_iso_date_of_its_monday(day: date) -> None:
     monday = day - timedelta(days=day.weekday())
-    key = dg.MultiPartitionKey({"region": to_key(region), "week": monday.isoformat()})
-    assert pair_of(str(key)) == (region, monday)
+    assert week_of(monday.isoformat()) == monday
 
 
-def test_weeks_are_iso_weeks_from_monday_and_the_last_one_ends_where_the_calendar_ends() -> None:
-    keys = weeks(date(2000, 1, 3)).get_partition_keys()
-    mondays = [date.fromisoformat(key) for key in keys]
-    assert keys[0] == "2000-01-03"
-    assert {monday.isoweekday() for monday in mondays} == {1}
-    assert {"2015-12-28", "2020-12-28"} <= set(keys)  # weeks 53
-    assert mondays[-1] + timedelta(weeks=1) == DateRange.starting(date(2000, 1, 3), date.today()).end  # noqa: DTZ011
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "Turin|2018-04-30",
+        "2018-05-01",
+        "2018-05-06",
+        "20180430",
+        "2018-W18-1",
+        "2018-04-30 ",
+        "2018-4-30",
+    ],
+)
+def test_a_key_in_another_form_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        week_of(key)
 
 
-def test_the_pair_partitions_name_their_dimensions_in_the_order_of_their_keys() -> None:
-    assert region_weeks(date(2000, 1, 3)).partition_dimension_names == ["region", "week"]
+def test_files_and_weeks_have_dynamic_partitions_of_their_own() -> None:
+    assert (TRIP_FILES.name, WEEKS.name) == ("trip_files", "weeks")

@@ -1,5 +1,6 @@
-"""Which due pairs are refreshed now, in which order, and in how few runs."""
+"""Which due weeks are refreshed now, in which order, and in how few runs."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -7,222 +8,213 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shifts_pipeline.sensors.refresh_plan import (
-    BACKLOG_TRIPS,
-    BOTH,
-    MAX_CLUSTER_DELAY,
+    MAX_FRESH_WEEKS,
     MAX_PAIRS_PER_RUN,
+    MAX_TRIPS_PER_RUN,
     MAX_UNFINISHED_RUNS,
-    BlockedPairs,
-    DuePair,
+    SHARED_PAIRS,
+    SHARED_TRIPS,
+    DueWeek,
     FinishedRun,
-    Rectangle,
     Refresh,
+    paused_weeks,
     plan,
-    rectangles,
+    ranges,
 )
-from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import FIRST_PAUSE, LONGEST_PAUSE
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MONDAY = date(2018, 4, 30)
-AGGREGATES: frozenset[DerivedTable] = frozenset({"aggregates"})
-CLUSTERS: frozenset[DerivedTable] = frozenset({"clusters"})
 
 
 def week(number: int) -> date:
     return MONDAY + timedelta(weeks=number)
 
 
-def due_pair(region: int = 0, number: int = 0, age: timedelta = timedelta(seconds=1)) -> DuePair:
-    return DuePair(region, week(number), NOW - age)
+ORDER = [week(number) for number in range(400)]
 
 
-def planned(
-    aggregates: list[DuePair],
-    clusters: list[DuePair],
-    unfinished: list[Refresh],
-    waiting_trips: int = BACKLOG_TRIPS + 1,
-) -> list[Refresh]:
-    return plan(due(aggregates, clusters), unfinished, NOW, waiting_trips=waiting_trips)
+def refresh(*numbers: int) -> Refresh:
+    """A run over all weeks from the first number to the last one."""
+    return Refresh(tuple(week(number) for number in range(numbers[0], numbers[-1] + 1)))
 
 
-def due(aggregates: list[DuePair], clusters: list[DuePair]) -> dict[DerivedTable, list[DuePair]]:
-    return {"aggregates": aggregates, "clusters": clusters}
+def due_week(number: int = 0, pairs: int = 1, trips: int = 1, age_s: float = 1.0) -> DueWeek:
+    return DueWeek(week(number), pairs, trips, NOW - timedelta(seconds=age_s))
 
 
-def test_three_regions_over_five_weeks_are_one_run_even_with_gaps() -> None:
-    pairs = {(region, week(w)) for region in range(3) for w in range(5)} - {(1, week(2)), (0, week(0))}
-    assert list(rectangles(pairs)) == [Rectangle(0, 2, week(0), week(4))]
+def ranges_of(*due: DueWeek, covered: tuple[int, ...] = ()) -> list[Refresh]:
+    return list(ranges({found.week: found for found in due}, ORDER, {week(number) for number in covered}))
 
 
-def test_a_run_passes_over_64_fresh_pairs_and_not_over_65() -> None:
-    assert len(list(rectangles({(0, week(0)), (0, week(65))}))) == 1
-    assert len(list(rectangles({(0, week(0)), (0, week(66))}))) == 2
+sizes = st.integers(1, 2 * MAX_PAIRS_PER_RUN)
+due_weeks = st.lists(
+    st.builds(due_week, st.integers(0, 399), sizes, st.integers(0, 2 * MAX_TRIPS_PER_RUN), st.floats(0, 1e6)),
+    unique_by=lambda found: found.week,
+    max_size=60,
+)
+orders = st.permutations(ORDER)
 
 
-def test_two_pairs_a_decade_apart_are_two_runs() -> None:
-    assert len(list(rectangles({(0, week(0)), (1, week(520))}))) == 2
+@given(due_weeks, orders, st.sets(st.sampled_from(ORDER), max_size=100))
+def test_every_due_week_is_in_exactly_one_small_range_over_no_covered_week(
+    due: list[DueWeek], order: list[date], covered: set[date]
+) -> None:
+    by_week = {found.week: found for found in due if found.week not in covered}
+    found = list(ranges(by_week, order, covered))
+    counts = Counter(week for refresh in found for week in refresh.weeks)
+    assert all(counts[week] == 1 for week in by_week)
+    assert covered.isdisjoint(counts)
+    for refresh in found:
+        first = order.index(refresh.weeks[0])
+        assert list(refresh.weeks) == order[first : first + len(refresh.weeks)]
+        in_range = [by_week[week] for week in refresh.weeks if week in by_week]
+        assert {refresh.weeks[0], refresh.weeks[-1]} <= by_week.keys()
+        assert len(in_range) == 1 or sum(week.pairs for week in in_range) <= MAX_PAIRS_PER_RUN
+        assert len(in_range) == 1 or sum(week.trips for week in in_range) <= MAX_TRIPS_PER_RUN
 
 
-@given(st.sets(st.tuples(st.integers(0, 12), st.integers(0, 400).map(week)), max_size=60))
-def test_every_stale_pair_is_in_exactly_one_run_and_runs_stay_small(pairs: set[tuple[int, date]]) -> None:
-    areas = list(rectangles(pairs))
-    for pair in pairs:
-        assert sum(area.covers(*pair) for area in areas) == 1
-    assert all(area.pairs <= MAX_PAIRS_PER_RUN for area in areas)
+def test_neighbouring_weeks_are_one_range_even_with_gaps() -> None:
+    assert ranges_of(due_week(3), due_week(0), due_week(1)) == [refresh(0, 3)]
 
 
-def test_neighbouring_regions_with_the_same_weeks_share_runs_up_to_the_limit() -> None:
-    areas = list(rectangles({(region, week(w)) for region in range(100) for w in range(10)}))
-    assert [area.pairs for area in areas] == [MAX_PAIRS_PER_RUN, MAX_PAIRS_PER_RUN]
+def test_a_range_skips_as_many_fresh_weeks_as_allowed_and_no_more() -> None:
+    assert ranges_of(due_week(0), due_week(MAX_FRESH_WEEKS + 1)) == [refresh(0, MAX_FRESH_WEEKS + 1)]
+    far = MAX_FRESH_WEEKS + 2
+    assert ranges_of(due_week(0), due_week(far)) == [refresh(0), refresh(far)]
 
 
-def test_regions_with_the_same_weeks_share_no_run_across_a_gap() -> None:
-    far = (9, week(1000))
-    areas = set(rectangles({(0, week(0)), (1, week(0)), (3, week(0)), far}))
-    assert areas == {
-        Rectangle(0, 1, week(0), week(0)),
-        Rectangle(3, 3, week(0), week(0)),
-        Rectangle(9, 9, week(1000), week(1000)),
-    }
+def test_no_range_skips_a_week_that_a_run_covers() -> None:
+    assert ranges_of(due_week(0), due_week(2), covered=(1,)) == [refresh(0), refresh(2)]
 
 
-def test_weeks_of_one_region_share_no_run_across_a_gap() -> None:
-    areas = list(rectangles({(0, week(number)) for number in (0, 1, 3, 1000)}))
-    assert [(area.first_week, area.last_week) for area in areas] == [
-        (week(0), week(1)),
-        (week(3), week(3)),
-        (week(1000), week(1000)),
-    ]
+@pytest.mark.parametrize("limit", ["pairs", "trips"])
+def test_a_range_is_filled_up_to_its_limits_and_not_beyond(limit: str) -> None:
+    half = (MAX_PAIRS_PER_RUN // 2, 1) if limit == "pairs" else (1, MAX_TRIPS_PER_RUN // 2)
+    assert ranges_of(due_week(0, *half), due_week(1, *half)) == [refresh(0, 1)]
+    assert ranges_of(due_week(0, *half), due_week(1, *half), due_week(2)) == [refresh(0, 1), refresh(2)]
 
 
-def test_the_weeks_of_one_region_are_split_into_runs_at_the_limit() -> None:
-    areas = rectangles({(0, week(number)) for number in range(2 * MAX_PAIRS_PER_RUN + 1)})
-    assert [area.pairs for area in areas] == [MAX_PAIRS_PER_RUN, MAX_PAIRS_PER_RUN, 1]
+@pytest.mark.parametrize("size", [(MAX_PAIRS_PER_RUN + 1, 1), (1, MAX_TRIPS_PER_RUN + 1)])
+def test_a_week_above_the_limits_is_a_run_of_its_own(size: tuple[int, int]) -> None:
+    found = ranges_of(due_week(0), due_week(1, *size), due_week(2))
+    assert found == [refresh(0), refresh(1), refresh(2)]
 
 
-def test_a_small_change_is_one_run_for_both_derived_tables() -> None:
-    pairs = [due_pair(region) for region in range(3)]
-    assert planned(pairs, pairs, []) == [Refresh(Rectangle(0, 2, MONDAY, MONDAY), BOTH)]
+def test_ranges_follow_the_order_of_partitions_and_not_of_dates() -> None:
+    # Dagster appends the partition of an early week that is loaded last.
+    order = [week(5), week(6), week(0), week(7)]
+    due = {found.week: found for found in (due_week(0), due_week(6), due_week(7))}
+    assert list(ranges(due, order, set())) == [Refresh((week(6), week(0), week(7)))]
 
 
-def test_a_backlog_gets_its_aggregates_first() -> None:
-    pairs = [due_pair(region, number) for region in range(3) for number in range(0, 1400, 140)]
-    requests = planned(pairs, pairs, [])
-    assert requests
-    assert {request.tables for request in requests} == {AGGREGATES}
+def planned(due: list[DueWeek], *unfinished: Refresh, workers: int = 1) -> list[Refresh]:
+    return plan(due, ORDER, unfinished, workers=workers)
 
 
-def test_clusters_wait_for_a_run_that_computes_aggregates() -> None:
-    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
-    assert planned([], [due_pair()], [at_work]) == []
+def test_ranges_are_requested_with_the_longest_waiting_pair_first() -> None:
+    due = [due_week(0, age_s=10), due_week(100, age_s=30), due_week(200, age_s=5), due_week(202, age_s=20)]
+    assert planned(due) == [refresh(100), refresh(200, 202), refresh(0)]
 
 
-def test_clusters_do_not_wait_for_aggregates_for_ever() -> None:
-    old = due_pair(0, 0, MAX_CLUSTER_DELAY + timedelta(seconds=1))
-    young = due_pair(0, 1, MAX_CLUSTER_DELAY)
-    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
-    requests = planned([due_pair(5)], [old, young], [at_work])
-    assert [request.area for request in requests if request.tables == CLUSTERS] == [
-        Rectangle(0, 0, MONDAY, MONDAY)
-    ]
+def test_weeks_of_unfinished_runs_are_not_requested_again() -> None:
+    due = [due_week(0), due_week(1), due_week(2)]
+    assert planned(due, refresh(1)) == [refresh(0), refresh(2)]
+    assert planned(due, refresh(0, 2)) == []
 
 
-@pytest.mark.parametrize("waiting_trips", [0, BACKLOG_TRIPS])
-def test_without_a_backlog_clusters_wait_for_no_aggregates(waiting_trips: int) -> None:
-    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)
-    requests = planned([due_pair()], [due_pair()], [at_work], waiting_trips)
-    assert [request.tables for request in requests] == [AGGREGATES, CLUSTERS]
-
-
-def test_aggregates_are_requested_before_clusters_that_waited_long() -> None:
-    old = due_pair(0, 0, MAX_CLUSTER_DELAY + timedelta(seconds=1))
-    requests = planned([due_pair(5)], [old], [Refresh(Rectangle(9, 9, MONDAY, MONDAY), AGGREGATES)])
-    assert [request.tables for request in requests] == [AGGREGATES, CLUSTERS]
-
-
-def test_runs_of_one_derived_table_take_no_room_of_the_other() -> None:
-    unfinished = [
-        Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), CLUSTERS) for n in range(MAX_UNFINISHED_RUNS)
-    ]
-    assert planned([due_pair()], [], unfinished) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), AGGREGATES)]
-
-
-def test_clusters_follow_when_no_aggregates_are_due() -> None:
-    at_work = Refresh(Rectangle(9, 9, MONDAY, MONDAY), CLUSTERS)
-    assert planned([], [due_pair()], [at_work]) == [Refresh(Rectangle(0, 0, MONDAY, MONDAY), CLUSTERS)]
+def test_a_week_without_a_partition_is_left_out() -> None:
+    assert plan([due_week(0), due_week(1)], [week(1)], [], workers=1) == [refresh(1)]
+    assert plan([due_week(0)], [], [], workers=4) == []
 
 
 @pytest.mark.parametrize(
     "at_work", [0, 1, MAX_UNFINISHED_RUNS - 1, MAX_UNFINISHED_RUNS, MAX_UNFINISHED_RUNS + 1]
 )
-def test_no_more_runs_of_a_derived_table_are_requested_than_may_wait(at_work: int) -> None:
-    unfinished = [Refresh(Rectangle(500 + n, 500 + n, MONDAY, MONDAY), AGGREGATES) for n in range(at_work)]
-    pairs = [due_pair(region, 140 * (region % 10)) for region in range(100)]
-    assert len(planned(pairs, [], unfinished)) == max(0, MAX_UNFINISHED_RUNS - at_work)
+@pytest.mark.parametrize("workers", [1, MAX_UNFINISHED_RUNS])
+def test_no_more_runs_are_requested_than_may_be_unfinished(at_work: int, workers: int) -> None:
+    unfinished = [refresh(399 - n) for n in range(at_work)]
+    due = [due_week(20 * n, MAX_PAIRS_PER_RUN, age_s=100 - n) for n in range(15)]
+    requests = planned(due, *unfinished, workers=workers)
+    assert requests == [refresh(20 * n) for n in range(max(0, MAX_UNFINISHED_RUNS - at_work))]
 
 
-@pytest.mark.timeout(60)
-def test_half_a_million_due_pairs_among_as_many_blocked_ones_are_planned_in_linear_time() -> None:
-    regions, weeks = 10_000, 50
-    unfinished = [
-        Refresh(Rectangle(place, place + 9, week(0), week(weeks - 1)), AGGREGATES)
-        for place in range(0, regions, 20)
-    ]
-    blocked = BlockedPairs("aggregates", unfinished, [], NOW)
-    pairs = [due_pair(region, number) for region in range(regions) for number in range(weeks)]
-    free = [pair for pair in pairs if pair not in blocked]
-    assert len(free) == regions * weeks // 2
-    assert len(planned(free, [], [])) == MAX_UNFINISHED_RUNS
+@pytest.mark.parametrize("size", [(SHARED_PAIRS, SHARED_TRIPS), (1, 10 * SHARED_TRIPS)])
+def test_small_ranges_and_single_pairs_are_not_shared(size: tuple[int, int]) -> None:
+    assert planned([due_week(0, *size)], workers=4) == [refresh(0)]
+    assert planned([due_week(0, *size)], refresh(0), workers=4) == []
 
 
-def ended(
-    seconds_ago: float, *, failed: bool, region: int = 0, tables: frozenset[DerivedTable] = BOTH
-) -> FinishedRun:
-    area = Rectangle(region, region, week(0), week(4))
-    return FinishedRun(Refresh(area, tables), NOW - timedelta(seconds=seconds_ago), failed)
+@pytest.mark.parametrize("size", [(SHARED_PAIRS + 1, 0), (2, SHARED_TRIPS + 1)])
+def test_a_second_worker_shares_a_large_range(size: tuple[int, int]) -> None:
+    assert planned([due_week(0, *size)], workers=4) == [refresh(0)] * 2
+    assert planned([due_week(0, *size)], refresh(0), workers=4) == [refresh(0)]
+    assert planned([due_week(0, *size)], refresh(0), refresh(0), workers=4) == []
+    assert planned([due_week(0, *size)], workers=1) == [refresh(0)]
 
 
-def is_paused(pair: DuePair, finished: list[FinishedRun], table: DerivedTable = "clusters") -> bool:
-    return pair in BlockedPairs(table, [], finished, NOW)
+def test_idle_workers_share_the_ranges_with_most_trips_first() -> None:
+    due = [due_week(0, 5, 2 * SHARED_TRIPS), due_week(100, 5, 4 * SHARED_TRIPS)]
+    assert planned(due, refresh(0), refresh(100), workers=3) == [refresh(100)]
+    assert Counter(planned(due, workers=9)) == {refresh(0): 2, refresh(100): 4}
 
 
-def test_a_pair_whose_run_failed_pauses_twice_as_long_each_time_up_to_the_longest() -> None:
+def test_every_pair_of_a_shared_range_has_at_most_one_worker() -> None:
+    assert planned([due_week(0, 3, 100 * SHARED_TRIPS)], workers=9) == [refresh(0)] * 3
+
+
+def test_new_weeks_have_precedence_over_sharing() -> None:
+    due = [due_week(0, 5, 10 * SHARED_TRIPS), due_week(100)]
+    assert planned(due, refresh(0), workers=2) == [refresh(100)]
+
+
+@given(due_weeks, st.lists(st.integers(0, 399), max_size=12), st.integers(1, 20))
+def test_sharing_occupies_no_more_runs_than_there_are_workers(
+    due: list[DueWeek], at_work: list[int], workers: int
+) -> None:
+    unfinished = [refresh(number) for number in at_work]
+    requests = planned(due, *unfinished, workers=workers)
+    if len(set(requests) - set(unfinished)) < len(requests):
+        assert len(unfinished) + len(requests) <= max(workers, MAX_UNFINISHED_RUNS)
+    counts = Counter([*unfinished, *requests])
+    if any(counts[request] > 1 for request in requests):
+        assert len(unfinished) + len(requests) <= workers
+
+
+def ended(seconds_ago: float, *numbers: int, failed: bool) -> FinishedRun:
+    return FinishedRun(refresh(*numbers), NOW - timedelta(seconds=seconds_ago), failed)
+
+
+def test_a_week_whose_run_failed_pauses_twice_as_long_each_time_up_to_the_longest() -> None:
     pause = FIRST_PAUSE.total_seconds()
-    pair = due_pair(0, 1)
-    for failures in range(1, 6):
+    for failures in range(1, 7):
         length = pause * 2 ** (failures - 1)
-        assert is_paused(pair, [ended(length - 0.1 + n, failed=True) for n in range(failures)])
-        assert not is_paused(pair, [ended(length + n, failed=True) for n in range(failures)])
+        during = [ended(length - 0.1 + n, 0, 1, failed=True) for n in range(failures)]
+        after = [ended(length + n, 0, 1, failed=True) for n in range(failures)]
+        assert paused_weeks(during, NOW) == {week(0), week(1)}
+        assert paused_weeks(after, NOW) == set()
     longest = LONGEST_PAUSE.total_seconds()
-    assert is_paused(pair, [ended(longest - 0.1 + n, failed=True) for n in range(20)])
-    assert not is_paused(pair, [ended(longest + n, failed=True) for n in range(20)])
+    assert paused_weeks([ended(longest - 0.1 + n, 0, failed=True) for n in range(50)], NOW) == {week(0)}
+    assert paused_weeks([ended(longest + n, 0, failed=True) for n in range(50)], NOW) == set()
 
 
-def test_a_success_and_failures_elsewhere_make_no_pause() -> None:
-    failed = ended(0, failed=True)
-    assert is_paused(due_pair(), [failed])
-    assert not is_paused(due_pair(), [ended(0, failed=False), failed])
-    assert not is_paused(due_pair(1), [failed])
-    assert not is_paused(due_pair(0, 5), [failed])
-    assert not is_paused(due_pair(), [ended(0, failed=True, tables=AGGREGATES)])
+def test_a_success_ends_the_pause_of_its_weeks_only() -> None:
+    failed = ended(1, 0, 3, failed=True)
+    assert paused_weeks([ended(0, 1, 2, failed=False), failed], NOW) == {week(0), week(3)}
+    assert paused_weeks([failed, ended(2, 0, 3, failed=False)], NOW) == set(refresh(0, 3).weeks)
 
 
-def test_a_newer_run_over_other_weeks_of_the_region_ends_no_pause() -> None:
-    other_weeks = FinishedRun(Refresh(Rectangle(0, 0, week(5), week(9)), BOTH), NOW, failed=False)
-    assert is_paused(due_pair(0, 1), [other_weeks, ended(0, failed=True)])
+def test_failures_before_the_last_success_do_not_lengthen_a_pause() -> None:
+    old = [ended(20 + n, 0, failed=True) for n in range(10)]
+    after_pause = FIRST_PAUSE.total_seconds()
+    finished = [ended(after_pause, 0, failed=True), ended(15, 0, failed=False), *old]
+    assert paused_weeks(finished, NOW) == set()
 
 
-def test_runs_that_succeeded_count_no_pair_as_blocked() -> None:
-    assert BlockedPairs("clusters", [], [ended(0, failed=False)], NOW).count == 0
-
-
-def test_a_pair_that_a_run_refreshes_is_blocked_in_that_derived_table_only() -> None:
-    unfinished = [Refresh(Rectangle(1, 2, week(0), week(4)), AGGREGATES)]
-    blocked = BlockedPairs("aggregates", unfinished, [ended(0, failed=True)], NOW)
-    assert due_pair(1, 4) in blocked
-    assert due_pair(2, 0) in blocked
-    assert due_pair(3, 0) not in blocked
-    assert due_pair(1, 5) not in blocked
-    assert blocked.count == 10 + 5
-    assert due_pair(1, 4) not in BlockedPairs("clusters", unfinished, [], NOW)
+@pytest.mark.timeout(20)
+def test_pauses_and_plans_of_every_week_since_1900_take_linear_time() -> None:
+    order = [date(1900, 1, 1) + timedelta(weeks=number) for number in range(6_600)]
+    finished = [FinishedRun(Refresh(tuple(order)), NOW, failed=True) for _ in range(50)]
+    assert paused_weeks(finished, NOW) == set(order)
+    due = [DueWeek(found, 10_000, 60_000, NOW) for found in order]
+    assert len(plan(due, order, [], workers=2)) == MAX_UNFINISHED_RUNS
