@@ -71,8 +71,8 @@ def by_hand(
 def computed_at(pipeline: Pipeline) -> dict[tuple[str, str], tuple[datetime, datetime]]:
     """(region, Monday) → when its tables were computed."""
     return {
-        (region, week): times
-        for region, week, *times in pipeline.query(
+        (region, week): (aggregates_at, clusters_at)
+        for region, week, aggregates_at, clusters_at in pipeline.query(
             "SELECT r.name, w.week::text, w.aggregates_at, w.clusters_at"
             " FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
         )
