@@ -6,6 +6,7 @@ import dagster as dg
 import psycopg
 
 from shifts_pipeline.assets import plots
+from shifts_pipeline.assets.partition_links import file_links
 from shifts_pipeline.display_text import printable
 from shifts_pipeline.storage import week_summary
 from shifts_pipeline.storage.refresh_week import RefreshedWeek
@@ -13,6 +14,7 @@ from shifts_pipeline.storage.stale_pairs import WeekTotals
 
 _REGIONS_PLOTTED = 20
 _CLUSTERS_LISTED = 10
+_FILES_LINKED = 20
 _FLOWS_PLOTTED = 60
 
 Metadata = dict[str, dg.MetadataValue]
@@ -25,6 +27,12 @@ def refresh_figures(refreshed: RefreshedWeek) -> Metadata:
         "trips_read": dg.MetadataValue.int(refreshed.trips),
         "seconds": dg.MetadataValue.float(round(refreshed.seconds, 2)),
     }
+
+
+def files(connection: psycopg.Connection, week: date) -> Metadata:
+    """Links to the files with most trips in the week."""
+    names, count = week_summary.largest_files(connection, week, _FILES_LINKED)
+    return {"files": file_links(names, count)}
 
 
 def aggregates_figures(totals: WeekTotals) -> Metadata:

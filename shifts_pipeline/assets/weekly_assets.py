@@ -8,10 +8,12 @@ import dagster as dg
 import psycopg
 from pydantic import Field
 
+from shifts_core.schema import tables
 from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.assets import week_metadata
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.metadata import optional_metadata
+from shifts_pipeline.assets.table_schemas import table_metadata
 from shifts_pipeline.checks.cluster_guarantees import cluster_guarantees_specs
 from shifts_pipeline.checks.partition_checks import check_of_week, check_outputs
 from shifts_pipeline.checks.weekly_totals import weekly_totals_spec
@@ -52,7 +54,7 @@ class WeeklyConfig(dg.Config):
             owners=["team:platform"],
             code_version="1",
             description="Weekly totals and the tiles behind exact statistics of any box.",
-            metadata={"dagster/table_name": "shifts_store.weekly_trip_tiles"},
+            metadata=table_metadata(tables.weekly_trip_tiles),
         ),
         dg.AssetSpec(
             TRIP_CLUSTERS,
@@ -63,7 +65,7 @@ class WeeklyConfig(dg.Config):
             owners=["team:platform"],
             code_version="1",
             description="Clusters of trips that are close in origin, destination and time of day.",
-            metadata={"dagster/table_name": "shifts_store.trip_clusters"},
+            metadata=table_metadata(tables.trip_clusters),
         ),
     ],
     check_specs=[weekly_totals_spec, *cluster_guarantees_specs],
@@ -85,9 +87,9 @@ def weekly_assets(
     """
     del worker_lock  # held for the whole run
     pool_connections(context.instance)
-    tables = [table for table, key in ASSET_OF.items() if key in context.selected_asset_keys]
+    selected = [table for table, key in ASSET_OF.items() if key in context.selected_asset_keys]
     request = RefreshRequest(
-        tables=tables,
+        tables=selected,
         regions=config.regions,
         only_due=ONLY_STALE in context.run.tags,
         run_id=context.run.run_id,
@@ -106,7 +108,7 @@ def weekly_assets(
                 untouched.append((key, refreshed))
                 continue
             yield from _materializations(
-                context, connection, key, refreshed, tables, with_plots=plots_left > 0
+                context, connection, key, refreshed, selected, with_plots=plots_left > 0
             )
             plots_left -= 1
             yield from (
@@ -116,7 +118,7 @@ def weekly_assets(
         if failures:
             # Dagster shows planned partitions of a failed run as failed, unless they are materialized.
             for key, refreshed in untouched:
-                yield from _materializations(context, connection, key, refreshed, tables, with_plots=False)
+                yield from _materializations(context, connection, key, refreshed, selected, with_plots=False)
     if config.regions and not failures and len(untouched) == len(keys):
         names = ", ".join(map(printable, config.regions))
         raise dg.Failure(f"no week of this run has trips of {names}", allow_retries=False)
@@ -137,13 +139,13 @@ def _materializations(
     connection: psycopg.Connection,
     key: str,
     refreshed: RefreshedWeek,
-    tables: list[DerivedTable],
+    selected: list[DerivedTable],
     *,
     with_plots: bool,
 ) -> Iterator[dg.AssetMaterialization]:
     """Materializes a week in each derived table in which none of its pairs is stale."""
     totals = week_totals(connection, week_of(key))
-    for table in tables:
+    for table in selected:
         if totals.trips and not totals.stale(table):
             yield materialization(context, connection, key, totals, table, refreshed, with_plots=with_plots)
 
@@ -161,6 +163,7 @@ def materialization(
     """The materialization of a week in a derived table."""
     week = week_of(key)
     metadata = week_metadata.refresh_figures(refreshed)
+    metadata |= optional_metadata(context.log, lambda: week_metadata.files(connection, week))
     if table == "aggregates":
         metadata |= week_metadata.aggregates_figures(totals)
         plot = partial(week_metadata.trips_by_region, connection, week)

@@ -48,18 +48,19 @@ def largest_regions(connection: psycopg.Connection, week: date, limit: int) -> l
     ).fetchall()
 
 
-def largest_files(connection: psycopg.Connection, week: date, limit: int) -> list[str]:
-    """Names of the files with most trips in a week."""
+def largest_files(connection: psycopg.Connection, week: date, limit: int) -> tuple[list[str], int]:
+    """Names of the files with most trips in a week, and the number of all its files."""
     rows = connection.execute(
         """
-        SELECT f.name FROM (
+        SELECT f.name, count(*) OVER () FROM (
             SELECT file_id, sum(trips) AS trips FROM shifts_store.file_week_counts
-            WHERE week = %s GROUP BY file_id ORDER BY 2 DESC, 1 LIMIT %s) AS c
-        JOIN shifts_store.trip_files f USING (file_id) WHERE f.kind = 'file' ORDER BY c.trips DESC, f.name
+            WHERE week = %s GROUP BY file_id) AS c
+        JOIN shifts_store.trip_files f USING (file_id) WHERE f.kind = 'file'
+        ORDER BY c.trips DESC, f.name LIMIT %s
         """,
         [week, limit],
-    )
-    return [name for (name,) in rows]
+    ).fetchall()
+    return [name for name, _ in rows], rows[0][1] if rows else 0
 
 
 def cluster_totals(connection: psycopg.Connection, week: date) -> ClusterTotals:
