@@ -4,7 +4,6 @@ import base64
 import io
 import warnings
 from collections.abc import Sequence
-from datetime import date
 from math import cos, radians
 from typing import TYPE_CHECKING
 
@@ -62,15 +61,6 @@ def flows_map(
         axes.scatter(centroids[:, 0], centroids[:, 1], s=4, color=_ORIGIN, lw=0)
         axes.scatter(centroids[:, 2], centroids[:, 3], s=4, color=_DESTINATION, lw=0)
         _frame_map(axes, centroids)
-    return _to_markdown(figure, axes, title)
-
-
-def weekly_bars(weeks: Sequence[date], trips: Sequence[int], title: str) -> dg.MarkdownMetadataValue:
-    """Plot the number of trips of each week, given its Monday, as a bar."""
-    figure, axes = _new_figure(4.6, 2.2)
-    axes.bar([f"{week:%G-W%V}" for week in weeks], list(trips), color=_BAR)
-    axes.tick_params(axis="x", labelrotation=90 if len(weeks) > 6 else 0)
-    axes.locator_params(axis="y", nbins=5, integer=True)
     return _to_markdown(figure, axes, title)
 
 

@@ -12,6 +12,24 @@ from shifts_pipeline.storage import week_summary
 from shifts_pipeline.storage.refresh_week import RefreshedWeek
 from shifts_pipeline.storage.stale_pairs import WeekTotals
 
+AGGREGATES_DESCRIPTION = """\
+Trips per week, and tiles to count any area.
+
+A partition is an ISO week with trips, by its Monday. It is materialized when it is fresh for every region: a load
+makes the weeks of its trips stale, and the sensor `stale_weeks` refreshes them. Statistics of stale weeks are exact,
+too: trips that are not in tiles yet are counted one by one.
+
+SQL: `shifts.weekly`. HTTP: `/api/v1/trips/stats`, `/api/v1/trips/weekly`.
+"""
+CLUSTERS_DESCRIPTION = """\
+Trips of a week that could share a ride.
+
+The trips of a cluster start and end within a radius of its centroids, and start within one time window of the day,
+on any day of the week. A partition is an ISO week with trips, by its Monday; each region is clustered by itself.
+To apply other parameters (resource `clustering`) to a week, materialize its partition.
+
+SQL: `shifts.clusters`, `shifts.cluster_members`. HTTP: `/api/v1/clusters`.
+"""
 _REGIONS_PLOTTED = 20
 _CLUSTERS_LISTED = 10
 _FILES_LINKED = 20

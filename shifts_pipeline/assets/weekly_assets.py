@@ -13,7 +13,7 @@ from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGAT
 from shifts_pipeline.assets import week_metadata
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.metadata import optional_metadata
-from shifts_pipeline.assets.table_schemas import table_metadata
+from shifts_pipeline.assets.table_schemas import table_metadata, table_schema
 from shifts_pipeline.checks.cluster_guarantees import cluster_guarantees_specs
 from shifts_pipeline.checks.partition_checks import check_of_week, check_outputs
 from shifts_pipeline.checks.weekly_totals import weekly_totals_spec
@@ -33,6 +33,10 @@ _MAX_WEEKS_WITH_PLOTS = 10
 """Drawing takes longer than refreshing a small week: the first weeks of a run have plots."""
 _MAX_FAILURES_NAMED = 20
 
+_FILES_OF_A_WEEK = dg.SpecificPartitionsPartitionMapping([])
+"""Only the ledger knows them. If a week depended on all files, Dagster would call every week unsynced after any new
+or failed file, and a backfill of one file would refresh every week."""
+
 WeekEvent: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
@@ -47,25 +51,26 @@ class WeeklyConfig(dg.Config):
     specs=[
         dg.AssetSpec(
             WEEKLY_AGGREGATES,
-            deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=dg.AllPartitionMapping())],
+            deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=_FILES_OF_A_WEEK)],
             skippable=True,
             group_name="trips",
             kinds={"postgres"},
             owners=["team:platform"],
             code_version="1",
-            description="Weekly totals and the tiles behind exact statistics of any box.",
+            description=week_metadata.AGGREGATES_DESCRIPTION,
             metadata=table_metadata(tables.weekly_trip_tiles),
         ),
         dg.AssetSpec(
             TRIP_CLUSTERS,
-            deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=dg.AllPartitionMapping())],
+            deps=[dg.AssetDep(RAW_TRIPS, partition_mapping=_FILES_OF_A_WEEK)],
             skippable=True,
             group_name="trips",
             kinds={"postgres", "numba", "scikitlearn"},
             owners=["team:platform"],
             code_version="1",
-            description="Clusters of trips that are close in origin, destination and time of day.",
-            metadata=table_metadata(tables.trip_clusters),
+            description=week_metadata.CLUSTERS_DESCRIPTION,
+            metadata=table_metadata(tables.trip_clusters)
+            | {"members": table_schema(tables.trip_cluster_members)},
         ),
     ],
     check_specs=[weekly_totals_spec, *cluster_guarantees_specs],

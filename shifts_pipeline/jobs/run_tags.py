@@ -4,6 +4,7 @@ The Dagster UI lists runs with the tags that have no prefix of Dagster, and neve
 """
 
 from collections.abc import Sequence
+from datetime import date
 
 import dagster as dg
 
@@ -14,6 +15,8 @@ RUN_REQUEST_ID = "dagster/run_key"
 
 FILES = "files"
 _MAX_NAME_CHARS = 60
+
+WEEKS = "weeks"
 
 _TASK_IDS = ".dagster/shifts_task_ids"
 _MAX_TASK_IDS_PER_TAG = 64
@@ -43,6 +46,11 @@ def files_tag(names: Sequence[str]) -> dict[str, str]:
     """The tag that tells a reader which files a run loads: the first one's name, and how many more there are."""
     first, more = printable(names[0], _MAX_NAME_CHARS), len(names) - 1
     return {FILES: f"{first} and {more:,} more" if more else first}
+
+
+def weeks_tag(first: date, last: date) -> dict[str, str]:
+    """The tag that tells a reader which weeks a run refreshes, given the Mondays of the first and the last one."""
+    return {WEEKS: f"{first:%G-W%V}" if first == last else f"{first:%G-W%V} to {last:%G-W%V}"}
 
 
 def task_id_tags(task_ids: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import dagster as dg
 import psycopg
 
 from shifts_pipeline.jobs.asset_jobs import WEEKLY_POOL, refresh_weeks
-from shifts_pipeline.jobs.run_tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START
+from shifts_pipeline.jobs.run_tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START, weeks_tag
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors import week_runs
 from shifts_pipeline.sensors.refresh_plan import (
@@ -34,7 +34,8 @@ _DEFAULT_WORKERS = 2
     job=refresh_weeks,
     minimum_interval_seconds=2,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Requests runs that refresh aggregates and clusters of the weeks that loads have changed.",
+    description="Requests runs that refresh the weekly assets of weeks in which trips were loaded or deleted."
+    " Adds and deletes the partitions of weeks as their trips come and go.",
 )
 def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
     """Keeps the partitions of weeks, and requests runs for a limited number of due weeks, oldest first."""
@@ -98,6 +99,7 @@ def _request(refresh: Refresh) -> dg.RunRequest:
             RANGE_START: refresh.weeks[0].isoformat(),
             RANGE_END: refresh.weeks[-1].isoformat(),
             ONLY_STALE: "true",
+            **weeks_tag(min(refresh.weeks), max(refresh.weeks)),
             # This sensor requests again what stays stale; Dagster's own retry would do the work twice.
             MAX_RETRIES: "0",
         },

@@ -19,8 +19,7 @@ def _descriptions(defs: dg.Definitions) -> Iterator[tuple[str, str | None]]:
     repository = defs.get_repository_def()
     for asset in repository.asset_graph.asset_nodes:
         yield f"asset {asset.key.to_user_string()}", asset.description
-        schema = asset.metadata.get("dagster/column_schema")
-        for table_column in schema.columns if isinstance(schema, dg.TableSchema) else ():
+        for table_column in asset.metadata["dagster/column_schema"].columns:
             yield f"column {asset.key.to_user_string()}.{table_column.name}", table_column.description
     for check in repository.asset_graph.asset_check_keys:
         yield f"check {check.name}", repository.asset_graph.get(check).description

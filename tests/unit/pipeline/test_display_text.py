@@ -3,7 +3,6 @@
 import base64
 import logging
 import re
-from datetime import date
 
 import numpy as np
 import pytest
@@ -32,7 +31,7 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
 def test_a_picture_is_drawn_whatever_the_name_above_it(name: str) -> None:
-    bars = pictures.weekly_bars([date(2018, 5, 28)], [3], name)
+    bars = pictures.region_bars([name], [3], name)
     trips = pictures.trips_map(np.array([[7.0, 45.0, 7.1, 45.1]]), name)
     flows = pictures.flows_map(np.array([[7.0, 45.0, 7.1, 45.1]]), np.array([3]), name)
     for picture in (bars, trips, flows):
