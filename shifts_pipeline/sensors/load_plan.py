@@ -13,7 +13,8 @@ SUBMISSION_TIMEOUT = timedelta(seconds=20)
 """A request that has not become a run by then is lost, and its files are requested again."""
 MAX_KEY_BYTES = 1000
 """Dagster indexes partition keys and tags, and an index entry has a maximal size."""
-MAX_FILES_PER_RUN = 100
+MAX_FILES_PER_RUN = 500
+"""Starting a run takes as long as loading a hundred tiny files."""
 MAX_BYTES_PER_RUN = 256 * 1024**2
 
 
@@ -69,11 +70,14 @@ def group_into_runs(files: Sequence[FileRecord], position: Mapping[str, int]) ->
 
     Args:
         files: the records to load; the versions of one name stay together, and each adds its bytes.
-        position: partition key → position among all partitions.
+        position: partition key → position among all partitions; files without one wait.
     """
     group: list[FileRecord] = []
     names = size = 0
-    in_order = sorted(files, key=lambda record: (position[to_key(record.name)], record.file_id))
+    in_order = sorted(
+        (record for record in files if to_key(record.name) in position),
+        key=lambda record: (position[to_key(record.name)], record.file_id),
+    )
     for name, of_name in groupby(in_order, key=lambda record: record.name):
         versions = list(of_name)
         name_bytes = sum(record.size_bytes or 0 for record in versions)

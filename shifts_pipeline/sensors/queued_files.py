@@ -18,11 +18,11 @@ from shifts_pipeline.jobs.run_tags import (
     files_tag,
     task_id_tags,
 )
-from shifts_pipeline.partitions import TRIP_FILES, to_key
+from shifts_pipeline.partitions import to_key
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.trips_database import TripsDatabase
-from shifts_pipeline.sensors.load_plan import LoadPlan, group_into_runs, plan
-from shifts_pipeline.sensors.new_partitions import with_new_partitions
+from shifts_pipeline.sensors import file_partitions
+from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN, LoadPlan, group_into_runs, plan
 from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.storage import ledger, locks, transitions
 from shifts_pipeline.storage.file_events import publish_file_event
@@ -49,22 +49,23 @@ def queued_files(
     """Requests runs for open files, and fails files whose workers died again and again."""
     with trips_database.connect(autocommit=True) as connection:
         _publish_lost_events(connection, feed)
+        file_partitions.retire_excess(context.instance, connection)
         decided = wait_for_work(connection, "shifts_files", lambda: _plan(connection, context.instance))
         if decided is None:
             return dg.SensorResult(skip_reason="no file is waiting for a run")
         for record, reason in decided.fail:
             transitions.fail(connection, [record.file_id], reason)
-        keys = with_new_partitions(
-            context.instance,
-            TRIP_FILES,
-            context.instance.get_dynamic_partitions(str(TRIP_FILES.name)),
-            (to_key(record.name) for record in decided.request),
-        )
-        position = {key: place for place, key in enumerate(keys)}
         requests = []
-        for group in islice(group_into_runs(decided.request, position), _free_runs(context.instance)):
-            requests.append(request := _run_request(group))
-            transitions.request_run(connection, [record.file_id for record in group], str(request.run_key))
+        if free_runs := _free_runs(context.instance):
+            wanted = list(dict.fromkeys(to_key(record.name) for record in decided.request))
+            position = file_partitions.add(
+                context.instance, connection, wanted[: free_runs * MAX_FILES_PER_RUN]
+            )
+            for group in islice(group_into_runs(decided.request, position), free_runs):
+                requests.append(request := _run_request(group))
+                transitions.request_run(
+                    connection, [record.file_id for record in group], str(request.run_key)
+                )
     return dg.SensorResult(run_requests=requests)
 
 

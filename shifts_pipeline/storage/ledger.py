@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import class_row
-from sqlalchemy import BigInteger, Select, any_, exists, func, literal, select
+from sqlalchemy import BigInteger, Select, Text, any_, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from shifts_core.schema.tables import trip_files
@@ -70,6 +70,12 @@ def unfinished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
     requested = is_open.where(_FILE.requested_at.is_not(None)).order_by(_FILE.requested_at, _FILE.file_id)
     new = is_open.where(_FILE.requested_at.is_(None)).order_by(_FILE.file_id)
     return [*_fetch(connection, requested), *_fetch(connection, new)]
+
+
+def open_names(connection: psycopg.Connection, names: Sequence[str]) -> set[str]:
+    """Those of the names that have a queued or loading version."""
+    is_named = _FILE.name == any_(literal(list(names), ARRAY(Text)))
+    return {name for (name,) in execute(connection, select(_FILE.name).where(_IS_FILE, _IS_OPEN, is_named))}
 
 
 def versions_of(connection: psycopg.Connection, name: str) -> list[FileRecord]:

@@ -14,8 +14,9 @@ from shifts_pipeline.partitions import TRIP_FILES, WEEKS
 from shifts_pipeline.sensors import load_plan
 from shifts_pipeline.sensors import queued_files as queued_files_module
 from shifts_pipeline.sensors import stale_weeks as stale_weeks_module
+from shifts_pipeline.sensors.file_partitions import MAX_PARTITIONS
 from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
-from shifts_pipeline.sensors.queued_files import MAX_RUNS_PER_TICK, queued_files
+from shifts_pipeline.sensors.queued_files import MAX_FILES_PER_TICK, queued_files
 from shifts_pipeline.sensors.refresh_plan import MAX_PAIRS_PER_RUN
 from shifts_pipeline.sensors.refresh_plan import MAX_UNFINISHED_RUNS as REFRESHES_AT_ONCE
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
@@ -175,11 +176,12 @@ def test_four_thousand_new_files_among_two_hundred_thousand_known_take_one_tick_
         )
     queue_files(pipeline, 4_000)
     requests = pipeline.tick(queued_files).run_requests
-    assert len(requests) == MAX_RUNS_PER_TICK
+    assert len(requests) == MAX_FILES_PER_TICK // MAX_FILES_PER_RUN
     requested = pipeline.query(
         "SELECT min(file_id), max(file_id), count(*) FROM shifts_store.trip_files WHERE requested_at IS NOT NULL"
     )
-    assert requested == [(1, MAX_RUNS_PER_TICK * MAX_FILES_PER_RUN, MAX_RUNS_PER_TICK * MAX_FILES_PER_RUN)]
+    assert requested == [(1, MAX_FILES_PER_TICK, MAX_FILES_PER_TICK)]
+    assert len(pipeline.instance.get_dynamic_partitions(str(TRIP_FILES.name))) <= MAX_PARTITIONS
 
 
 def test_new_partitions_are_added_by_one_statement(
