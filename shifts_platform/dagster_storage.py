@@ -14,6 +14,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from shifts_pipeline.event_log_storage import BatchedEventLogStorage
 from shifts_platform.development import connect_to_platform, wait_for_other_daemon
 from shifts_platform.errors import PlatformError
 
@@ -55,7 +56,11 @@ class PlatformStorage(DagsterStorage[DagsterInstance], ConfigurableClass):
                 wait_for_other_daemon()
         except PlatformError as error:
             raise click.ClickException(str(error)) from error
-        return DagsterPostgresStorage(os.environ[_URL], inst_data=inst_data)
+        # Dagster creates a run with an event for each of its partitions.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+        storage = DagsterPostgresStorage(os.environ[_URL], inst_data=inst_data)
+        storage._event_log_storage = BatchedEventLogStorage(os.environ[_URL])
+        return storage
 
 
 def _is_daemon_of_dagster_dev() -> bool:

@@ -1,6 +1,10 @@
 """How runs write to Dagster's event log."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import dagster as dg
+
+from shifts_pipeline.event_log_storage import BatchedEventLogStorage
 
 
 def pool_connections(instance: dg.DagsterInstance) -> None:
@@ -12,3 +16,9 @@ def pool_connections(instance: dg.DagsterInstance) -> None:
     instance.event_log_storage.optimize_for_webserver(
         statement_timeout=60_000, pool_recycle=300, max_overflow=4
     )
+
+
+def batch_events(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
+    """Writes the materializations and check results of up to a second together, within the block."""
+    storage = instance.event_log_storage
+    return storage.buffered() if isinstance(storage, BatchedEventLogStorage) else nullcontext()

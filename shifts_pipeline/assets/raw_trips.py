@@ -10,7 +10,7 @@ import psycopg
 from shifts_core.calendar import DateRange
 from shifts_core.schema.tables import trips
 from shifts_pipeline.asset_keys import RAW_TRIPS
-from shifts_pipeline.assets.event_log import pool_connections
+from shifts_pipeline.assets.event_log import batch_events, pool_connections
 from shifts_pipeline.assets.progress import ProgressReporter
 from shifts_pipeline.assets.raw_trips_metadata import DESCRIPTION, materialization
 from shifts_pipeline.assets.table_schemas import table_metadata
@@ -64,7 +64,11 @@ def raw_trips(
     failures: list[str] = []
     retried: list[Exception] = []
     keys = list(context.partition_keys)  # each access queries Dagster's database
-    with trips_database.connect() as connection, feed.outbox() as outbox:
+    with (
+        trips_database.connect() as connection,
+        feed.outbox() as outbox,
+        batch_events(context.instance),
+    ):
         load_context = LoadContext(
             connection=connection,
             database_url=trips_database.url,
