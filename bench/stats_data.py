@@ -30,7 +30,11 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
         with path.open("wb") as file:
             for _, lines in csv_blocks(size, seed=100 + number):
                 file.write(lines)
-        with psycopg.connect(url) as connection, path.open("rb") as stream:
+        with (
+            psycopg.connect(url) as connection,
+            psycopg.connect(url, autocommit=True) as side,
+            path.open("rb") as stream,
+        ):
             row = connection.execute(
                 "INSERT INTO shifts_store.trip_files (uri, name, version, status, published_at)"
                 " VALUES (%s, %s, '1', 'loading', now()) RETURNING file_id",
@@ -39,7 +43,7 @@ def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
             assert row is not None
             report = load_file(
                 connection,
-                database_url=url,
+                side=side,
                 file_id=row[0],
                 stream=stream,
                 name=path.name,

@@ -66,12 +66,13 @@ def raw_trips(
     keys = list(context.partition_keys)  # each access queries Dagster's database
     with (
         trips_database.connect() as connection,
+        trips_database.connect(autocommit=True) as side,
         feed.outbox() as outbox,
         batch_events(context.instance),
     ):
         load_context = LoadContext(
             connection=connection,
-            database_url=trips_database.url,
+            side=side,
             zone=landing.zone,
             dates=DateRange.starting(date.fromisoformat(load_limits.first_week), date.today()),  # noqa: DTZ011
             max_rejected_share=load_limits.max_rejected_share,

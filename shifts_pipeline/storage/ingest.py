@@ -51,9 +51,7 @@ def ingest(
             return _fail_missing(name, context, str(error))
         if file is not None:
             transitions.register(context.connection, [file])
-            context.connection.commit()
         versions = ledger.versions_of(context.connection, name)
-        context.connection.commit()
         if not versions:
             raise MissingFileError(f"no file {name!r} in the landing zone")
         current = next((v for v in versions if file is not None and v.version == file.version), None)
@@ -117,7 +115,7 @@ def _load(
     with context.zone.open(file) as stream:
         report = load_file(
             connection,
-            database_url=context.database_url,
+            side=context.side,
             file_id=record.file_id,
             stream=stream,
             name=file.name,

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import class_row
-from sqlalchemy import BigInteger, Select, Text, any_, exists, func, literal, select
+from sqlalchemy import BigInteger, Select, Text, any_, bindparam, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from shifts_core.schema.tables import trip_files
-from shifts_pipeline.storage.statements import execute, is_any_of
+from shifts_pipeline.storage.statements import CompiledStatement, execute, is_any_of
 
 FileStatus = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
 
@@ -54,6 +54,17 @@ _FILE = trip_files.c
 _RECORDS = select(*(_FILE[name] for name in FileRecord.__dataclass_fields__))
 _IS_FILE = is_any_of(_FILE.kind, "file")
 _IS_OPEN = is_any_of(_FILE.status, "queued", "loading")
+_VERSIONS_OF = CompiledStatement(
+    _RECORDS.where(_IS_FILE, _FILE.name == bindparam("name", "")).order_by(_FILE.file_id.desc())
+)
+_OF_IDS = CompiledStatement(
+    _RECORDS.where(_FILE.file_id == any_(bindparam("file_ids", [], type_=ARRAY(BigInteger)))).order_by(
+        _FILE.file_id.desc()
+    )
+)
+_IS_SIZE_LOADED = CompiledStatement(
+    select(exists().where(is_any_of(_FILE.status, "loaded"), _FILE.size_bytes == bindparam("size", 0)))
+)
 
 
 def is_any_unfinished(connection: psycopg.Connection) -> bool:
@@ -80,19 +91,20 @@ def open_names(connection: psycopg.Connection, names: Sequence[str]) -> set[str]
 
 def versions_of(connection: psycopg.Connection, name: str) -> list[FileRecord]:
     """Every version of the file of a name, newest first."""
-    return _fetch(connection, _RECORDS.where(_IS_FILE, _FILE.name == name).order_by(_FILE.file_id.desc()))
+    with connection.cursor(row_factory=class_row(FileRecord)) as cursor:
+        return _VERSIONS_OF.execute(cursor, name=name).fetchall()
 
 
 def records(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[FileRecord]:
     """The records of these files, newest first."""
-    is_wanted = _FILE.file_id == any_(literal(list(file_ids), ARRAY(BigInteger)))
-    return _fetch(connection, _RECORDS.where(is_wanted).order_by(_FILE.file_id.desc()))
+    with connection.cursor(row_factory=class_row(FileRecord)) as cursor:
+        return _OF_IDS.execute(cursor, file_ids=list(file_ids)).fetchall()
 
 
 def is_size_loaded(connection: psycopg.Connection, size: int) -> bool:
     """Whether a loaded file has this many bytes. If none has, another file cannot be its duplicate."""
-    is_loaded = is_any_of(_FILE.status, "loaded")
-    return _is_true(connection, select(exists().where(is_loaded, _FILE.size_bytes == size)))
+    row = _IS_SIZE_LOADED.execute(connection, size=size).fetchone()
+    return bool(row and row[0])
 
 
 def unpublished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:

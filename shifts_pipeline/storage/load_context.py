@@ -15,7 +15,8 @@ class LoadContext:
     """Shared by all files of a run."""
 
     connection: psycopg.Connection
-    database_url: str
+    side: psycopg.Connection
+    """In autocommit mode: other loads may wait for what it creates."""
     zone: LandingZone
     dates: DateRange
     """Trips of other dates are rejected."""

@@ -18,7 +18,6 @@ from shifts_core.trips.hashing_reader import HashingReader
 from shifts_core.trips.prefetch import prefetch
 from shifts_core.trips.read_csv import read_csv
 from shifts_core.trips.report import LoadReport, Progress, UnreadableFile
-from shifts_pipeline.storage import database
 from shifts_pipeline.storage.encode_trips import TripEncoder
 from shifts_pipeline.storage.write_trips import TripWriter
 
@@ -30,7 +29,7 @@ _SHORTEST_TRIP_BYTES = len("r,POINT(0 0),POINT(0 0),2018-01-01 00:00:00,\n")
 def load_file(
     connection: psycopg.Connection,
     *,
-    database_url: str,
+    side: psycopg.Connection,
     file_id: int,
     stream: BinaryIO,
     name: str,
@@ -45,7 +44,7 @@ def load_file(
 
     Args:
         connection: the transaction of the load.
-        database_url: for a second connection, which creates names, partitions and trip numbers.
+        side: in autocommit mode; creates names, partitions and trip numbers.
         file_id: of the record in the ledger.
         stream: the file's bytes as stored.
         name: its suffix tells the file's format.
@@ -61,18 +60,17 @@ def load_file(
     begun = time.perf_counter()
     hashing = HashingReader(stream)
     writer = TripWriter(connection, file_id)
-    with database.connect(database_url, autocommit=True) as side:
-        encoder = TripEncoder(side, file_id)
-        with (
-            _batches(hashing, name, size, dates) as batches,
-            # Writing takes about as long as reading and encoding, which run in parallel.
-            prefetch(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
-        ):
-            for batch in ready:
-                writer.write(batch)
-                rows, read = writer.rows_loaded + writer.rows_rejected, hashing.bytes_read
-                _raise_if_hopeless(writer, max_text_bytes(name, size), max_rejected_share)
-                on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
+    encoder = TripEncoder(side, file_id)
+    with (
+        _batches(hashing, name, size, dates) as batches,
+        # Writing takes about as long as reading and encoding, which run in parallel.
+        prefetch(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
+    ):
+        for batch in ready:
+            writer.write(batch)
+            rows, read = writer.rows_loaded + writer.rows_rejected, hashing.bytes_read
+            _raise_if_hopeless(writer, max_text_bytes(name, size), max_rejected_share)
+            on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
     rows = writer.rows_loaded + writer.rows_rejected
     reasons = dict(writer.rejects_by_reason.most_common())
     if rows == 0:

@@ -14,8 +14,22 @@ def execute(
     target: psycopg.Connection[Row] | psycopg.Cursor[Row], statement: ClauseElement
 ) -> psycopg.Cursor[Row]:
     """Executes a statement, with its values as parameters. The row factory of the target makes the rows."""
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return target.execute(str(compiled).encode(), compiled.params)
+    return CompiledStatement(statement).execute(target)
+
+
+class CompiledStatement:
+    """A statement that is compiled once: that takes longer than to execute a small one."""
+
+    def __init__(self, statement: ClauseElement) -> None:
+        """`statement` has named parameters with default values."""
+        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        self._text, self._values = str(compiled).encode(), compiled.params
+
+    def execute(
+        self, target: psycopg.Connection[Row] | psycopg.Cursor[Row], **values: object
+    ) -> psycopg.Cursor[Row]:
+        """Executes the statement with these values of its parameters."""
+        return target.execute(self._text, {**self._values, **values})
 
 
 def is_any_of(column: ColumnElement[str], *values: str) -> ColumnElement[bool]:

@@ -46,15 +46,18 @@ class Loader:
         self, name: str, on_progress: OnProgress = silent, *, run: str = "run", by_hand: bool = False
     ) -> LoadResult:
         """Loads a file on a connection of its own, as a run of a sensor, or by hand."""
-        with database.connect(self.url) as connection:
-            context = self.load_context(connection, run)
+        with (
+            database.connect(self.url) as connection,
+            database.connect(self.url, autocommit=True) as side,
+        ):
+            context = self.load_context(connection, side, run)
             return ingest(name, replace(context, run_request_id=None) if by_hand else context, on_progress)
 
-    def load_context(self, connection: psycopg.Connection, run: str) -> LoadContext:
+    def load_context(self, connection: psycopg.Connection, side: psycopg.Connection, run: str) -> LoadContext:
         """The context of a run."""
         return LoadContext(
             connection=connection,
-            database_url=self.url,
+            side=side,
             zone=open_zone(str(self.landing)),
             dates=DATES,
             max_rejected_share=self.max_rejected_share,

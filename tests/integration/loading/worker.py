@@ -66,9 +66,9 @@ def _work(url: str, landing: Path, name: str, run: str, steps: Connection) -> No
         steps.send(progress.rows)
 
     try:
-        with database.connect(url) as connection:
+        with database.connect(url) as connection, database.connect(url, autocommit=True) as side:
             steps.send(connection.info.backend_pid)
-            ingest(name, loader.load_context(connection, run), tell)
+            ingest(name, loader.load_context(connection, side, run), tell)
     except (psycopg.Error, BrokenPipeError):
         # A killed database is part of the test: no traceback on the terminal.
         os._exit(1)
