@@ -131,13 +131,20 @@ DECLARE
     event_data jsonb := event #> '{dagster_event,event_specific_data}';
     is_asset   boolean := dagster_type = 'ASSET_MATERIALIZATION';
     dedupe_key text := 'event_logs:' || log_id;
+    -- A file's materialization names its task. All tasks of its run would be a list of hundreds in each of hundreds of events.
+    own_task   text := jsonb_path_query_first(
+        event_data, '$.materialization.metadata_entries[*] ? (@.label == "task_id").entry_data.text') #>> '{}';
     message    text;
     tags       record;
 BEGIN
     IF dagster_type = 'ASSET_CHECK_EVALUATION' AND event_data ->> 'success' IS DISTINCT FROM 'false' THEN
         RETURN;
     END IF;
-    tags := shifts_feed.run_tags(publish_run_event.run_id);
+    IF own_task IS NULL THEN
+        tags := shifts_feed.run_tags(publish_run_event.run_id);
+    ELSE
+        SELECT ARRAY[own_task] AS task_ids, NULL AS partition, NULL AS first_partition, NULL AS last_partition INTO tags;
+    END IF;
     IF dagster_type = 'ASSET_CHECK_EVALUATION' THEN
         PERFORM shifts_feed.publish_check_failure(
             publish_run_event.run_id, tags.task_ids, event, publish_run_event.partition,

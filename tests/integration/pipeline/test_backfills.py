@@ -1,5 +1,6 @@
-"""Backfills and runs as the Dagster UI launches them, over files whose names hold what keys, ranges and tags must survive."""
+"""Backfills and runs as the Dagster UI launches them, over files with names of every kind."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,9 @@ NAMES = [
     "/".join(["long" * 40] * 5) + ".csv",
 ]
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Dagster's webserver calls its own deprecated functions."""
+
 BACKFILL = """
 mutation ($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -79,7 +83,11 @@ def instance(dagster_database_url: str) -> Iterator[dg.DagsterInstance]:
         "module": "dagster._core.launcher.sync_in_memory_run_launcher",
         "class": "SyncInMemoryRunLauncher",
     }
-    overrides = {"storage": {"postgres": {"postgres_url": url}}, "run_launcher": launcher}
+    overrides = {
+        "storage": {"postgres": {"postgres_url": url}},
+        "run_launcher": launcher,
+        "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
+    }
     with dg.instance_for_test(overrides=overrides) as found:
         yield found
 
@@ -92,8 +100,10 @@ class Webserver:
         self._schema = create_schema()
 
     def ask(self, document: str, **variables: Any) -> Any:
-        answer = self._schema.execute(
-            document, context_value=self._process.create_request_context(), variables=variables
+        answer = asyncio.run(
+            self._schema.execute_async(
+                document, context_value=self._process.create_request_context(), variables=variables
+            )
         )
         assert not answer.errors, answer.errors
         return answer.data
@@ -140,10 +150,8 @@ def after(pipeline: Pipeline) -> set[str]:
 def test_files_of_any_name_are_loaded_by_runs_and_backfills_of_the_ui(loaded: Pipeline) -> None:
     single, ranged, picked, everything = NAMES[:8], NAMES[8:12], NAMES[12:18:2], NAMES
     with webserver(loaded.instance) as ui:
-        (node,) = [ui.ask(PARTITIONS)["assetNodeOrError"]]
-        assert [from_key(key) for key in node["partitionKeys"]] == sorted(
-            NAMES, key=lambda name: node["partitionKeys"].index(to_key(name))
-        )
+        node = ui.ask(PARTITIONS)["assetNodeOrError"]
+        assert {from_key(key) for key in node["partitionKeys"]} == set(NAMES)
         assert node["partitionStats"] == {
             "numPartitions": len(NAMES),
             "numMaterialized": len(NAMES),
@@ -208,7 +216,10 @@ def test_retired_partitions_are_not_counted_and_a_backfill_keeps_its_own(
         pipeline.put(f"{number}.csv", HEADER + row(source=f"{number}"))
     pipeline.load()
     with webserver(pipeline.instance) as ui:
-        parameters = {"assetSelection": [{"path": list(RAW_TRIPS.path)}], "partitionNames": ["0.csv", "1.csv"]}
+        parameters = {
+            "assetSelection": [{"path": list(RAW_TRIPS.path)}],
+            "partitionNames": ["0.csv", "1.csv"],
+        }
         ui.ask(BACKFILL, parameters=parameters)
         for number in range(4, 6):
             pipeline.put(f"{number}.csv", HEADER + row(source=f"{number}"))

@@ -42,12 +42,12 @@ def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
 def test_a_run_over_many_files_writes_every_event_of_each(
     pipeline: Pipeline, dagster_database_url: str
 ) -> None:
-    drop(pipeline, 230)
+    drop(pipeline, 130)
     pipeline.put("999.csv", "region\nTurin\n")
     (run,) = pipeline.load()
-    loaded = {f"{number:03}.csv" for number in range(230)}
+    loaded = {f"{number:03}.csv" for number in range(130)}
     instance = pipeline.instance
-    assert instance.get_materialized_partitions(RAW_TRIPS) == loaded
+    assert instance.get_materialized_partitions(RAW_TRIPS) >= loaded
     counted = dict(
         rows(
             dagster_database_url,
@@ -56,10 +56,10 @@ def test_a_run_over_many_files_writes_every_event_of_each(
         )
     )
     assert counted == {
-        "ASSET_MATERIALIZATION_PLANNED": 231,
+        "ASSET_MATERIALIZATION_PLANNED": 131,
         "ASSET_CHECK_EVALUATION_PLANNED": 1,
-        "ASSET_MATERIALIZATION": 230,
-        "ASSET_CHECK_EVALUATION": 230,
+        "ASSET_MATERIALIZATION": 130,
+        "ASSET_CHECK_EVALUATION": 130,
     }
     checks = rows(
         dagster_database_url,
@@ -67,17 +67,21 @@ def test_a_run_over_many_files_writes_every_event_of_each(
     )
     assert sorted(checks) == sorted([*((name, "SUCCEEDED") for name in loaded), ("999.csv", "PLANNED")])
     tagged = rows(
-        dagster_database_url, "SELECT count(*) FROM asset_event_tags WHERE key = 'dagster/data_version'"
+        dagster_database_url,
+        "SELECT count(*) FROM asset_event_tags t JOIN event_logs e ON e.id = t.event_id"
+        f" WHERE t.key = 'dagster/data_version' AND e.run_id = '{run.run_id}'",
     )
-    assert tagged == [(230,)]
+    assert tagged == [(130,)]
 
 
 def test_results_of_a_check_can_be_read_and_belong_to_their_partitions(pipeline: Pipeline) -> None:
     drop(pipeline, 3)
     pipeline.load()
     key = dg.AssetCheckKey(RAW_TRIPS, NAME)
-    history = pipeline.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
-    found = [record.event.get_dagster_event().asset_check_evaluation_data for record in history if record.event]
+    history = pipeline.instance.event_log_storage.get_asset_check_execution_history(key, limit=3)
+    found = [
+        record.event.get_dagster_event().asset_check_evaluation_data for record in history if record.event
+    ]
     assert {(evaluation.partition, evaluation.passed) for evaluation in found} == {
         ("000.csv", True),
         ("001.csv", True),
@@ -140,6 +144,19 @@ def test_events_are_written_when_the_first_is_old_enough(
     pipeline.load()
     # The planned events of the run, then each event of a file by itself.
     assert batches == [5, *([1] * 8)]
+
+
+def test_the_event_of_a_materialized_file_names_its_own_task_only(
+    pipeline: Pipeline, dagster_database_url: str
+) -> None:
+    drop(pipeline, 3)
+    pipeline.load()
+    published = rows(
+        dagster_database_url,
+        "SELECT partition, task_ids FROM shifts_feed.events WHERE type = 'asset.materialized'",
+    )
+    tasks = pipeline.query("SELECT name, ARRAY[task_id] FROM shifts_store.trip_files")
+    assert sorted(published) == sorted(tasks)
 
 
 def test_the_storage_is_still_dagsters_own(instance: dg.DagsterInstance) -> None:
