@@ -123,16 +123,16 @@ def test_a_run_over_retired_neighbours_loads_every_file_of_its_range(pipeline: P
 def test_partitions_beyond_the_maximum_are_retired_without_new_files(pipeline: Pipeline) -> None:
     keys = [f"old {number}" for number in range(20)]
     pipeline.instance.add_dynamic_partitions(str(TRIP_FILES.name), keys)
-    pipeline.instance.add_dynamic_partitions("regions", ["Turin"])
+    pipeline.instance.add_dynamic_partitions("weeks", ["2018-04-30"])
     pipeline.tick(queued_files)
     assert held(pipeline) == keys[-MAX:]
-    assert pipeline.instance.get_dynamic_partitions("regions") == ["Turin"]
+    assert pipeline.instance.get_dynamic_partitions("weeks") == ["2018-04-30"]
 
 
 def test_neighbours_have_consecutive_positions(pipeline: Pipeline, ledger: psycopg.Connection) -> None:
     instance = pipeline.instance
     instance.add_dynamic_partitions(str(TRIP_FILES.name), ["a"])
-    instance.add_dynamic_partitions("regions", ["Turin"])
+    instance.add_dynamic_partitions("weeks", ["2018-04-30"])
     instance.add_dynamic_partitions(str(TRIP_FILES.name), ["b", "c", "d"])
     assert file_partitions.add(instance, ledger, ["d", "e", "b", "a"]) == {"a": 2, "b": 3, "d": 5, "e": 6}
 
