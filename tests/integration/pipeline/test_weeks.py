@@ -1,6 +1,6 @@
 """Runs refresh the weeks that loads have changed: all stale pairs in them, in few runs, and no others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from shifts_core.calendar import ONE_WEEK, WEEKS_AHEAD, monday_of
+from shifts_core.tiles.codec import Tile
 from shifts_pipeline.asset_keys import TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.jobs.run_tags import RANGE_END, RANGE_START
 from shifts_pipeline.partitions import WEEKS
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
-from shifts_pipeline.storage import binary_copy
+from shifts_pipeline.storage import binary_copy, tile_tables
+from shifts_pipeline.storage.region_week import PairTrips
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 REGIONS = ("Hamburg", "Prague", "Turin")
@@ -277,3 +279,31 @@ def test_a_pass_of_another_week_or_of_another_region_hides_no_failed_check(
     pipeline.load()
     pipeline.refresh()
     assert check_results(pipeline) == {"2018-05-28": passed, "2018-06-04": passed}
+
+
+def test_a_refresh_that_fails_does_not_turn_a_failed_check_into_a_pass(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed, passed = AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED
+    pipeline.put("a.csv", HEADER + row("Prague"))
+    pipeline.load()
+    with monkeypatch.context() as patch:
+        patch.setattr("shifts_pipeline.storage.refresh_pair.totals", lambda *_: (1, 2))
+        pipeline.refresh()
+    assert check_results(pipeline) == {"2018-05-28": failed}
+
+    def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
+        if pair.region == "Prague":
+            raise OSError("no room")
+        tile_tables.write_tiles(pair, tiles, connection)
+
+    pipeline.put("b.csv", HEADER + row("Prague", "2018-05-28 10:00:00") + row("Turin"))
+    pipeline.load()
+    with monkeypatch.context() as patch:
+        patch.setattr("shifts_pipeline.storage.refresh_pair.write_tiles", write_tiles)
+        (run,) = pipeline.tick(stale_weeks).run_requests
+        assert not pipeline.run("refresh_weeks", dict(run.tags)).success
+    assert check_results(pipeline) == {"2018-05-28": failed}
+    pipeline.execute("UPDATE shifts_store.refresh_attempts SET retry_at = now()")
+    pipeline.refresh()
+    assert check_results(pipeline) == {"2018-05-28": passed}
