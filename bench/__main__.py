@@ -5,7 +5,7 @@ import importlib
 import sys
 from importlib.util import find_spec
 
-NAMES = ("load", "load_readers", "cluster", "stats", "stats_pairs", "landing", "api", "tiny_files")
+NAMES = ("load", "load_readers", "cluster", "stats", "stats_pairs", "landing", "api", "pairs", "tiny_files")
 
 
 def main(words: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Dagster's runs over weeks: which weeks unfinished runs cover, and which runs have ended how."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 import psycopg
@@ -21,6 +21,8 @@ from shifts_pipeline.sensors.refresh_plan import FinishedRun, Refresh
 from shifts_pipeline.storage import stale_pairs
 
 _ENDED_READ = 50
+_LATE_COMMIT = timedelta(minutes=1)
+"""A run's end may be committed this much later than it says."""
 _WEEKLY_ASSETS = {WEEKLY_AGGREGATES, TRIP_CLUSTERS}
 
 
@@ -71,7 +73,8 @@ def weeks_of_lost_runs(
     """
     records = instance.get_run_records(
         filters=dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED], updated_after=since
+            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+            updated_after=since - _LATE_COMMIT,
         )
     )
     lost = [
