@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints the table."""
     with measured_server() as (environment, folder):
         if arguments.files:
-            table = _many_files(environment, folder, arguments.rows, arguments.files)
+            table = _pairs_files(environment, folder, arguments.rows, arguments.files)
         else:
             table = _compared(environment, folder, arguments)
         _say("")
@@ -87,7 +87,7 @@ def _compared(environment: dict[str, str], folder: Path, arguments: argparse.Nam
     )
 
 
-def _many_files(environment: dict[str, str], folder: Path, rows: int, files: int) -> str:
+def _pairs_files(environment: dict[str, str], folder: Path, rows: int, files: int) -> str:
     found: list[Measured] = []
     lines = ["| file | seconds | rows/s | peak memory of the loader |", "|--:|--:|--:|--:|"]
     for number in range(files):

@@ -162,9 +162,10 @@ def _ticks(platform: RunningPlatform) -> dict[str, float]:
                 definitions=definitions,
                 resources=resources,
             ) as context:
-                begun = time.perf_counter()
-                definitions.resolve_sensor_def(name).evaluate_tick(context)
-                found[name] = time.perf_counter() - begun
+                for _ in range(2):  # the first one opens connections
+                    begun = time.perf_counter()
+                    definitions.resolve_sensor_def(name).evaluate_tick(context)
+                    found[name] = time.perf_counter() - begun
     return found
 
 
