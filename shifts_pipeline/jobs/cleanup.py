@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from shifts_pipeline.asset_keys import RAW_TRIPS
+from shifts_pipeline.partitions import TRIP_FILES
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.storage import database
@@ -27,7 +29,7 @@ def delete_old_runs(context: dg.OpExecutionContext) -> int:
     """Returns how many runs were deleted.
 
     Deleting a run deletes its materializations, and without its latest materialization the UI shows a partition as
-    missing: such runs stay.
+    missing: such runs stay, until their partitions are retired.
     """
     deleted = 0
     for run in _old_runs(context.instance):
@@ -49,7 +51,7 @@ def _old_runs(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
 
 
 def _is_outdated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether everything that a run materialized was materialized again by a later run."""
+    """Whether everything that a run materialized was materialized again, or is no partition any more."""
     written: dict[dg.AssetKey, dict[str, int]] = defaultdict(dict)
     for record in instance.get_records_for_run(run.run_id, of_type=_MATERIALIZATION).records:
         event = record.event_log_entry.dagster_event
@@ -58,7 +60,11 @@ def _is_outdated(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
         written[event.asset_key][event.partition] = record.storage_id
     for asset_key, partitions in written.items():
         latest = instance.get_latest_storage_id_by_partition(asset_key, _MATERIALIZATION, set(partitions))
-        if any(latest.get(partition, 0) <= storage_id for partition, storage_id in partitions.items()):
+        current = {key for key, storage_id in partitions.items() if latest.get(key, 0) <= storage_id}
+        if asset_key == RAW_TRIPS:
+            name = str(TRIP_FILES.name)
+            current &= instance.event_log_storage.get_existing_dynamic_partitions(name, list(current))
+        if current:
             return False
     return True
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.backfill import execute_backfill_iteration
@@ -45,8 +46,12 @@ NAMES = [
     "/".join(["long" * 40] * 5) + ".csv",
 ]
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-"""Dagster's webserver calls its own deprecated functions."""
+pytestmark = [
+    # Dagster's webserver calls deprecated functions, and its event loop ends before a coroutine.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 BACKFILL = """
 mutation ($parameters: LaunchBackfillParams!) {
@@ -109,8 +114,11 @@ class Webserver:
         return answer.data
 
     def work_on_backfills(self) -> None:
-        for error in execute_backfill_iteration(self._process, logging.getLogger("backfill")):
-            assert error is None, error
+        """Launches the runs of all backfills, and ends the backfills."""
+        requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
+        while self._process.instance.get_backfills(filters=requested):
+            for error in execute_backfill_iteration(self._process, logging.getLogger("backfill")):
+                assert error is None, error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import pytest
 
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.jobs.cleanup import EVENTS_KEPT, KEYS_KEPT, RUNS_KEPT, nightly_cleanup
+from shifts_pipeline.partitions import TRIP_FILES
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 
@@ -50,6 +51,18 @@ def test_an_old_run_goes_when_all_it_wrote_was_written_again(pipeline: Pipeline,
     assert {current, young} <= kept
     assert not {outdated, failed.run_id} & kept
     assert pipeline.instance.get_materialized_partitions(RAW_TRIPS) >= {"a.csv", "b.csv"}
+
+
+def test_an_old_run_goes_when_the_partitions_of_its_files_are_retired(
+    pipeline: Pipeline, dagster_url: str
+) -> None:
+    retired, held = load(pipeline, "a.csv", 6), load(pipeline, "b.csv", 7)
+    age(dagster_url, [retired, held])
+    pipeline.instance.delete_dynamic_partition(str(TRIP_FILES.name), "a.csv")
+    assert clean(pipeline).output_for_node("delete_old_runs") == 1
+    kept = {run.run_id for run in pipeline.instance.get_runs()}
+    assert held in kept
+    assert retired not in kept
 
 
 def test_a_run_that_is_not_over_stays_however_old_it_is(pipeline: Pipeline, dagster_url: str) -> None:
