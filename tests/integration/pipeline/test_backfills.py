@@ -105,11 +105,15 @@ class Webserver:
         self._schema = create_schema()
 
     def ask(self, document: str, **variables: Any) -> Any:
-        answer = asyncio.run(
-            self._schema.execute_async(
-                document, context_value=self._process.create_request_context(), variables=variables
+        # `asyncio.run` would leave its handler of signals to Dagster, which keeps it.
+        loop = asyncio.new_event_loop()
+        try:
+            context = self._process.create_request_context()
+            answer = loop.run_until_complete(
+                self._schema.execute_async(document, context_value=context, variables=variables)
             )
-        )
+        finally:
+            loop.close()
         assert not answer.errors, answer.errors
         return answer.data
 
