@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 _PAGE = "/assets/trip_clusters?view=partitions&partition=2018-04-30"
-_WIDTH, _HEIGHT = 1280, 800
+_WIDTH, _HEIGHT = 1280, 960
 _COLOURS = 64
 
 

@@ -3,7 +3,6 @@
 import base64
 import io
 import warnings
-from collections.abc import Sequence
 from math import cos, radians
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TITLE_CHARS, _LABEL_CHARS = 90, 24
-_ORIGIN, _DESTINATION, _BAR = "#1f77b4", "#d95f02", "#5b7f95"
+_ORIGIN, _DESTINATION = "#1f77b4", "#d95f02"
 
 
 def trips_map(od_coords: NDArray[np.float64], title: str) -> dg.MarkdownMetadataValue:
@@ -61,20 +60,6 @@ def flows_map(
         axes.scatter(centroids[:, 0], centroids[:, 1], s=4, color=_ORIGIN, lw=0)
         axes.scatter(centroids[:, 2], centroids[:, 3], s=4, color=_DESTINATION, lw=0)
         _frame_map(axes, centroids)
-    return _to_markdown(figure, axes, title)
-
-
-def region_bars(regions: Sequence[str], trips: Sequence[int], title: str) -> dg.MarkdownMetadataValue:
-    """Plot the number of trips of each region as a bar, the first one on top."""
-    figure, axes = _new_figure(4.6, 0.6 + 0.16 * len(regions))
-    places = range(len(regions))
-    axes.barh(places, list(trips), color=_BAR)
-    axes.set_yticks(places)
-    for label in axes.set_yticklabels([printable(name, _LABEL_CHARS) for name in regions]):
-        # A name holds any character: `$…$` stays text.
-        label.set_parse_math(False)
-    axes.invert_yaxis()
-    axes.locator_params(axis="x", nbins=5, integer=True)
     return _to_markdown(figure, axes, title)
 
 

@@ -30,7 +30,7 @@ To apply other parameters (resource `clustering`) to a week, materialize its par
 
 SQL: `shifts.clusters`, `shifts.cluster_members`. HTTP: `/api/v1/clusters`.
 """
-_REGIONS_PLOTTED = 20
+_REGIONS_LISTED = 20
 _CLUSTERS_LISTED = 10
 _FILES_LINKED = 20
 _FLOWS_PLOTTED = 60
@@ -62,11 +62,12 @@ def aggregates_figures(totals: WeekTotals) -> Metadata:
 
 
 def trips_by_region(connection: psycopg.Connection, week: date) -> Metadata:
-    """A plot of the trips of the largest regions."""
-    largest = week_summary.largest_regions(connection, week, _REGIONS_PLOTTED)
-    title = f"{week:%G-W%V}: trips by region"
+    """The regions with most trips and these numbers, as a table."""
+    largest = week_summary.largest_regions(connection, week, _REGIONS_LISTED)
     return {
-        "trips_by_region": plots.region_bars([name for name, _ in largest], [n for _, n in largest], title)
+        "trips_by_region": dg.MetadataValue.table(
+            [dg.TableRecord({"region": printable(region), "trips": trips}) for region, trips in largest]
+        )
     }
 
 

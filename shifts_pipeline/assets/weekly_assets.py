@@ -167,18 +167,18 @@ def materialization(
 ) -> dg.AssetMaterialization:
     """The materialization of a week in a derived table."""
     week = week_of(key)
-    metadata = week_metadata.refresh_figures(refreshed)
-    metadata |= optional_metadata(context.log, lambda: week_metadata.files(connection, week))
+    metadata: dict[str, dg.MetadataValue] = {"week": dg.MetadataValue.text(f"{week:%G-W%V}")}
+    parts = [partial(week_metadata.files, connection, week)]
     if table == "aggregates":
         metadata |= week_metadata.aggregates_figures(totals)
-        plot = partial(week_metadata.trips_by_region, connection, week)
+        parts.append(partial(week_metadata.trips_by_region, connection, week))
     else:
-        metadata |= optional_metadata(
-            context.log, lambda: week_metadata.clusters_figures(connection, week, totals)
-        )
-        plot = partial(week_metadata.strongest_flows, connection, week)
-    if with_plots:
-        metadata |= optional_metadata(context.log, plot)
+        parts.append(partial(week_metadata.clusters_figures, connection, week, totals))
+        if with_plots:
+            parts.append(partial(week_metadata.strongest_flows, connection, week))
+    for part in parts:
+        metadata |= optional_metadata(context.log, part)
+    metadata |= week_metadata.refresh_figures(refreshed)
     return dg.AssetMaterialization(
         asset_key=ASSET_OF[table],
         partition=key,

@@ -50,7 +50,11 @@ def files_tag(names: Sequence[str]) -> dict[str, str]:
 
 def weeks_tag(first: date, last: date) -> dict[str, str]:
     """The tag that tells a reader which weeks a run refreshes, given the Mondays of the first and the last one."""
-    return {WEEKS: f"{first:%G-W%V}" if first == last else f"{first:%G-W%V} to {last:%G-W%V}"}
+    if first == last:
+        return {WEEKS: f"{first:%G-W%V}"}
+    # A list of runs shows some 22 characters.
+    is_same_year = first.isocalendar().year == last.isocalendar().year
+    return {WEEKS: f"{first:%G-W%V} to {last:W%V}" if is_same_year else f"{first:%G-W%V} to {last:%G-W%V}"}
 
 
 def task_id_tags(task_ids: Sequence[str]) -> dict[str, str]:

@@ -89,7 +89,7 @@ def test_no_failure_to_draw_or_describe_fails_a_run(
     def fail(*arguments: object, **options: object) -> None:
         raise NoStopError
 
-    for name in ("trips_map", "flows_map", "region_bars"):
+    for name in ("trips_map", "flows_map"):
         monkeypatch.setattr(plots, name, fail)
     for name in ("_report_metadata", "weekly_bars"):
         monkeypatch.setattr(raw_trips_metadata, name, fail)

@@ -31,10 +31,9 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
 def test_a_picture_is_drawn_whatever_the_name_above_it(name: str) -> None:
-    bars = pictures.region_bars([name], [3], name)
     trips = pictures.trips_map(np.array([[7.0, 45.0, 7.1, 45.1]]), name)
     flows = pictures.flows_map(np.array([[7.0, 45.0, 7.1, 45.1]]), np.array([3]), name)
-    for picture in (bars, trips, flows):
+    for picture in (trips, flows):
         encoded = picture.value.removeprefix("![picture](data:image/png;base64,").removesuffix(")")
         assert base64.b64decode(encoded).startswith(b"\x89PNG")
 
