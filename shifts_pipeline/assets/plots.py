@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TITLE_CHARS, _LABEL_CHARS = 90, 24
+_TITLE_CHARS = 90
 _ORIGIN, _DESTINATION = "#1f77b4", "#d95f02"
 
 

@@ -256,10 +256,7 @@ def test_weeks_of_a_worker_that_died_after_its_commit_are_materialized_once(
     assert after.run_requests == []
     assert materialized(pipeline) == {WEEK, NEXT_WEEK}
     assert events(pipeline) == {WEEK: [1, 1], NEXT_WEEK: [1, 1]}
-    order = [date.fromisoformat(week) for week in weeks(pipeline)]
-    since = datetime.fromisoformat(after.cursor)
-    assert week_runs.weeks_of_lost_runs(pipeline.instance, order, since) == (set(), since)
-    # A tick that failed later in its work is repeated with its cursor.
+    # A tick that failed later in its work is repeated with its cursor. The next one reads the last minute again.
     for cursor in (after.cursor, during.cursor):
         pipeline.tick(stale_weeks, cursor)
     assert events(pipeline) == {WEEK: [1, 1], NEXT_WEEK: [1, 1]}

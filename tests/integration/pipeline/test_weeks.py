@@ -58,7 +58,7 @@ def metadata(run: dg.ExecuteInProcessResult, asset_key: dg.AssetKey, week: str) 
 
 
 def by_hand(
-    pipeline: Pipeline, tags: dict[str, str], regions: list[str] | None = None
+    pipeline: Pipeline, tags: dict[str, str], regions: list[str] | None = None, *, raise_on_error: bool = True
 ) -> dg.ExecuteInProcessResult:
     """Materializes partitions of both weekly assets as the Dagster UI does."""
     return pipeline.defs.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -66,7 +66,7 @@ def by_hand(
         tags=tags,
         run_config={"ops": {"weekly_assets": {"config": {"regions": regions}}}} if regions else None,
         asset_selection=[TRIP_CLUSTERS, WEEKLY_AGGREGATES],
-        raise_on_error=False,
+        raise_on_error=raise_on_error,
     )
 
 
@@ -196,7 +196,7 @@ def test_a_region_that_a_run_by_hand_names_and_no_week_has_fails_the_run(pipelin
     pipeline.put("a.csv", fifteen_pairs())
     pipeline.load()
     pipeline.refresh()
-    assert not by_hand(pipeline, {"dagster/partition": "2018-05-21"}, ["Pragu"]).success
+    assert not by_hand(pipeline, {"dagster/partition": "2018-05-21"}, ["Pragu"], raise_on_error=False).success
 
 
 @pytest.mark.parametrize("selected", ["weekly_aggregates", "trip_clusters"])
