@@ -2,18 +2,21 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
-import sqlalchemy as sa
-from dagster import DagsterEventType
+from dagster import AssetCheckKey, DagsterEventType, PartitionsDefinition, RunsFilter
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as _Status
+from dagster._core.storage.asset_check_state import AssetCheckState
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._serdes import serialize_value
 from dagster_postgres.event_log import PostgresEventLogStorage
+
+from shifts_pipeline.check_evaluations import EVALUATE, evaluation_row, utc_timestamp
+from shifts_pipeline.check_states import check_state
 
 MAX_BUFFERED = 100
 MAX_AGE_S = 1.0
@@ -76,6 +79,34 @@ class BatchedEventLogStorage(PostgresEventLogStorage):
         for event in others:
             super().store_event(event)
 
+    def get_asset_check_state(
+        self, keys: Sequence[tuple[AssetCheckKey, PartitionsDefinition | None]]
+    ) -> Mapping[AssetCheckKey, AssetCheckState]:
+        """The status of each partition of checks, from their last evaluations."""
+        states = dict(super().get_asset_check_state([(key, found) for key, found in keys if found is None]))
+        for key, partitions_def in keys:
+            if partitions_def is None:
+                continue
+            infos = self.get_asset_check_partition_info([key])
+            planned = {
+                info.latest_planned_run_id
+                for info in infos
+                if info.latest_execution_status == _Status.PLANNED
+            }
+            finished = (
+                self._instance.get_runs(RunsFilter(run_ids=list(planned), statuses=FINISHED_STATUSES))
+                if planned
+                else []
+            )
+            states[key] = check_state(
+                key,
+                partitions_def,
+                infos,
+                partitions_def.get_partition_keys(dynamic_partitions_store=self._instance),
+                {run.run_id: run.status for run in finished},
+            )
+        return states
+
     def _flush(self) -> None:
         events, self._buffer = self._buffer, []
         if events:
@@ -87,44 +118,24 @@ class BatchedEventLogStorage(PostgresEventLogStorage):
             return [id_ for (id_,) in connection.execute(statement)]
 
     def _store_evaluations(self, events: Sequence[EventLogEntry], ids: Sequence[int]) -> None:
-        """Completes the rows that were inserted when the checks were planned."""
-        table = AssetCheckExecutionsTable
-        statement = (
-            table.update()
-            .where(
-                table.c.asset_key == sa.bindparam("of_asset"),
-                table.c.check_name == sa.bindparam("of_check"),
-                table.c.run_id == sa.bindparam("of_run"),
-                table.c.partition == sa.bindparam("of_partition"),
-            )
-            .values(
-                execution_status=sa.bindparam("status"),
-                evaluation_event=sa.bindparam("event"),
-                evaluation_event_timestamp=sa.bindparam("timestamp"),
-                evaluation_event_storage_id=sa.bindparam("storage_id"),
-            )
-        )
-        rows = []
-        for event, id_ in zip(events, ids, strict=True):
-            evaluation = event.get_dagster_event().asset_check_evaluation_data
-            rows.append(
-                {
-                    "of_asset": evaluation.asset_key.to_string(),
-                    "of_check": evaluation.check_name,
-                    "of_run": event.run_id,
-                    "of_partition": evaluation.partition,
-                    "status": (_Status.SUCCEEDED if evaluation.passed else _Status.FAILED).value,
-                    "event": serialize_value(event),
-                    "timestamp": _timestamp(event),
-                    "storage_id": id_,
-                }
-            )
+        rows = [evaluation_row(event, id_) for event, id_ in zip(events, ids, strict=True)]
         with self.index_transaction() as connection:
-            updated = connection.execute(statement, rows).rowcount
+            updated = connection.execute(EVALUATE, rows).rowcount
         if updated != len(events):
             # Some were not planned: Dagster inserts their rows.
             for event, id_ in zip(events, ids, strict=True):
-                self.store_asset_check_event(event, id_)
+                self._update_asset_check_evaluation(event, id_)
+
+    def _update_asset_check_evaluation(self, event: EventLogEntry, event_id: int | None) -> None:
+        """Completes the row that was inserted when the check was planned."""
+        if (
+            event_id is not None
+            and event.get_dagster_event().asset_check_evaluation_data.partition is not None
+        ):
+            with self.index_transaction() as connection:
+                if connection.execute(EVALUATE, evaluation_row(event, event_id)).rowcount:
+                    return
+        super()._update_asset_check_evaluation(event, event_id)
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
         """Inserts a row per partition. Dagster's own rows each contain the keys of all partitions of the run."""
@@ -146,17 +157,12 @@ class BatchedEventLogStorage(PostgresEventLogStorage):
             "run_id": event.run_id,
             "execution_status": _Status.PLANNED.value,
             "evaluation_event": serialize_value(slim),
-            "evaluation_event_timestamp": _timestamp(event),
+            "evaluation_event_timestamp": utc_timestamp(event),
             "evaluation_event_storage_id": event_id,
         }
         statement = AssetCheckExecutionsTable.insert().values([row | {"partition": key} for key in keys])
         with self.index_connection() as connection:
             connection.execute(statement)
-
-
-def _timestamp(event: EventLogEntry) -> datetime:
-    """In UTC and without a time zone, as Dagster's columns are."""
-    return datetime.fromtimestamp(event.timestamp, UTC).replace(tzinfo=None)
 
 
 def _type_of(event: EventLogEntry) -> str | None:

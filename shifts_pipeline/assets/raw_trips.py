@@ -11,6 +11,7 @@ from shifts_core.calendar import DateRange
 from shifts_core.schema.tables import trips
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.assets.event_log import batch_events, pool_connections
+from shifts_pipeline.assets.failures import failure_of
 from shifts_pipeline.assets.progress import ProgressReporter
 from shifts_pipeline.assets.raw_trips_metadata import DESCRIPTION, materialization
 from shifts_pipeline.assets.table_schemas import table_metadata
@@ -31,7 +32,6 @@ from shifts_pipeline.storage.load_errors import is_outage
 
 MAX_FILES_WITH_PLOTS = 5
 """Drawing takes longer than loading a small file: larger runs draw nothing."""
-_MAX_FAILURES_NAMED = 20
 
 FileEvent: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
@@ -103,13 +103,7 @@ def raw_trips(
     if retried:
         raise retried[0]
     if failures:
-        more = len(failures) - _MAX_FAILURES_NAMED
-        raise dg.Failure(
-            description="\n".join(failures[:_MAX_FAILURES_NAMED])
-            + (f"\n… and {more} more" if more > 0 else ""),
-            metadata={"failed_files": len(failures)},
-            allow_retries=False,
-        )
+        raise failure_of("files", failures)
     yield from check_outputs(context)
 
 

@@ -12,6 +12,7 @@ from shifts_core.schema import tables
 from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.assets import week_metadata
 from shifts_pipeline.assets.event_log import pool_connections
+from shifts_pipeline.assets.failures import failure_of
 from shifts_pipeline.assets.metadata import optional_metadata
 from shifts_pipeline.assets.table_schemas import table_metadata, table_schema
 from shifts_pipeline.checks.cluster_guarantees import cluster_guarantees_specs
@@ -31,7 +32,6 @@ from shifts_pipeline.storage.stale_pairs import WeekTotals, week_totals
 ASSET_OF: dict[DerivedTable, dg.AssetKey] = {"aggregates": WEEKLY_AGGREGATES, "clusters": TRIP_CLUSTERS}
 _MAX_WEEKS_WITH_PLOTS = 10
 """Drawing takes longer than refreshing a small week: the first weeks of a run have plots."""
-_MAX_FAILURES_NAMED = 20
 
 _FILES_OF_A_WEEK = dg.SpecificPartitionsPartitionMapping([])
 """Only the ledger knows them. If a week depended on all files, Dagster would call every week unsynced after any new
@@ -109,13 +109,14 @@ def weekly_assets(
         for key in keys:
             refreshed = refresh_week(connection, week_of(key), request)
             failures += refreshed.failures
-            if not refreshed.pairs:
+            if refreshed.pairs:
+                yield from _materializations(
+                    context, connection, key, refreshed, selected, with_plots=plots_left > 0
+                )
+                plots_left -= 1
+            else:
                 untouched.append((key, refreshed))
-                continue
-            yield from _materializations(
-                context, connection, key, refreshed, selected, with_plots=plots_left > 0
-            )
-            plots_left -= 1
+            # Also of an untouched week: its planned evaluation would hide the last one in the Dagster UI.
             yield from (
                 check_of_week(connection, check, week_of(key))
                 for check in sorted(context.selected_asset_check_keys)
@@ -129,13 +130,7 @@ def weekly_assets(
         raise dg.Failure(f"no week of this run has trips of {names}", allow_retries=False)
     if failures:
         context.instance.add_run_tags(context.run.run_id, {FAILED_PAIRS: str(len(failures))})
-        more = len(failures) - _MAX_FAILURES_NAMED
-        raise dg.Failure(
-            description="\n".join(failures[:_MAX_FAILURES_NAMED])
-            + (f"\n… and {more} more" if more > 0 else ""),
-            metadata={"failed_pairs": len(failures)},
-            allow_retries=False,
-        )
+        raise failure_of("pairs", failures)
     yield from check_outputs(context)
 
 

@@ -1,23 +1,15 @@
 """Backfills and runs as the Dagster UI launches them, over files with names of every kind."""
 
-import asyncio
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import ModuleTarget
-from dagster._daemon.backfill import execute_backfill_iteration
-from dagster_graphql.schema import create_schema
 from sqlalchemy import make_url
 
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.partitions import TRIP_FILES, from_key, to_key
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
+from tests.integration.pipeline.webserver import Webserver, webserver
 
 NAMES = [
     "a,b.csv",
@@ -95,46 +87,6 @@ def instance(dagster_database_url: str) -> Iterator[dg.DagsterInstance]:
     }
     with dg.instance_for_test(overrides=overrides) as found:
         yield found
-
-
-class Webserver:
-    """What the Dagster webserver and its daemon do with a page's request."""
-
-    def __init__(self, process: WorkspaceProcessContext) -> None:
-        self._process = process
-        self._schema = create_schema()
-
-    def ask(self, document: str, **variables: Any) -> Any:
-        # `asyncio.run` would leave its handler of signals to Dagster, which keeps it.
-        loop = asyncio.new_event_loop()
-        try:
-            context = self._process.create_request_context()
-            answer = loop.run_until_complete(
-                self._schema.execute_async(document, context_value=context, variables=variables)
-            )
-        finally:
-            loop.close()
-        assert not answer.errors, answer.errors
-        return answer.data
-
-    def work_on_backfills(self) -> None:
-        """Launches the runs of all backfills, and ends the backfills."""
-        requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
-        while self._process.instance.get_backfills(filters=requested):
-            for error in execute_backfill_iteration(self._process, logging.getLogger("backfill")):
-                assert error is None, error
-
-
-@contextmanager
-def webserver(instance: dg.DagsterInstance) -> Iterator[Webserver]:
-    target = ModuleTarget(
-        module_name="shifts_pipeline.definitions",
-        attribute=None,
-        working_directory=None,
-        location_name="shifts",
-    )
-    with WorkspaceProcessContext(instance, target) as process:
-        yield Webserver(process)
 
 
 @pytest.fixture
