@@ -5,7 +5,18 @@ import importlib
 import sys
 from importlib.util import find_spec
 
-NAMES = ("load", "load_readers", "cluster", "stats", "stats_pairs", "landing", "api", "pairs", "tiny_files")
+NAMES = (
+    "load",
+    "load_readers",
+    "cluster",
+    "stats",
+    "stats_pairs",
+    "landing",
+    "api",
+    "pairs",
+    "tiny_files",
+    "pipeline",
+)
 
 
 def main(words: list[str]) -> None:

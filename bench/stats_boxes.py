@@ -30,15 +30,23 @@ class BoxQuery:
 
 def random_boxes(url: str, count: int, seed: int, largest: float = 1.0) -> list[BoxQuery]:
     """Boxes whose shares are distributed evenly over the orders of magnitude from 0.01 % to `largest`."""
-    rng = np.random.default_rng(seed)
     with psycopg.connect(url) as connection:
         regions = connection.execute("SELECT region_id, name FROM shifts_store.regions ORDER BY 1").fetchall()
-        samples = {region_id: _sample(connection, region_id) for region_id, _ in regions}
+        samples = {(region_id, name): _sample(connection, region_id) for region_id, name in regions}
+    return boxes_around(samples, count, seed, largest)
+
+
+def boxes_around(
+    samples: dict[tuple[int, str], NDArray[np.float64]], count: int, seed: int, largest: float = 1.0
+) -> list[BoxQuery]:
+    """The same, with a sample of trips for each region's id and name; shape (n, 4), degrees."""
+    rng = np.random.default_rng(seed)
+    regions = list(samples)
     found = []
     for number in range(count):
         region_id, region = regions[number % len(regions)]
         share = float(10 ** rng.uniform(-4, np.log10(largest)))
-        found.append(_box(region, region_id, samples[region_id], share, rng))
+        found.append(_box(region, region_id, samples[region_id, region], share, rng))
     return found
 
 
