@@ -1,10 +1,18 @@
-"""The whole pipeline on one page: the assets, jobs, sensors, schedules and resources that Dagster loads."""
+"""The whole pipeline on one page: the assets, checks, jobs, sensors, schedules and resources that Dagster loads."""
 
 import dagster as dg
 
 from shifts_pipeline.assets.raw_trips import raw_trips
 from shifts_pipeline.assets.weekly_assets import weekly_assets
+from shifts_pipeline.checks.audit import audit
+from shifts_pipeline.checks.freshness import freshness
 from shifts_pipeline.jobs.asset_jobs import load_trip_files, refresh_weeks
+from shifts_pipeline.jobs.check_jobs import (
+    audit_everything,
+    check_freshness,
+    check_freshness_every_15_minutes,
+    nightly_audit,
+)
 from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
 from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.feed import Feed
@@ -28,8 +36,9 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(
         assets=[raw_trips, weekly_assets],
-        jobs=[load_trip_files, refresh_weeks, cleanup],
-        schedules=[nightly_cleanup],
+        asset_checks=[freshness, audit],
+        jobs=[load_trip_files, refresh_weeks, check_freshness, audit_everything, cleanup],
+        schedules=[check_freshness_every_15_minutes, nightly_audit, nightly_cleanup],
         sensors=[landing_zone, queued_files, stale_weeks, lost_workers],
         executor=dg.in_process_executor,
         resources={

@@ -174,6 +174,33 @@ failed_pair_checks = Table(
     Column("details", JSONB, nullable=False),
 )
 
+blocked_pairs = Table(
+    "blocked_pairs",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("file_id", BigInteger, primary_key=True),
+    Column("blocked_at", DateTime(timezone=True), nullable=False),
+)
+
+week_audits = Table(
+    "week_audits",
+    metadata,
+    Column("week", Date, primary_key=True),
+    Column("audited_at", DateTime(timezone=True), nullable=False),
+    Column("trips", BigInteger, nullable=False),
+    Column("differences", JSONB, nullable=False),
+)
+
+file_audits = Table(
+    "file_audits",
+    metadata,
+    Column("first_file_id", BigInteger, primary_key=True),
+    Column("audited_at", DateTime(timezone=True), nullable=False),
+    Column("files", BigInteger, nullable=False),
+    Column("differences", JSONB, nullable=False),
+)
+
 trip_clusters = Table(
     "trip_clusters",
     metadata,

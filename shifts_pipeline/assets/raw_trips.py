@@ -24,7 +24,7 @@ from shifts_pipeline.resources.landing import Landing
 from shifts_pipeline.resources.load_limits import LoadLimits
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
-from shifts_pipeline.storage.file_audit import rows_match_ledger
+from shifts_pipeline.storage.file_audit import block_pairs, rows_match_ledger
 from shifts_pipeline.storage.file_events import publish_file_event
 from shifts_pipeline.storage.ingest import MissingFileError, ingest
 from shifts_pipeline.storage.load_context import LoadContext, LoadResult
@@ -126,9 +126,14 @@ def _events(
         failures.append(f"{record.name}: {result.error}")
         return ()
     passed = rows_match_ledger(connection, record.file_id)
+    blocked = 0
     if not passed:
-        failures.append(f"{record.name}: its rows in the database differ from the ledger")
+        blocked = block_pairs(connection, record.file_id)
+        failures.append(
+            f"{record.name}: its rows in the database differ from the ledger;"
+            f" {blocked:,} (region, week) pairs are not refreshed until it is loaded again"
+        )
     return (
         materialization(context, key, result, connection, with_plots=with_plots),
-        rows_accounted(key, record, passed=passed),
+        rows_accounted(key, record, passed=passed, blocked=blocked),
     )

@@ -9,7 +9,7 @@ import psycopg
 from pydantic import Field
 
 from shifts_core.schema import tables
-from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.asset_keys import ASSET_OF, RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.assets import week_metadata
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.failures import failure_of
@@ -29,7 +29,6 @@ from shifts_pipeline.storage.refresh_week import RefreshedWeek, RefreshRequest, 
 from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import WeekTotals, week_totals
 
-ASSET_OF: dict[DerivedTable, dg.AssetKey] = {"aggregates": WEEKLY_AGGREGATES, "clusters": TRIP_CLUSTERS}
 _MAX_WEEKS_WITH_PLOTS = 10
 """Drawing takes longer than refreshing a small week: the first weeks of a run have plots."""
 

@@ -1,1 +1,1 @@
-"""Jobs: their names, and the nightly cleanup."""
+"""Jobs and their schedules."""

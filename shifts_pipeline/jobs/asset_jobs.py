@@ -3,19 +3,23 @@
 import dagster as dg
 
 from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.checks.audit import audit
+from shifts_pipeline.checks.freshness import freshness
+
+_CHECKS_OF_ALL_PARTITIONS = dg.AssetSelection.checks(audit, freshness)
 
 WEEKLY_POOL = "weekly_assets"
 """Limits how many runs refresh weeks at a time."""
 
 load_trip_files = dg.define_asset_job(
     "load_trip_files",
-    selection=dg.AssetSelection.assets(RAW_TRIPS),
+    selection=dg.AssetSelection.assets(RAW_TRIPS) - _CHECKS_OF_ALL_PARTITIONS,
     description="Loads files of trips, each a partition of `raw_trips`. The sensor `queued_files` requests it."
     " A file that cannot be loaded fails the run after all others are loaded.",
 )
 refresh_weeks = dg.define_asset_job(
     "refresh_weeks",
-    selection=dg.AssetSelection.assets(WEEKLY_AGGREGATES, TRIP_CLUSTERS),
+    selection=dg.AssetSelection.assets(WEEKLY_AGGREGATES, TRIP_CLUSTERS) - _CHECKS_OF_ALL_PARTITIONS,
     description="Computes `weekly_aggregates` and `trip_clusters` of weeks whose trips have changed. The sensor"
     " `stale_weeks` requests it.",
 )

@@ -7,15 +7,10 @@ from datetime import date
 import dagster as dg
 import psycopg
 
-from shifts_pipeline.asset_keys import TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.asset_keys import ASSET_OF
 from shifts_pipeline.partitions import WEEKS, week_of
 from shifts_pipeline.storage import stale_pairs
-from shifts_pipeline.storage.region_week import DerivedTable
 
-_ASSETS: tuple[tuple[dg.AssetKey, DerivedTable], ...] = (
-    (WEEKLY_AGGREGATES, "aggregates"),
-    (TRIP_CLUSTERS, "clusters"),
-)
 _ADDED_AT_ONCE = 50
 """A tick that is stopped for its length has added some of many fresh weeks, and the next tick continues."""
 
@@ -68,7 +63,7 @@ def report_fresh(connection: psycopg.Connection, instance: dg.DagsterInstance, w
     if not weeks:
         return
     totals = {week: stale_pairs.week_totals(connection, week) for week in weeks}
-    for asset_key, table in _ASSETS:
+    for table, asset_key in ASSET_OF.items():
         statuses = (
             instance.get_status_by_partition(asset_key, [week.isoformat() for week in weeks], WEEKS) or {}
         )

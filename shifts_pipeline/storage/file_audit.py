@@ -17,6 +17,13 @@ def rows_match_ledger(connection: psycopg.Connection, file_id: int) -> bool:
     return row is not None and bool(row[0])
 
 
+def block_pairs(connection: psycopg.Connection, file_id: int) -> int:
+    """Blocks the refresh of a file's pairs until it is loaded again, replaced or found right; returns how many."""
+    row = connection.execute("SELECT shifts_store.block_pairs(%s)", [file_id]).fetchone()
+    connection.commit()
+    return int(row[0]) if row else 0
+
+
 def sample_trips(connection: psycopg.Connection, file_id: int, size: int = 2000) -> NDArray[np.float64]:
     """At most `size` trips of a file, from its largest (region, week) pair.
 

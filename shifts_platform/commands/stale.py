@@ -1,4 +1,4 @@
-"""The part of `shifts status` about stale (region, week) pairs: counts and failures."""
+"""The part of `shifts status` about stale (region, week) pairs: counts, blocking files and failures."""
 
 import click
 import psycopg
@@ -9,7 +9,7 @@ _FAILURES_SHOWN = 10
 
 
 def show_stale_pairs(connection: psycopg.Connection) -> None:
-    """Prints how many pairs are stale, and which refreshes failed and why.
+    """Prints how many pairs are stale, which files block some, and which refreshes failed and why.
 
     Args:
         connection: to the trips database.
@@ -21,6 +21,7 @@ def show_stale_pairs(connection: psycopg.Connection) -> None:
     clusters, aggregates, seconds = row or (0, 0, 0)
     since = f", the oldest for {seconds:,} s" if clusters or aggregates else ""
     click.echo(f"\nstale (region, week) pairs: {clusters} to cluster, {aggregates} to aggregate{since}")
+    _show_blocked_pairs(connection)
     failed = connection.execute(
         "SELECT region, week, derived_table, attempts, error, count(*) OVER ()"
         " FROM shifts_store.failed_refreshes ORDER BY started_at DESC LIMIT %s",
@@ -32,3 +33,16 @@ def show_stale_pairs(connection: psycopg.Connection) -> None:
         )
     if failed and (more := failed[0][-1] - len(failed)) > 0:
         click.echo(f"  … and {more:,} more failures")
+
+
+def _show_blocked_pairs(connection: psycopg.Connection) -> None:
+    blocking = connection.execute(
+        "SELECT f.name, b.pairs, count(*) OVER () FROM ("
+        " SELECT file_id, count(*) AS pairs FROM shifts_store.blocked_pairs GROUP BY file_id) AS b"
+        " JOIN shifts_store.trip_files f USING (file_id) ORDER BY b.pairs DESC, f.name LIMIT %s",
+        [_FAILURES_SHOWN],
+    ).fetchall()
+    for name, pairs, _ in blocking:
+        click.echo(f"  {pairs:,} blocked by {printable(name)}, whose rows differ from the ledger: load it again")
+    if blocking and (more := blocking[0][-1] - len(blocking)) > 0:
+        click.echo(f"  … and {more:,} more files that block pairs")

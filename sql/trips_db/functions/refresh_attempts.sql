@@ -9,7 +9,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 'its run ended without a messa
 CREATE OR REPLACE FUNCTION shifts_store.pair_lock(region_id integer, week date) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('pair:' || region_id || ':' || (week - date '2000-01-03'), 0) $$;
 
--- Returns the pairs of a week in which a derived table is stale and not paused after a failure, largest first.
+-- Returns the pairs of a week in which a derived table is stale and not paused after a failure, largest first. Pairs that
+-- a file blocks are omitted.
 CREATE OR REPLACE FUNCTION shifts_store.due_pairs(week date, min_age interval)
 RETURNS TABLE (region_id integer, region text, trips bigint, due_tables text[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -20,6 +21,8 @@ BEGIN
         FROM shifts_store.stale_weeks s,
              LATERAL (VALUES ('aggregates', s.aggregates_stale), ('clusters', s.clusters_stale)) AS d (derived_table, is_stale)
         WHERE s.week = due_pairs.week AND d.is_stale AND s.stale_since <= now() - min_age
+          AND NOT EXISTS (SELECT FROM shifts_store.blocked_pairs b
+                          WHERE b.region_id = s.region_id AND b.week = due_pairs.week)
     ), paused AS (
         SELECT a.region_id, a.derived_table FROM shifts_store.refresh_attempts a
         WHERE a.week = due_pairs.week AND a.retry_at > now()
@@ -40,7 +43,7 @@ $$;
 
 -- Locks a pair for this session and records that the refresh of some of its derived tables begins. The first pause is
 -- doubled by each attempt since the last success. Returns the tables; none, and no lock, if another worker holds the pair,
--- or if `only_due` and they are fresh or paused by now.
+-- or if `only_due` and they are fresh, paused or blocked by now.
 CREATE OR REPLACE FUNCTION shifts_store.begin_refresh(
     region_id integer, week date, tables text[], run_id text, only_due boolean, first_pause interval, longest_pause interval)
 RETURNS text[]
@@ -66,7 +69,9 @@ BEGIN
             pair.revision = CASE one WHEN 'aggregates' THEN pair.aggregates_revision ELSE pair.clusters_revision END
             OR EXISTS (SELECT FROM shifts_store.refresh_attempts a
                        WHERE a.region_id = begin_refresh.region_id AND a.week = begin_refresh.week
-                         AND a.derived_table = one AND a.retry_at > now()));
+                         AND a.derived_table = one AND a.retry_at > now())
+            OR EXISTS (SELECT FROM shifts_store.blocked_pairs b
+                       WHERE b.region_id = begin_refresh.region_id AND b.week = begin_refresh.week));
         INSERT INTO shifts_store.refresh_attempts AS a
             (region_id, week, derived_table, attempts, run_id, started_at, retry_at, error)
         VALUES (begin_refresh.region_id, begin_refresh.week, one, 1, begin_refresh.run_id, now(),

@@ -54,7 +54,7 @@ END
 $$;
 
 -- Removes the counts of a file whose rows are deleted. Tiles of its pairs contain the deleted trips, so they are deleted
--- too, and all files of these pairs count as not aggregated.
+-- too, and all files of these pairs count as not aggregated. It does not block its pairs any more.
 CREATE OR REPLACE FUNCTION shifts_store.remove_file(gone bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
@@ -62,6 +62,7 @@ DECLARE
     weeks      date[];
     version    bigint;
 BEGIN
+    DELETE FROM shifts_store.blocked_pairs b WHERE b.file_id = gone;
     SELECT array_agg(f.region_id ORDER BY f.region_id, f.week), array_agg(f.week ORDER BY f.region_id, f.week)
     INTO region_ids, weeks
     FROM shifts_store.file_week_counts f WHERE f.file_id = gone;

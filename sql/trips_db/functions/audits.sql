@@ -1,0 +1,142 @@
+-- Audits: the ledger, the trips, the counts of the loads and the tables derived from the trips are compared, and pairs of
+-- files that differ are blocked.
+
+-- Blocks the pairs of a loaded file whose rows differ from the ledger. Returns how many it has.
+CREATE OR REPLACE FUNCTION shifts_store.block_pairs(file_id bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    -- Whoever replaces the file meanwhile waits, and unblocks the pairs with it.
+    PERFORM FROM shifts_store.trip_files f
+    WHERE f.file_id = block_pairs.file_id AND f.status = 'loaded' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO shifts_store.blocked_pairs (region_id, week, file_id)
+    SELECT c.region_id, c.week, c.file_id FROM shifts_store.file_week_counts c WHERE c.file_id = block_pairs.file_id
+    ON CONFLICT DO NOTHING;
+    RETURN (SELECT count(*) FROM shifts_store.blocked_pairs b WHERE b.file_id = block_pairs.file_id);
+END
+$$;
+
+-- Unblocks the pairs of files that are no longer loaded or whose rows match the ledger. Returns how many files.
+CREATE OR REPLACE FUNCTION shifts_store.unblock_right_files(max_rejects bigint, max_reject_bytes bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    blocked   bigint;
+    unblocked bigint := 0;
+BEGIN
+    FOR blocked IN SELECT DISTINCT b.file_id FROM shifts_store.blocked_pairs b LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM shifts_store.trip_files f WHERE f.file_id = blocked AND f.status = 'loaded')
+                  AND NOT (SELECT shifts_store.rows_match_ledger(blocked, max_rejects, max_reject_bytes));
+        DELETE FROM shifts_store.blocked_pairs b WHERE b.file_id = blocked;
+        unblocked := unblocked + 1;
+    END LOOP;
+    RETURN unblocked;
+END
+$$;
+
+-- Audits a week in one snapshot, reading its trips once. Returns the number of trips, and differences: in `raw_trips` the
+-- trips of each region and file ≠ those that the load recorded; in `weekly_aggregates` trips in tiles ≠ recorded trips
+-- of the files that the tiles contain, or tiles of a fresh pair without some file; in `trip_clusters` the members of
+-- clusters ≠ the trips that these state.
+CREATE OR REPLACE FUNCTION shifts_store.audit_week(week date, max_differences integer)
+RETURNS TABLE (trips bigint, differences jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+-- Partitions of other weeks are excluded for the values of one week only.
+SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    RETURN QUERY
+    WITH stored AS MATERIALIZED (
+        SELECT t.region_id, t.file_id, count(*) AS trips FROM shifts_store.trips t
+        WHERE t.started_at >= audit_week.week AND t.started_at < audit_week.week + 7
+        GROUP BY t.region_id, t.file_id
+    ), recorded AS MATERIALIZED (
+        SELECT c.region_id, c.file_id, c.trips, c.aggregated FROM shifts_store.file_week_counts c
+        WHERE c.week = audit_week.week
+    ), pairs AS MATERIALIZED (
+        SELECT w.region_id, w.aggregates_revision = w.revision AS is_fresh FROM shifts_store.region_weeks w
+        WHERE w.week = audit_week.week
+    ), aggregated AS (
+        SELECT r.region_id, coalesce(sum(r.trips) FILTER (WHERE r.aggregated), 0) AS trips,
+               bool_and(r.aggregated) AS is_complete
+        FROM recorded r GROUP BY r.region_id
+    ), tiles AS (
+        SELECT t.region_id, sum(t.trips) AS trips FROM shifts_store.weekly_trip_tiles t
+        WHERE t.week = audit_week.week GROUP BY t.region_id
+    ), wrong_clusters AS (
+        SELECT coalesce(c.region_id, m.region_id) AS region_id, coalesce(c.cluster_id, m.cluster_id) AS cluster_id,
+               c.trips AS expected, m.trips AS found
+        FROM (SELECT k.region_id, k.cluster_id, k.trips::bigint AS trips FROM shifts_store.trip_clusters k
+              WHERE k.week = audit_week.week) AS c
+        FULL JOIN (SELECT k.region_id, k.cluster_id, count(*) AS trips FROM shifts_store.trip_cluster_members k
+                   WHERE k.week = audit_week.week GROUP BY k.region_id, k.cluster_id) AS m
+            ON m.region_id = c.region_id AND m.cluster_id = c.cluster_id
+        WHERE c.trips IS DISTINCT FROM m.trips
+    ), found AS (
+        SELECT 'raw_trips' AS asset, coalesce(s.region_id, r.region_id) AS region_id,
+               'trips of file ' || coalesce(s.file_id, r.file_id) AS what,
+               coalesce(r.trips, 0)::bigint AS expected, coalesce(s.trips, 0)::bigint AS found
+        FROM stored s FULL JOIN recorded r ON r.region_id = s.region_id AND r.file_id = s.file_id
+        WHERE s.trips IS DISTINCT FROM r.trips
+        UNION ALL
+        SELECT 'weekly_aggregates', coalesce(a.region_id, t.region_id), 'trips in tiles',
+               coalesce(a.trips, 0)::bigint, coalesce(t.trips, 0)::bigint
+        FROM aggregated a FULL JOIN tiles t ON t.region_id = a.region_id
+        WHERE coalesce(a.trips, 0) <> coalesce(t.trips, 0)
+        UNION ALL
+        SELECT 'weekly_aggregates', p.region_id, 'files that are not in the tiles of a fresh region', 0, 1
+        FROM pairs p JOIN aggregated a ON a.region_id = p.region_id WHERE p.is_fresh AND NOT a.is_complete
+        UNION ALL
+        SELECT 'weekly_aggregates', a.region_id, 'regions without a state', 0, 1
+        FROM aggregated a LEFT JOIN pairs p ON p.region_id = a.region_id WHERE p.region_id IS NULL
+        UNION ALL
+        SELECT 'trip_clusters', k.region_id, 'members of cluster ' || k.cluster_id,
+               coalesce(k.expected, 0), coalesce(k.found, 0)
+        FROM wrong_clusters k
+    ), listed AS (
+        SELECT f.asset, coalesce(g.name, f.region_id::text) AS region, f.what, f.expected, f.found
+        FROM found f LEFT JOIN shifts_store.regions g ON g.region_id = f.region_id
+        ORDER BY 1, 2, 3 LIMIT max_differences
+    )
+    SELECT (SELECT coalesce(sum(s.trips), 0)::bigint FROM stored s),
+           (SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.asset, l.region, l.what), '[]') FROM listed l);
+END
+$$;
+
+-- Audits the files with ids from `first_id` to before `end_id`: the trips that loads recorded by week ≠ those of the
+-- ledger, or the stored rejects ≠ those of the ledger, as far as rejects are stored. Files that are not loaded have none.
+CREATE OR REPLACE FUNCTION shifts_store.audit_files(
+    first_id bigint, end_id bigint, max_rejects bigint, max_reject_bytes bigint, max_differences integer)
+RETURNS TABLE (files bigint, differences jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    RETURN QUERY
+    WITH recorded AS MATERIALIZED (
+        SELECT c.file_id, sum(c.trips)::bigint AS trips FROM shifts_store.file_week_counts c
+        WHERE c.file_id >= first_id AND c.file_id < end_id GROUP BY c.file_id
+    ), rejects AS MATERIALIZED (
+        SELECT j.file_id, count(*) AS rows, sum(octet_length(j.raw)) AS bytes FROM shifts_store.rejected_rows j
+        WHERE j.file_id >= first_id AND j.file_id < end_id GROUP BY j.file_id
+    ), audited AS MATERIALIZED (
+        SELECT f.file_id, f.name, f.status = 'loaded' AS is_loaded, f.rows_loaded, f.rows_rejected
+        FROM shifts_store.trip_files f WHERE f.file_id >= first_id AND f.file_id < end_id
+    ), found AS (
+        SELECT a.file_id, a.name, 'trips by week' AS what,
+               CASE WHEN a.is_loaded THEN a.rows_loaded ELSE 0 END AS expected, coalesce(r.trips, 0) AS found
+        FROM audited a LEFT JOIN recorded r ON r.file_id = a.file_id
+        WHERE coalesce(r.trips, 0) <> CASE WHEN a.is_loaded THEN a.rows_loaded ELSE 0 END
+        UNION ALL
+        SELECT a.file_id, a.name, 'stored rejects', a.rows_rejected, coalesce(j.rows, 0)
+        FROM audited a LEFT JOIN rejects j ON j.file_id = a.file_id
+        WHERE a.is_loaded AND coalesce(j.rows, 0) <> a.rows_rejected
+          AND NOT (coalesce(j.rows, 0) < a.rows_rejected AND (j.rows >= max_rejects OR j.bytes >= max_reject_bytes))
+    ), listed AS (
+        SELECT 'raw_trips' AS asset, f.name AS file, f.what || ' of file ' || f.file_id AS what, f.expected, f.found
+        FROM found f ORDER BY f.file_id, f.what LIMIT max_differences
+    )
+    SELECT (SELECT count(*) FROM audited),
+           (SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.what), '[]') FROM listed l);
+END
+$$;
