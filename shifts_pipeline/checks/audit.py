@@ -16,8 +16,8 @@ NAME = "audit_finds_no_difference"
 _DIFFERENCES_LISTED = 50
 _LOG_INTERVAL_S = 10.0
 _HOW_OFTEN = (
-    " Every night, for ten minutes each of files and weeks, and over all in turn; a difference stays until the next"
-    " audit of its week or file finds it gone."
+    " The schedule `nightly_audit` takes up to ten minutes each for files and for weeks, and continues the next night. A"
+    " difference stays until the next audit of its week or file finds it gone."
 )
 _DESCRIPTIONS = {
     RAW_TRIPS: "Of every file: rows in the ledger = rows recorded by week + rejects. Of every week: trips of each file"
@@ -32,11 +32,9 @@ Part = TypeVar("Part")
 
 @dg.multi_asset_check(
     name="audit",
-    specs=[
-        dg.AssetCheckSpec(NAME, asset=asset, description=text) for asset, text in _DESCRIPTIONS.items()
-    ],
+    specs=[dg.AssetCheckSpec(NAME, asset=asset, description=text) for asset, text in _DESCRIPTIONS.items()],
     can_subset=True,
-    description="Compares the ledger, the trips and the derived tables, least recently audited weeks and files first.",
+    description="Compares the ledger, the trips and the derived tables, least recently audited parts first.",
 )
 def audit(
     context: dg.AssetCheckExecutionContext, trips_database: TripsDatabase
@@ -82,7 +80,10 @@ def audit(
 
 
 def _work_through(
-    context: dg.AssetCheckExecutionContext, name: str, parts: Sequence[Part], audit_part: Callable[[Part], None]
+    context: dg.AssetCheckExecutionContext,
+    name: str,
+    parts: Sequence[Part],
+    audit_part: Callable[[Part], None],
 ) -> None:
     """Audits parts in their order until the time is over."""
     begun = logged = time.monotonic()

@@ -14,8 +14,8 @@ NAME = "nothing_waits_longer_than_15_minutes"
 MAX_WAIT = timedelta(minutes=15)
 
 _DESCRIPTION = (
-    "No (region, week) pair has been stale for over 15 minutes. Such a pair waits for workers, its refresh fails, or a"
-    " file whose rows differ from the ledger blocks it. The schedule `check_freshness_every_15_minutes` evaluates it."
+    "No (region, week) pair has been stale for over 15 minutes. Such a pair waits for workers, its refresh fails, or"
+    " a file whose rows differ from the ledger blocks it. The schedule `check_freshness_every_15_minutes` evaluates it."
 )
 
 

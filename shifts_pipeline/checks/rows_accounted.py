@@ -13,13 +13,15 @@ rows_accounted_spec = dg.AssetCheckSpec(
     asset=RAW_TRIPS,
     partitions_def=TRIP_FILES,
     description="Rows of the file = rows in `trips` + rows in `rejected_rows`, as far as rejects are stored."
-    " A file that fails blocks its (region, week) pairs: the sensor `stale_weeks` does not refresh them until the file is"
-    " loaded again, replaced, or found right by the nightly audit.",
+    " A file that fails blocks its (region, week) pairs: the sensor `stale_weeks` does not refresh them until the"
+    " file is loaded again, replaced, or found right by the nightly audit.",
     blocking=True,
 )
 
 
-def rows_accounted(partition: str, record: FileRecord, *, passed: bool, blocked: int) -> dg.AssetCheckEvaluation:
+def rows_accounted(
+    partition: str, record: FileRecord, *, passed: bool, blocked: int
+) -> dg.AssetCheckEvaluation:
     """The check's evaluation for a file, which blocks some pairs if it fails."""
     return dg.AssetCheckEvaluation(
         asset_key=RAW_TRIPS,

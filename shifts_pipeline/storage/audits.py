@@ -1,4 +1,4 @@
-"""Audits of everything that is stored, in parts: weeks, and blocks of file ids; least recently audited parts first."""
+"""Audits of everything that is stored, in parts: weeks and blocks of file ids, least recently audited ones first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -43,6 +43,8 @@ def _show_blocked_pairs(connection: psycopg.Connection) -> None:
         [_FAILURES_SHOWN],
     ).fetchall()
     for name, pairs, _ in blocking:
-        click.echo(f"  {pairs:,} blocked by {printable(name)}, whose rows differ from the ledger: load it again")
+        click.echo(
+            f"  {pairs:,} blocked by {printable(name)}, whose rows differ from the ledger: load it again"
+        )
     if blocking and (more := blocking[0][-1] - len(blocking)) > 0:
         click.echo(f"  … and {more:,} more files that block pairs")

@@ -45,11 +45,11 @@ def load_bad(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str = ON
 
 
 def stale(pipeline: Pipeline) -> list[tuple[str, date]]:
-    return pipeline.query("SELECT region, week FROM shifts_store.stale_weeks ORDER BY 1, 2")  # type: ignore[return-value]
+    return pipeline.query("SELECT region, week FROM shifts_store.stale_weeks ORDER BY 1, 2")
 
 
 def blocked(pipeline: Pipeline) -> list[tuple[str, date]]:
-    return pipeline.query(  # type: ignore[return-value]
+    return pipeline.query(
         "SELECT r.name, b.week FROM shifts_store.blocked_pairs b JOIN shifts_store.regions r USING (region_id)"
         " ORDER BY 1, 2"
     )
@@ -94,9 +94,7 @@ def test_a_pair_that_is_blocked_after_it_was_found_due_is_left_out(
 
 
 @pytest.mark.parametrize("by", ["hand", "a new version"])
-def test_loading_it_again_unblocks_them(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
+def test_loading_it_again_unblocks_them(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     load_bad(pipeline, monkeypatch)
     if by == "hand":
         assert pipeline.run("load_trip_files", {PARTITION: "bad.csv"}).success
@@ -146,4 +144,7 @@ def test_status_names_the_file(
     load_bad(pipeline, monkeypatch)
     with psycopg.connect(pipeline.url) as connection:
         show_stale_pairs(connection)
-    assert "  2 blocked by bad.csv, whose rows differ from the ledger: load it again\n" in capsys.readouterr().out
+    assert (
+        "  2 blocked by bad.csv, whose rows differ from the ledger: load it again\n"
+        in capsys.readouterr().out
+    )
