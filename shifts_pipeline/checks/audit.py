@@ -16,12 +16,12 @@ NAME = "audit_finds_no_difference"
 _DIFFERENCES_LISTED = 50
 _LOG_INTERVAL_S = 10.0
 _HOW_OFTEN = (
-    " The schedule `nightly_audit` takes up to ten minutes each for files and for weeks, and continues the next night. A"
-    " difference stays until the next audit of its week or file finds it gone."
+    " The schedule `nightly_audit` takes up to ten minutes each for files and weeks, and continues the next night."
+    " A difference stays until the next audit of its week or file finds it gone."
 )
 _DESCRIPTIONS = {
-    RAW_TRIPS: "Of every file: rows in the ledger = rows recorded by week + rejects. Of every week: trips of each file"
-    " and region = rows recorded by week." + _HOW_OFTEN,
+    RAW_TRIPS: "Of every file: rows in the ledger = rows recorded by week + rejects. Of every week: trips of each"
+    " file and region = rows recorded by week." + _HOW_OFTEN,
     WEEKLY_AGGREGATES: "Of every week and region: trips in the tiles = rows recorded by the loads of the same files."
     + _HOW_OFTEN,
     TRIP_CLUSTERS: "Of every cluster: the number of its members is the number that it states." + _HOW_OFTEN,

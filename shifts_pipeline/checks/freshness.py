@@ -15,7 +15,8 @@ MAX_WAIT = timedelta(minutes=15)
 
 _DESCRIPTION = (
     "No (region, week) pair has been stale for over 15 minutes. Such a pair waits for workers, its refresh fails, or"
-    " a file whose rows differ from the ledger blocks it. The schedule `check_freshness_every_15_minutes` evaluates it."
+    " a file whose rows differ from the ledger blocks it. The schedule"
+    " `check_freshness_every_15_minutes` evaluates it."
 )
 
 

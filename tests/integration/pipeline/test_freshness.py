@@ -93,12 +93,7 @@ def test_a_run_by_hand_over_a_partition_does_not_evaluate_it(pipeline: Pipeline)
     pipeline.put("a.csv", HEADER + row())
     pipeline.load()
     pipeline.refresh()
-    job = pipeline.defs.get_implicit_global_asset_job_def()
-    run = job.execute_in_process(
-        instance=pipeline.instance,
-        tags={PARTITION: "2018-05-28"},
-        asset_selection=[WEEKLY_AGGREGATES, TRIP_CLUSTERS],
-    )
+    run = pipeline.run("__ASSET_JOB", {PARTITION: "2018-05-28"}, [WEEKLY_AGGREGATES, TRIP_CLUSTERS])
     assert run.success
     assert NAME not in {evaluation.check_name for evaluation in run.get_asset_check_evaluations()}
 
