@@ -28,7 +28,8 @@ DECLARE
 BEGIN
     FOR blocked IN SELECT DISTINCT b.file_id FROM shifts_store.blocked_pairs b LOOP
         CONTINUE WHEN EXISTS (SELECT FROM shifts_store.trip_files f WHERE f.file_id = blocked AND f.status = 'loaded')
-                  AND NOT (SELECT shifts_store.rows_match_ledger(blocked, max_rejects, max_reject_bytes));
+                  -- Null without any stored reject.
+                  AND (SELECT shifts_store.rows_match_ledger(blocked, max_rejects, max_reject_bytes)) IS NOT TRUE;
         DELETE FROM shifts_store.blocked_pairs b WHERE b.file_id = blocked;
         unblocked := unblocked + 1;
     END LOOP;
@@ -131,7 +132,8 @@ BEGIN
         SELECT a.file_id, a.name, 'stored rejects', a.rows_rejected, coalesce(j.rows, 0)
         FROM audited a LEFT JOIN rejects j ON j.file_id = a.file_id
         WHERE a.is_loaded AND coalesce(j.rows, 0) <> a.rows_rejected
-          AND NOT (coalesce(j.rows, 0) < a.rows_rejected AND (j.rows >= max_rejects OR j.bytes >= max_reject_bytes))
+          AND (coalesce(j.rows, 0) > a.rows_rejected
+               OR coalesce(j.rows, 0) < max_rejects AND coalesce(j.bytes, 0) < max_reject_bytes)
     ), listed AS (
         SELECT 'raw_trips' AS asset, f.name AS file, f.what || ' of file ' || f.file_id AS what, f.expected, f.found
         FROM found f ORDER BY f.file_id, f.what LIMIT max_differences

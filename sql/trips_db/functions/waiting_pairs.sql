@@ -13,8 +13,9 @@ BEGIN
         WHERE (w.aggregates_revision <> w.revision OR w.clusters_revision <> w.revision)
           AND w.revision <> CASE waiting_pairs.derived_table
                             WHEN 'aggregates' THEN w.aggregates_revision ELSE w.clusters_revision END;
-        SELECT count(DISTINCT (b.region_id, b.week)) INTO blocked
-        FROM shifts_store.blocked_pairs b JOIN shifts_store.region_weeks w
+        SELECT count(*) INTO blocked
+        FROM (SELECT DISTINCT p.region_id, p.week FROM shifts_store.blocked_pairs p) AS b
+        JOIN shifts_store.region_weeks w
             ON w.region_id = b.region_id AND w.week = b.week
         WHERE w.revision <> CASE waiting_pairs.derived_table
                             WHEN 'aggregates' THEN w.aggregates_revision ELSE w.clusters_revision END;

@@ -130,6 +130,15 @@ def test_the_audit_unblocks_a_file_that_is_right_by_now(
     assert stale(pipeline) == []
 
 
+def test_the_audit_does_not_unblock_a_file_whose_rejects_are_gone(pipeline: Pipeline) -> None:
+    pipeline.put("bad.csv", HEADER + ONE_OFF + "no trip\n")
+    pipeline.load()
+    pipeline.execute("DELETE FROM shifts_store.rejected_rows")
+    pipeline.execute("SELECT shifts_store.block_pairs(file_id) FROM shifts_store.trip_files")
+    assert pipeline.run("audit_everything", {}).success
+    assert blocked(pipeline) == PAIRS
+
+
 def test_a_file_that_was_replaced_meanwhile_blocks_nothing(pipeline: Pipeline) -> None:
     pipeline.put("a.csv", HEADER + ONE_OFF)
     pipeline.load()
