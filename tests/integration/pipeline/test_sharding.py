@@ -11,6 +11,8 @@ from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 CITUS = Path(__file__).parents[3] / "sql/citus"
 STAY = {
+    "shifts_store.week_audits",
+    "shifts_store.file_audits",
     "shifts_store.trip_files",
     "shifts_store.ledger_changes",
     "shifts_store.rejected_rows",
