@@ -38,12 +38,13 @@ def instance(dagster_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def statuses(pipeline: Pipeline, asset: str) -> dict[str, dict[str, set[str]]]:
-    """For each check of an asset: the partitions of each status that has some."""
+    """For each check of an asset's partitions: the partitions of each status that has some."""
     with webserver(pipeline.instance) as ui:
         node = ui.ask(CHECKS, key={"path": [asset]})["assetNodeOrError"]
     return {
         check["name"]: _by_status(check["partitionStatuses"])
         for check in node["assetChecksOrError"]["checks"]
+        if check["partitionStatuses"] is not None
     }
 
 
