@@ -4,7 +4,7 @@ import dagster as dg
 
 from shifts_pipeline.asset_keys import TRIP_CLUSTERS
 from shifts_pipeline.partitions import WEEKS
-from shifts_pipeline.storage.refresh_pair import MEMBERS_BELONG, WITHIN_RADIUS
+from shifts_pipeline.storage.cluster_violations import MEMBERS_BELONG, WITHIN_RADIUS
 
 cluster_guarantees_specs = [
     dg.AssetCheckSpec(

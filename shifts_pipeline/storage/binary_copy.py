@@ -3,7 +3,7 @@
 Format: PostgreSQL manual, "COPY", section "Binary Format".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import psycopg
@@ -35,6 +35,11 @@ def new_rows(dtype: np.dtype[np.void], count: int) -> NDArray[np.void]:
     for name in columns:
         rows[name + _LENGTH] = dtype[name].itemsize
     return rows
+
+
+def concatenated(parts: Sequence[NDArray[np.void]], dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """The rows of at least one array of this dtype; `np.concatenate` would change their byte order."""
+    return np.concatenate([rows.view(f"V{dtype.itemsize}") for rows in parts]).view(dtype)
 
 
 def to_bytes(rows: NDArray[np.void]) -> bytes:

@@ -8,7 +8,7 @@ import psycopg
 
 from shifts_core.tiles.build import build_tiles
 from shifts_pipeline.storage.cluster_tables import cluster_pair, write_clusters
-from shifts_pipeline.storage.cluster_violations import find_violations
+from shifts_pipeline.storage.cluster_violations import check_clusters
 from shifts_pipeline.storage.pair_checks import record_failure
 from shifts_pipeline.storage.region_week import DerivedTable, PairTrips, read_pair, replace_derived
 from shifts_pipeline.storage.stale_pairs import Pair
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from shifts_core.clustering.estimator import TripClusterer
 
 TOTALS_EQUAL_TRIPS = "weekly_totals_equal_trips"
-WITHIN_RADIUS = "every_cluster_is_within_its_radius"
-MEMBERS_BELONG = "every_member_belongs_to_its_cluster"
-MAX_EXAMPLES = 20
-"""Clusters that are named for each failed check."""
 
 
 def refresh_pair(
@@ -76,19 +72,5 @@ def _replace_aggregates(connection: psycopg.Connection, trips: PairTrips, *, kee
 
 def _replace_clusters(connection: psycopg.Connection, trips: PairTrips, clusterer: "TripClusterer") -> None:
     clusters = cluster_pair(trips, clusterer)
-    if not replace_derived(connection, trips, "clusters", partial(write_clusters, clusters)):
-        return
-    violations = find_violations(
-        connection,
-        trips.region_id,
-        trips.week,
-        max_radius_m=clusterer.max_radius_m,
-        min_trips=clusterer.min_trips,
-    )
-    for check_name, cluster_ids in (
-        (WITHIN_RADIUS, violations.too_wide),
-        (MEMBERS_BELONG, violations.wrong_members),
-    ):
-        if cluster_ids:
-            details = {"violations": len(cluster_ids), "examples": cluster_ids[:MAX_EXAMPLES]}
-            record_failure(connection, trips.region_id, trips.week, "clusters", check_name, details)
+    if replace_derived(connection, trips, "clusters", partial(write_clusters, [clusters])):
+        check_clusters(connection, [trips.region_id], trips.week, clusterer)

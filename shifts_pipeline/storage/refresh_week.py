@@ -1,8 +1,8 @@
-"""Refreshes the (region, week) pairs of a week one after the other; several workers may share a week."""
+"""Refreshes the (region, week) pairs of a week, small ones in batches; several workers may share a week."""
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -12,8 +12,10 @@ import psycopg
 
 from shifts_pipeline.display_text import printable
 from shifts_pipeline.storage import stale_pairs
+from shifts_pipeline.storage.refresh_batch import MAX_PAIR_TRIPS, batches, refresh_batch
 from shifts_pipeline.storage.refresh_pair import refresh_pair
 from shifts_pipeline.storage.region_week import DERIVED_TABLES, DerivedTable
+from shifts_pipeline.storage.stale_pairs import Pair
 
 if TYPE_CHECKING:
     from shifts_core.clustering.estimator import TripClusterer
@@ -49,9 +51,10 @@ class RefreshedWeek:
 
 
 def refresh_week(connection: psycopg.Connection, week: date, request: RefreshRequest) -> RefreshedWeek:
-    """Refreshes pairs of a week, largest first.
+    """Refreshes pairs of a week, largest first, and in the end the clusters of small pairs in batches.
 
-    If the refresh of a pair raises, the failure is recorded, the pair stays stale and pauses, and the loop continues.
+    If the refresh of a pair raises, the failure is recorded, the pair stays stale and pauses, and the others
+    continue.
 
     Args:
         connection: in autocommit mode.
@@ -61,41 +64,104 @@ def refresh_week(connection: psycopg.Connection, week: date, request: RefreshReq
     Raises:
         psycopg.Error: the connection is lost.
     """
-    begun = logged = time.monotonic()
     found = (
         stale_pairs.due_pairs(connection, week)
         if request.only_due
         else stale_pairs.all_pairs(connection, week)
     )
-    pairs = [pair for pair in found if not request.regions or pair.region in request.regions]
-    refreshed = trips = 0
-    failures: list[str] = []
-    for number, pair in enumerate(pairs):
-        if time.monotonic() > logged + _PROGRESS_INTERVAL_S:
-            logged = time.monotonic()
-            request.log.info("%s: %s of %s regions", week, f"{number:,}", f"{len(pairs):,}")
-        wanted = [table for table in DERIVED_TABLES if table in pair.tables and table in request.tables]
+    wanted = {
+        pair: [table for table in DERIVED_TABLES if table in pair.tables and table in request.tables]
+        for pair in found
+        if not request.regions or pair.region in request.regions
+    }
+    small = [pair for pair, tables in wanted.items() if "clusters" in tables and pair.trips <= MAX_PAIR_TRIPS]
+    if len(small) > 1:
+        for pair in small:
+            wanted[pair].remove("clusters")
+    else:
+        small = []
+    work = _WeekRefresh(connection, week, request, len(wanted))
+    for pair, tables in wanted.items():
+        if tables:
+            work.refresh_pair(pair, tables)
+    for batch in batches(small):
+        work.refresh_batch(batch)
+    return work.result()
+
+
+class _WeekRefresh:
+    """The refreshes of a week's pairs by a worker."""
+
+    def __init__(
+        self, connection: psycopg.Connection, week: date, request: RefreshRequest, pairs: int
+    ) -> None:
+        self._connection, self._week, self._request, self._pairs = connection, week, request, pairs
+        self._begun = self._logged = time.monotonic()
+        self._trips: dict[str, int] = {}
+        """Trips that were read of each region."""
+        self._failures: dict[str, str] = {}
+
+    def result(self) -> RefreshedWeek:
+        seconds = time.monotonic() - self._begun
+        failures = [f"{printable(region)} {self._week}: {why}" for region, why in self._failures.items()]
+        pairs = len(self._trips.keys() - self._failures.keys())
+        return RefreshedWeek(pairs, sum(self._trips.values()), seconds, failures)
+
+    def refresh_pair(self, pair: Pair, wanted: Sequence[DerivedTable]) -> None:
+        """Refreshes tables of a pair, unless another worker holds it or it is not due any more."""
+        self._log_progress()
+        connection, request = self._connection, self._request
         tables = stale_pairs.begin(connection, pair, wanted, request.run_id, only_due=request.only_due)
         if not tables:
-            continue
+            return
         done: list[DerivedTable] = []
         try:
-            trips += refresh_pair(connection, pair, tables, request.new_clusterer, done.append)
+            trips = refresh_pair(connection, pair, tables, request.new_clusterer, done.append)
         except Exception as error:
             if connection.closed:
                 raise
             reason = printable(f"{type(error).__name__}: {error}", 1000)
-            name = printable(pair.region)
-            request.log.error("%s %s failed", name, week, exc_info=True)
-            failures.append(f"{name} {week}: {reason}")
+            request.log.error("%s %s failed", printable(pair.region), self._week, exc_info=True)
+            self._failures.setdefault(pair.region, reason)
             failed = [table for table in tables if table not in done]
             stale_pairs.end(connection, pair, succeeded=done, failed=failed, error=reason)
-            continue
+            return
         except BaseException:
             # The run is being stopped: the pair does not pause.
             with suppress(psycopg.Error):
                 stale_pairs.end(connection, pair, succeeded=tables)
             raise
         stale_pairs.end(connection, pair, succeeded=tables)
-        refreshed += 1
-    return RefreshedWeek(refreshed, trips, time.monotonic() - begun, failures)
+        self._trips[pair.region] = trips
+
+    def refresh_batch(self, pairs: Sequence[Pair]) -> None:
+        """Refreshes the clusters of small pairs; one by one if that fails, so that a bad pair fails alone."""
+        self._log_progress()
+        connection, request = self._connection, self._request
+        begun, alone = stale_pairs.begin_batch(
+            connection, pairs, "clusters", request.run_id, only_due=request.only_due
+        )
+        if begun:
+            try:
+                trips = refresh_batch(connection, begun, request.new_clusterer())
+            except Exception:
+                if connection.closed:
+                    raise
+                request.log.warning("%s: refreshing %s pairs alone", self._week, len(begun), exc_info=True)
+                alone += begun
+            except BaseException:
+                # The run is being stopped: the pairs do not pause.
+                with suppress(psycopg.Error):
+                    stale_pairs.end_batch(connection, begun, "clusters")
+                raise
+            else:
+                self._trips |= trips
+            stale_pairs.end_batch(connection, begun, "clusters")
+        for pair in alone:
+            self.refresh_pair(pair, ["clusters"])
+
+    def _log_progress(self) -> None:
+        if time.monotonic() > self._logged + _PROGRESS_INTERVAL_S:
+            self._logged = time.monotonic()
+            done = f"{len(self._trips):,} of {self._pairs:,}"
+            self._request.log.info("%s: %s regions", self._week, done)

@@ -1,6 +1,6 @@
 """Reads the trips of a (region, week) pair in one snapshot, and replaces tables derived from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -21,7 +21,9 @@ DERIVED_TABLES: tuple[DerivedTable, ...] = ("aggregates", "clusters")
 """In the order in which a refresh writes them."""
 
 _ENDS = ("x0", "y0", "x1", "y1")
-_ROW = row_dtype(trip_id=">i8", moment=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
+_ROW = row_dtype(region_id=">i4", trip_id=">i8", started_at=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
+_EPOCH_2000 = date(2000, 1, 1)
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -54,19 +56,71 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         if pair is None:
             return None
         region_id, revision, deletion_count, file_ids, expected = pair
-        statement = sql.SQL(
-            "COPY (SELECT trip_id, (extract(epoch FROM started_at - {week}::timestamp) * 1000000)::bigint,"
-            " ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips"
-            " WHERE region_id = {region} AND started_at >= {week} AND started_at < {end})"
-            " TO STDOUT (FORMAT binary)"
-        ).format(week=sql.Literal(week), end=sql.Literal(week + ONE_WEEK), region=sql.Literal(region_id))
         trips = _Columns(expected)
-        for rows in copied_rows(connection, statement, _ROW):
-            trips.append(rows)
+        for rows in copied_rows(connection, _trips_statement(week, [region_id]), _ROW):
+            trips.append(rows, week)
     trip_ids, moments, ends = trips.columns()
     return PairTrips(
         region, region_id, week, revision, deletion_count, tuple(file_ids), trip_ids, moments, ends
     )
+
+
+def read_pairs(connection: psycopg.Connection, regions: Mapping[int, str], week: date) -> list[PairTrips]:
+    """Reads the trips of several pairs of a week in one snapshot, by region id, without the ids of their files.
+
+    Args:
+        connection: in autocommit mode.
+        regions: region id → name, of pairs that had trips at some time.
+        week: the Monday of all pairs.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        pairs = connection.execute(
+            "SELECT region_id, revision, deletion_count FROM shifts_store.region_weeks"
+            " WHERE week = %s AND region_id = ANY (%s) ORDER BY region_id",
+            [week, list(regions)],
+        ).fetchall()
+        rows = np.concatenate(list(copied_rows(connection, _trips_statement(week, list(regions)), _ROW)))
+    rows = rows[np.argsort(rows["region_id"], kind="stable")]
+    trip_ids, moments = rows["trip_id"].astype(np.int64), _moments(rows, week)
+    ends = np.column_stack([rows[name].astype(np.float64) for name in _ENDS])
+    region_ids = [region_id for region_id, _, _ in pairs]
+    begins = np.searchsorted(rows["region_id"], region_ids, "left").tolist()
+    stops = np.searchsorted(rows["region_id"], region_ids, "right").tolist()
+    return [
+        PairTrips(
+            regions[region_id],
+            region_id,
+            week,
+            revision,
+            deletion_count,
+            (),
+            trip_ids[begin:stop],
+            moments[begin:stop],
+            ends[begin:stop],
+        )
+        for (region_id, revision, deletion_count), begin, stop in zip(pairs, begins, stops, strict=True)
+    ]
+
+
+def _trips_statement(week: date, region_ids: Sequence[int]) -> sql.Composable:
+    """COPY of the trips of some regions in a week, as rows of the dtype `_ROW`."""
+    regions = sql.SQL("region_id = {}").format(sql.Literal(region_ids[0]))
+    if len(region_ids) > 1:
+        # The block-range index is read once for a range of regions, and for a list once for each of them.
+        regions = sql.SQL("region_id BETWEEN {} AND {} AND region_id = ANY ({}::integer[])").format(
+            sql.Literal(min(region_ids)), sql.Literal(max(region_ids)), sql.Literal(list(region_ids))
+        )
+    return sql.SQL(
+        "COPY (SELECT region_id, trip_id, started_at,"
+        " ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips"
+        " WHERE {regions} AND started_at >= {week} AND started_at < {end}) TO STDOUT (FORMAT binary)"
+    ).format(regions=regions, week=sql.Literal(week), end=sql.Literal(week + ONE_WEEK))
+
+
+def _moments(rows: NDArray[np.void], week: date) -> NDArray[np.int64]:
+    moments: NDArray[np.int64] = rows["started_at"] - (week - _EPOCH_2000).days * _DAY_US
+    return moments
 
 
 class _Columns:
@@ -78,7 +132,7 @@ class _Columns:
         self._moments = np.empty(expected, np.int64)
         self._ends = np.empty((expected, len(_ENDS)))
 
-    def append(self, rows: NDArray[np.void]) -> None:
+    def append(self, rows: NDArray[np.void], week: date) -> None:
         begin, self._size = self._size, self._size + len(rows)
         if self._size > len(self._trip_ids):
             # More trips than the loads recorded: the check of the totals reports it.
@@ -88,7 +142,7 @@ class _Columns:
                 for column in (self._trip_ids, self._moments, self._ends)
             )
         self._trip_ids[begin : self._size] = rows["trip_id"]
-        self._moments[begin : self._size] = rows["moment"]
+        self._moments[begin : self._size] = _moments(rows, week)
         for column, name in enumerate(_ENDS):
             self._ends[begin : self._size, column] = rows[name]
 

@@ -65,11 +65,17 @@ def due_pairs(connection: psycopg.Connection, week: date, min_age: timedelta = t
 def all_pairs(connection: psycopg.Connection, week: date) -> list[Pair]:
     """Every pair that a week ever had, with all derived tables."""
     rows = connection.execute(
-        "SELECT w.region_id, r.name FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
-        " WHERE w.week = %s ORDER BY r.name",
-        [week],
+        """
+        SELECT w.region_id, r.name, coalesce(c.trips, 0)
+        FROM shifts_store.region_weeks w
+        JOIN shifts_store.regions r USING (region_id)
+        LEFT JOIN (SELECT region_id, sum(trips)::bigint AS trips FROM shifts_store.file_week_counts
+                   WHERE week = %s GROUP BY region_id) AS c USING (region_id)
+        WHERE w.week = %s ORDER BY r.name
+        """,
+        [week, week],
     )
-    return [Pair(id_, region, week, 0, DERIVED_TABLES) for id_, region in rows]
+    return [Pair(id_, region, week, trips, DERIVED_TABLES) for id_, region, trips in rows]
 
 
 def week_totals(connection: psycopg.Connection, week: date) -> WeekTotals:
@@ -119,6 +125,43 @@ def end(
     connection.execute(
         "SELECT shifts_store.end_refresh(%s, %s, %s, %s, %s)",
         [pair.region_id, pair.week, list(succeeded), list(failed), error],
+    )
+
+
+def begin_batch(
+    connection: psycopg.Connection, pairs: Sequence[Pair], table: DerivedTable, run_id: str, *, only_due: bool
+) -> tuple[list[Pair], list[Pair]]:
+    """Locks those pairs of a week that can share a batch, and records that their refresh begins, as `begin` does.
+
+    It waits for no other worker.
+
+    Returns:
+        The pairs that are locked, and the pairs to be refreshed alone: their last refresh failed or its worker died,
+        or, unless `only_due`, another worker holds them. Nothing is to be done for the others.
+    """
+    found: dict[int, bool] = dict(
+        connection.execute(
+            "SELECT region_id, has_begun FROM shifts_store.begin_refreshes(%s, %s, %s, %s, %s, %s, %s)",
+            [
+                [pair.region_id for pair in pairs],
+                pairs[0].week,
+                table,
+                run_id,
+                only_due,
+                FIRST_PAUSE,
+                LONGEST_PAUSE,
+            ],
+        ).fetchall()
+    )
+    begun = [pair for pair in pairs if found.get(pair.region_id, False)]
+    return begun, [pair for pair in pairs if not found.get(pair.region_id, True)]
+
+
+def end_batch(connection: psycopg.Connection, pairs: Sequence[Pair], table: DerivedTable) -> None:
+    """Unlocks pairs of a week that began as a batch, and forgets their attempts."""
+    connection.execute(
+        "SELECT shifts_store.end_refreshes(%s, %s, %s)",
+        [[pair.region_id for pair in pairs], pairs[0].week, table],
     )
 
 

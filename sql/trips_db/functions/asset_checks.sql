@@ -44,40 +44,58 @@ BEGIN
 END
 $$;
 
--- Returns the clusters of a pair that break a guarantee. Too wide: wider than their radius or than the maximum. Wrong
--- members: too few trips, or trips that are missing or outside of the region, the week or the time window. Call it with
--- enable_nestloop = off: newly loaded trips have no statistics. A setting of the function would not reach Citus workers.
+-- Returns the clusters of some pairs of a week that break a guarantee; no row for a pair without any. Too wide: wider than
+-- their radius or than the maximum. Wrong members: too few trips, or trips that are missing or outside of the region, the
+-- week or the time window. Call it with enable_nestloop = off: newly loaded trips have no statistics. A setting of the
+-- function would not reach Citus workers.
 CREATE OR REPLACE FUNCTION shifts_store.cluster_violations(
-    region_id integer, week date, max_radius_m double precision, min_trips integer)
-RETURNS TABLE (too_wide bigint[], wrong_members bigint[])
+    region_ids integer[], week date, max_radius_m double precision, min_trips integer)
+RETURNS TABLE (region_id integer, too_wide bigint[], wrong_members bigint[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
 SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    first_region integer := (SELECT min(u.id) FROM unnest(region_ids) AS u (id));
+    last_region  integer := (SELECT max(u.id) FROM unnest(region_ids) AS u (id));
+    -- Members are found by the ids of their clusters, unless these are too many for a list: no index leads to the
+    -- members of a region.
+    listed_ids   bigint[] := ARRAY(
+        SELECT c.cluster_id FROM shifts_store.trip_clusters c
+        WHERE c.region_id = ANY (region_ids) AND c.week = cluster_violations.week LIMIT 20001);
 BEGIN
+    IF cardinality(listed_ids) > 20000 THEN
+        listed_ids := NULL;
+    END IF;
     RETURN QUERY
     WITH members AS MATERIALIZED (
-        SELECT c.cluster_id, c.trips, c.radius_m, c.earliest_time, c.latest_time, t.trip_id,
+        SELECT c.region_id, c.cluster_id, c.trips, c.radius_m, c.earliest_time, c.latest_time, t.trip_id,
                t.started_at::time AS clock,
                greatest(public.ST_DistanceSphere(c.origin, t.origin),
                         public.ST_DistanceSphere(c.destination, t.destination)) AS distance_m
         FROM shifts_store.trip_clusters c
-        JOIN shifts_store.trip_cluster_members m ON m.week = c.week AND m.cluster_id = c.cluster_id
+        JOIN shifts_store.trip_cluster_members m
+            ON m.week = c.week AND m.region_id = c.region_id AND m.cluster_id = c.cluster_id
         LEFT JOIN shifts_store.trips t
             ON t.trip_id = m.trip_id AND t.region_id = c.region_id
+            AND t.region_id BETWEEN first_region AND last_region
             AND t.started_at >= cluster_violations.week AND t.started_at < cluster_violations.week + 7
-        WHERE c.region_id = cluster_violations.region_id AND c.week = cluster_violations.week
-          AND m.region_id = cluster_violations.region_id
+        WHERE c.region_id = ANY (region_ids) AND c.week = cluster_violations.week
+          AND m.region_id = ANY (region_ids) AND m.week = cluster_violations.week
+          AND (listed_ids IS NULL OR m.cluster_id = ANY (listed_ids))
     ), checked AS (
-        SELECT m.cluster_id,
+        SELECT m.region_id, m.cluster_id,
                bool_or(m.distance_m > m.radius_m + 0.01 OR m.radius_m > max_radius_m) AS is_too_wide,
                bool_or(m.trip_id IS NULL
                        OR CASE WHEN m.earliest_time <= m.latest_time
                           THEN m.clock NOT BETWEEN m.earliest_time AND m.latest_time
                           ELSE m.clock < m.earliest_time AND m.clock > m.latest_time END)
                OR count(m.trip_id) <> min(m.trips) OR min(m.trips) < min_trips AS has_wrong_members
-        FROM members m GROUP BY m.cluster_id
+        FROM members m GROUP BY m.region_id, m.cluster_id
     )
-    SELECT coalesce(array_agg(k.cluster_id) FILTER (WHERE k.is_too_wide), '{}'),
-           coalesce(array_agg(k.cluster_id) FILTER (WHERE k.has_wrong_members), '{}')
-    FROM checked k;
+    SELECT k.region_id,
+           coalesce(array_agg(k.cluster_id ORDER BY k.cluster_id) FILTER (WHERE k.is_too_wide), '{}'),
+           coalesce(array_agg(k.cluster_id ORDER BY k.cluster_id) FILTER (WHERE k.has_wrong_members), '{}')
+    FROM checked k
+    WHERE k.is_too_wide OR k.has_wrong_members
+    GROUP BY k.region_id;
 END
 $$;

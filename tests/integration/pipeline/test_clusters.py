@@ -8,7 +8,7 @@ import pytest
 
 from shifts_pipeline.asset_keys import TRIP_CLUSTERS
 from shifts_pipeline.storage import cluster_tables
-from shifts_pipeline.storage.refresh_pair import MEMBERS_BELONG, WITHIN_RADIUS
+from shifts_pipeline.storage.cluster_violations import MEMBERS_BELONG, WITHIN_RADIUS
 from shifts_platform.generator.csv_file import csv_blocks
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 

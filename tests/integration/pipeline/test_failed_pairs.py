@@ -13,7 +13,7 @@ from shifts_core.tiles.codec import Tile
 from shifts_pipeline.assets import plots, progress, raw_trips_metadata, week_metadata
 from shifts_pipeline.assets import raw_trips as raw_trips_module
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
-from shifts_pipeline.storage import refresh_pair
+from shifts_pipeline.storage import refresh_batch, refresh_pair
 from shifts_pipeline.storage.cluster_tables import PairClusters, cluster_pair
 from shifts_pipeline.storage.file_audit import rows_match_ledger
 from shifts_pipeline.storage.region_week import PairTrips
@@ -51,7 +51,8 @@ def failing_prague(monkeypatch: pytest.MonkeyPatch) -> None:
             raise NoStopError("odd \0 rows \udc80")
         return cluster_pair(trips, clusterer)
 
-    monkeypatch.setattr(refresh_pair, "cluster_pair", fail)
+    for module in (refresh_pair, refresh_batch):
+        monkeypatch.setattr(module, "cluster_pair", fail)
 
 
 def test_files_and_regions_of_any_name_are_loaded_drawn_and_refreshed(pipeline: Pipeline) -> None:
@@ -191,7 +192,8 @@ def test_a_pair_that_recovers_is_forgotten_as_failed(
     pipeline.put("a.csv", HEADER + row("Prague"))
     pipeline.load()
     pipeline.refresh()
-    monkeypatch.setattr(refresh_pair, "cluster_pair", cluster_pair)
+    for module in (refresh_pair, refresh_batch):
+        monkeypatch.setattr(module, "cluster_pair", cluster_pair)
     let_the_pause_pass(pipeline)
     (run,) = pipeline.refresh()
     assert run.success
