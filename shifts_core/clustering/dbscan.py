@@ -59,6 +59,10 @@ def count_neighbours(
 
 def _in_batches(work: Callable[[int, int], None], size: int) -> None:
     """Run `work` on ranges that cover `size`, on all CPU cores: the compiled code releases the GIL."""
+    if size <= _BATCH_SIZE:
+        # Starting threads takes ten times as long as a search around a hundred trips.
+        work(0, size)
+        return
     with ThreadPoolExecutor(cpu_count()) as pool:
         list(pool.map(lambda start: work(start, min(start + _BATCH_SIZE, size)), range(0, size, _BATCH_SIZE)))
 
