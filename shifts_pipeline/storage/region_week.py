@@ -89,15 +89,15 @@ def read_pairs(connection: psycopg.Connection, regions: Mapping[int, str], week:
     stops = np.searchsorted(rows["region_id"], region_ids, "right").tolist()
     return [
         PairTrips(
-            regions[region_id],
-            region_id,
-            week,
-            revision,
-            deletion_count,
-            (),
-            trip_ids[begin:stop],
-            moments[begin:stop],
-            ends[begin:stop],
+            region=regions[region_id],
+            region_id=region_id,
+            week=week,
+            revision=revision,
+            deletion_count=deletion_count,
+            file_ids=(),
+            trip_ids=trip_ids[begin:stop],
+            moments=moments[begin:stop],
+            ends=ends[begin:stop],
         )
         for (region_id, revision, deletion_count), begin, stop in zip(pairs, begins, stops, strict=True)
     ]
