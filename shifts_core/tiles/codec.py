@@ -1,4 +1,4 @@
-"""Encodes trips to the bytes of a tile and decodes them again, exact to the last bit; `format.py` has the format."""
+"""Tiles as bytes, and their decoding, exact to the last bit; `format.py` has the format, `encode.py` encodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.format import (
-    DECIMALS,
     HIGH_BITS_DTYPE,
     LEAF_DTYPE,
-    LEAF_TRIPS,
-    float_keys,
     low_bytes,
-    offset_scale,
     scale_of_bounds,
     values,
 )
@@ -41,33 +37,6 @@ class Leaves(NamedTuple):
     """Shape (n,)."""
     decimals: NDArray[np.uint8]
     """Shape (n, 4): decimals of the keys, 0 for float keys."""
-
-
-def encode_tile(ends: NDArray[np.float64]) -> Tile:
-    """Encodes the trips of one tile.
-
-    Args:
-        ends: shape (n, 4), n > 0: origin lon, lat, destination lon, lat in k-d order; degrees.
-    """
-    starts = np.arange(0, len(ends), LEAF_TRIPS)
-    counts = np.diff(starts, append=len(ends))
-    # One row per coordinate, as the bytes are ordered.
-    columns = np.ascontiguousarray(ends.T)
-    keys, decimals = _choose_keys(columns, starts, counts)
-    scale = offset_scale(np.minimum.reduceat(keys, starts, axis=1), np.maximum.reduceat(keys, starts, axis=1))
-    offsets = (keys - np.repeat(scale.base, counts, axis=1)).view(np.uint64)
-    shifts = np.repeat(scale.shifts, counts, axis=1)
-    leaves = np.zeros(len(starts), LEAF_DTYPE)
-    leaves["low"] = np.minimum.reduceat(columns, starts, axis=1).T
-    leaves["high"] = np.maximum.reduceat(columns, starts, axis=1).T
-    leaves["trips"] = counts
-    leaves["decimals"] = decimals.T
-    return Tile(
-        trips=len(ends),
-        leaves=leaves.tobytes(),
-        high_bits=(offsets >> shifts.view(np.uint64)).astype(HIGH_BITS_DTYPE).tobytes(),
-        low_bits=_encode_low_bits(offsets, shifts),
-    )
 
 
 def decode_tile(tile: Tile) -> NDArray[np.float64]:
@@ -116,27 +85,3 @@ def decode_offsets(
     offsets: NDArray[np.uint64] = high_bits.astype(np.uint64) << shifts.astype(np.uint64)
     offsets |= low.view("<u8")[..., 0]
     return offsets
-
-
-def _encode_low_bits(offsets: NDArray[np.uint64], shifts: NDArray[np.int64]) -> bytes:
-    """The low bits of offsets in as few whole bytes as they need; shapes (4, n)."""
-    if not shifts.any():
-        return b""
-    low = offsets & ((np.uint64(1) << shifts.astype(np.uint64)) - np.uint64(1))
-    stored = low.astype("<u8")[..., np.newaxis].view(np.uint8)
-    return stored[np.arange(8) < low_bytes(shifts)[..., np.newaxis]].tobytes()
-
-
-def _choose_keys(
-    columns: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Keys of coordinates, shape (4, n) as they are, and decimals of each leaf, shape (4, leaves)."""
-    keys, decimals = float_keys(columns), np.zeros((4, len(starts)), np.uint8)
-    for tried in DECIMALS:
-        scaled = np.rint(columns * 10.0**tried)
-        exact = np.logical_and.reduceat(scaled / 10.0**tried == columns, starts, axis=1) & (decimals == 0)
-        decimals[exact] = tried
-        np.copyto(keys, scaled.astype(np.int64), where=np.repeat(exact, counts, axis=1))
-        if decimals.all():
-            break
-    return keys, decimals

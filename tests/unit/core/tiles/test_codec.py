@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from shifts_core.tiles.build import build_tiles
-from shifts_core.tiles.codec import decode_leaves, decode_tile, encode_tile
+from shifts_core.tiles.codec import decode_leaves, decode_tile
+from shifts_core.tiles.encode import encode_tile
 from shifts_core.tiles.format import LEAF_DTYPE, LEAF_TRIPS, TILE_TRIPS, float_keys
 from tests.unit.core.tiles.random_trips import KINDS, random_trips
 
@@ -24,6 +25,7 @@ def bits(values: NDArray[np.float64]) -> list[list[int]]:
     return found
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, st.tuples(st.integers(1, 40), st.just(4)), elements=st.one_of(DEGREES, SHORT)))
 def test_any_coordinates_are_decoded_to_the_last_bit(ends: NDArray[np.float64]) -> None:
     assert bits(decode_tile(encode_tile(ends))) == bits(ends)
