@@ -1,13 +1,30 @@
 """Stores posted trips, all of them or none."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import ARRAY, Cast, Date, DateTime, Double, Text, cast, func, literal, select
+import numpy as np
+from sqlalchemy import (
+    ARRAY,
+    Cast,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    Text,
+    cast,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_core.calendar import monday_of
+from shifts_core.tiles.build import build_tiles
 from shifts_core.trips.posted import PostedTrip
 
 WEEKS_PER_TRANSACTION = 10
@@ -33,7 +50,9 @@ async def insert_trips(
     """
     weeks = sorted({monday_of(trip.timestamp.date()) for trip in trips})
     # The driver would format the arrays on the event loop.
-    arrays = await asyncio.to_thread(_to_arrays, trips)
+    arrays, tiles = await asyncio.gather(
+        asyncio.to_thread(_to_arrays, trips), asyncio.to_thread(_build_segments, trips)
+    )
     steps = [
         weeks[start : start + WEEKS_PER_TRANSACTION] for start in range(0, len(weeks), WEEKS_PER_TRANSACTION)
     ]
@@ -45,7 +64,7 @@ async def insert_trips(
     first_number = await connection.scalar(select(prepare))
     await connection.commit()
     await connection.execute(
-        select(functions.post_trips(*arrays, first_number, size, idempotency_key, fingerprint))
+        select(functions.post_trips(*arrays, *tiles, first_number, size, idempotency_key, fingerprint))
     )
     await connection.commit()
 
@@ -62,6 +81,24 @@ def _to_arrays(trips: Sequence[PostedTrip]) -> list[Cast[Any]]:
         (Double, (repr(trip.destination[1]) for trip in trips)),
     ]
     return [cast(literal(f"{{{','.join(values)}}}", Text), ARRAY(type_)) for type_, values in columns]
+
+
+def _build_segments(trips: Sequence[PostedTrip]) -> list[Cast[Any]]:
+    """The tiles of each region and week as the array parameters of `shifts_store.post_trips`."""
+    ends: dict[tuple[str, date], list[tuple[float, ...]]] = defaultdict(list)
+    for trip in trips:
+        pair = trip.region, monday_of(trip.timestamp.date())
+        ends[pair].append((*trip.origin, *trip.destination))
+    rows = [
+        (*pair, number, tile.trips, tile.leaves, tile.high_bits, tile.low_bits)
+        for pair, of_pair in ends.items()
+        for number, tile in enumerate(build_tiles(np.array(of_pair)))
+    ]
+    types = (Text, Date, Integer, Integer, LargeBinary, LargeBinary, LargeBinary)
+    return [
+        cast(literal(list(column), ARRAY(type_)), ARRAY(type_))
+        for column, type_ in zip(zip(*rows, strict=True), types, strict=True)
+    ]
 
 
 def _quote(name: str) -> str:

@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from datetime import date
 from typing import Any, cast
 
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.queries.tile_ranges import HIGH_BITS
-from shifts_core.tiles.bounds import TileRow
+from shifts_api.queries.tile_rows import decode_tiles
 from shifts_core.tiles.byte_ranges import READ_AHEAD_BYTES, ByteRanges, read_ahead_ranges
-from shifts_core.tiles.codec import decode_leaves
-from shifts_core.tiles.region_index import Columns, RegionTileIndex, empty_index
+from shifts_core.tiles.region_index import Columns, RegionTileIndex, WeekRevision, empty_index
 from shifts_core.tiles.region_indexes import RegionIndexes
+from shifts_core.tiles.small_segments import MAX_SMALL_TRIPS
 
 _RETRY_S = 5.0
 _REVISIONS = (
@@ -23,13 +22,8 @@ _REVISIONS = (
     " FROM shifts_store.region_weeks"
     " WHERE tiles_revision > 0 AND (region_id = %(region)s OR %(region)s IS NULL) GROUP BY region_id"
 )
-_WEEK_REVISIONS = (
-    "SELECT week, tiles_revision FROM shifts_store.region_weeks WHERE region_id = %s AND tiles_revision > 0"
-)
-_LEAVES = (
-    "SELECT week, tile, trips, leaves FROM shifts_store.weekly_trip_tiles"
-    " WHERE region_id = %s AND week = ANY (%s) ORDER BY week, tile"
-)
+_WEEK_REVISIONS = "SELECT week, tiles_revision, merged_revision FROM shifts_store.region_weeks WHERE region_id = %s AND tiles_revision > 0"
+_TILES = "SELECT * FROM shifts_store.segment_tiles(%s, %s::date[], %s::bigint[], %s)"
 _log = logging.getLogger(__name__)
 
 
@@ -74,10 +68,13 @@ class TileCache:
             while True:
                 base = current or empty_index()
                 await cursor.execute(_WEEK_REVISIONS, [region_id])
-                revisions: dict[date, int] = dict(await cursor.fetchall())
-                await cursor.execute(_LEAVES, [region_id, base.outdated(revisions)])
-                rows = [TileRow(*row) for row in await cursor.fetchall()]
-                leaves = await asyncio.to_thread(decode_leaves, [row.leaves for row in rows])
+                revisions = {week: WeekRevision(*row) for week, *row in await cursor.fetchall()}
+                outdated = base.outdated(revisions)
+                await cursor.execute(
+                    _TILES, [region_id, list(outdated), list(outdated.values()), MAX_SMALL_TRIPS]
+                )
+                found = await cursor.fetchall()
+                read = await asyncio.to_thread(decode_tiles, sorted(revisions), found)
                 newest = self.indexes.get(region_id)
                 if newest is current:
                     break
@@ -85,11 +82,12 @@ class TileCache:
                 current = newest
                 if current is not None and current.revision == revision:
                     return current
-            index = base.updated(revision, revisions, rows, leaves)
+            index = base.updated(revision, revisions, *read)
         # An index of a later snapshot stays.
         if self._incarnation == incarnation and (current is None or current.revision < revision):
             self.indexes.put(region_id, index)
-            self._read_later(region_id)
+            if read.rows:
+                self._read_later(region_id)
         return index
 
     async def load(

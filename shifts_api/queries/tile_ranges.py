@@ -1,7 +1,7 @@
 """Statements that read byte ranges of the tiles of a region.
 
-Parameters: weeks, tiles, starts from 0 and sizes in bytes, as arrays of equal length, then the region's id. One row a
-range, in the order of the arrays; null for a tile that does not exist.
+Parameters: weeks, segments, tiles, starts from 0 and sizes in bytes, as arrays of equal length, then the region's id.
+One row a range, in the order of the arrays; null for a tile that does not exist.
 """
 
 from psycopg import sql
@@ -11,9 +11,10 @@ from psycopg import sql
 _RANGES = sql.SQL("""
 SELECT substring(r.bytes FROM r.start + 1 FOR r.size)
 FROM (SELECT t.{column} AS bytes, u.start, u.size
-      FROM unnest(%s::date[], %s::integer[], %s::integer[], %s::integer[]) WITH ORDINALITY
-          AS u (week, tile, start, size, number)
-      LEFT JOIN shifts_store.weekly_trip_tiles t ON t.region_id = %s AND t.week = u.week AND t.tile = u.tile
+      FROM unnest(%s::date[], %s::bigint[], %s::integer[], %s::integer[], %s::integer[]) WITH ORDINALITY
+          AS u (week, segment, tile, start, size, number)
+      LEFT JOIN shifts_store.weekly_trip_tiles t
+          ON t.region_id = %s AND t.week = u.week AND t.segment = u.segment AND t.tile = u.tile
       ORDER BY u.number OFFSET 0) AS r
 """)
 HIGH_BITS = _RANGES.format(column=sql.Identifier("high_bits")).as_string()

@@ -137,6 +137,7 @@ region_weeks = Table(
     Column("tiles_revision", BigInteger, nullable=False),
     Column("clusters_revision", BigInteger, nullable=False),
     Column("clusters_at", DateTime(timezone=True)),
+    Column("merged_revision", BigInteger, nullable=False),
 )
 
 file_week_counts = Table(
@@ -271,7 +272,7 @@ weekly_trip_tiles = Table(
         "tile",
         Integer,
         primary_key=True,
-        comment="Number of the tile within its region and week, from 0, in k-d order of the trips",
+        comment="Number of the tile within its segment, from 0, in k-d order of the trips",
     ),
     Column("trips", Integer, nullable=False, comment="Number of trips in the tile"),
     Column(
@@ -292,6 +293,23 @@ weekly_trip_tiles = Table(
         nullable=False,
         comment="Low bits of the four coordinates of each trip, binary; read only where the high bits do not decide",
     ),
+    Column(
+        "segment",
+        BigInteger,
+        primary_key=True,
+        comment="Segment that the tile belongs to, see shifts_store.tile_segments",
+    ),
+)
+
+tile_segments = Table(
+    "tile_segments",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),
+    Column("segment", BigInteger, primary_key=True),
+    Column("file_id", BigInteger),
+    Column("trips", BigInteger, nullable=False),
 )
 
 idempotency_keys = Table(

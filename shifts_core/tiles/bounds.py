@@ -15,18 +15,26 @@ class TileRow(NamedTuple):
     """A row of `weekly_trip_tiles` without high and low bits."""
 
     week: date
+    segment: int
     number: int
+    """Within the segment."""
+    sign: int
+    """-1 if the segment subtracts its trips, else 1."""
     trips: int
     leaves: bytes
 
 
 class Tiles(NamedTuple):
-    """The t tiles of a region, by week and number."""
+    """The t tiles of a region, by week, segment and number."""
 
     week_of: NDArray[np.int64]
     """Shape (t,): position of each tile's week among the region's weeks."""
+    segments: NDArray[np.int64]
+    """Shape (t,): number of each tile's segment."""
     numbers: NDArray[np.int64]
-    """Shape (t,): within the week, as stored."""
+    """Shape (t,): within the segment, as stored."""
+    signs: NDArray[np.int64]
+    """Shape (t,): -1 if the segment subtracts its trips, else 1."""
     trips: NDArray[np.int64]
     """Shape (t,)."""
     low: NDArray[np.float64]
@@ -39,7 +47,9 @@ class Tiles(NamedTuple):
 
 def tiles_of_leaves(
     week_of: NDArray[np.int64],
+    segments: NDArray[np.int64],
     numbers: NDArray[np.int64],
+    signs: NDArray[np.int64],
     trips: NDArray[np.int64],
     leaf_counts: NDArray[np.int64],
     leaves: Leaves,
@@ -48,7 +58,9 @@ def tiles_of_leaves(
 
     Args:
         week_of: shape (t,).
+        segments: shape (t,).
         numbers: shape (t,).
+        signs: shape (t,).
         trips: shape (t,), as stored beside the leaves.
         leaf_counts: shape (t,).
         leaves: of all tiles, in their order.
@@ -59,10 +71,10 @@ def tiles_of_leaves(
     starts = np.concatenate([[0], np.cumsum(leaf_counts)])
     _check(leaves, starts, trips)
     if len(trips) == 0:
-        return Tiles(week_of, numbers, trips, leaves.low, leaves.high, starts)
+        return Tiles(week_of, segments, numbers, signs, trips, leaves.low, leaves.high, starts)
     low = np.minimum.reduceat(leaves.low, starts[:-1], axis=0)
     high = np.maximum.reduceat(leaves.high, starts[:-1], axis=0)
-    return Tiles(week_of, numbers, trips, low, high, starts)
+    return Tiles(week_of, segments, numbers, signs, trips, low, high, starts)
 
 
 def count_leaf_records(rows: Sequence[TileRow]) -> NDArray[np.int64]:

@@ -40,6 +40,11 @@ class Relation(NamedTuple):
     """Shape (n, 4): coordinates (origin lon, lat, destination lon, lat) whose values decide which trips match."""
 
 
+def matched_ends(match: Match) -> tuple[bool, bool]:
+    """Whether the origin and the destination are compared with a box."""
+    return _MATCHED_ENDS[match]
+
+
 def relate(low: NDArray[np.float64], high: NDArray[np.float64], box: Box, match: Match) -> Relation:
     """Compares a box with bounds of trips.
 

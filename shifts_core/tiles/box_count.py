@@ -56,13 +56,17 @@ class BoxCount:
         leaves = ranges(starts, stops)
         week_of_leaves = np.repeat(week_of_tiles[opened - first], stops - starts)
         of_leaves = relate(index.leaves.low[leaves], index.leaves.high[leaves], box, match)
-        self._inside = self._by_week(week_of_tiles, np.where(of_tiles.inside, tiles.trips[first:stop], 0))
+        signed = tiles.signs[first:stop] * tiles.trips[first:stop]
+        signs_of_leaves = np.repeat(tiles.signs[opened], stops - starts)
+        self._inside = self._by_week(week_of_tiles, np.where(of_tiles.inside, signed, 0))
         self._inside += self._by_week(
-            week_of_leaves, np.where(of_leaves.inside, index.leaves.trips[leaves], 0)
+            week_of_leaves, np.where(of_leaves.inside, signs_of_leaves * index.leaves.trips[leaves], 0)
         )
+        self._inside += index.small.count_weeks(weeks, box, match)
         straddling = np.flatnonzero(of_leaves.straddling.any(axis=1))
         self._straddling = of_leaves.straddling[straddling]
         self._leaves, self._week_of = leaves[straddling], week_of_leaves[straddling]
+        self._signs = signs_of_leaves[straddling]
         self._trips = index.leaves.trips[self._leaves]
         self._addresses = index.addresses[self._leaves]
         self._chunks: list[Sequence[bytes]] = [*index.chunks_of(weeks)]
@@ -91,7 +95,7 @@ class BoxCount:
     @property
     def counts(self) -> NDArray[np.int64]:
         """Matching trips of each week; shape (weeks,)."""
-        return self._inside + self._by_week(self._week_of, self._certain) + self._resolved
+        return self._inside + self._by_week(self._week_of, self._signs * self._certain) + self._resolved
 
     def missing_high_bits(self) -> ByteRanges:
         """The high bits that must be loaded before counting."""
@@ -158,7 +162,7 @@ class BoxCount:
         between = trips.between.copy()
         between[at, axes] = self._offset_ranges.contain(rows, offsets)
         matches = match_trips(between, self._straddling[trips.leaves], self._any_end)
-        self._resolved += self._by_week(self._week_of[trips.leaves], matches)
+        self._resolved += self._by_week(self._week_of[trips.leaves], self._signs[trips.leaves] * matches)
 
     def _undecided_columns(
         self, trips: Undecided
@@ -168,7 +172,5 @@ class BoxCount:
         columns, column_of = np.unique(axes * self.n_straddling + trips.leaves[at], return_inverse=True)
         return columns // self.n_straddling, columns % self.n_straddling, column_of
 
-    def _by_week(
-        self, week_of: NDArray[np.int64], values: NDArray[np.int64] | NDArray[np.bool_]
-    ) -> NDArray[np.int64]:
+    def _by_week(self, week_of: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.bincount(week_of, values, self._n_weeks).astype(np.int64)

@@ -10,6 +10,7 @@ from shifts_core.tiles.encode import encode_tile
 from shifts_core.tiles.format import TILE_TRIPS
 from shifts_core.tiles.k_d_order import k_d_order
 
+
 def build_tiles(ends: NDArray[np.float64]) -> Iterator[Tile]:
     """The tiles of a pair's trips. Reorders `ends`.
 

@@ -49,9 +49,15 @@ class ByteRanges:
             )
 
     def parameters(self, index: RegionTileIndex) -> list[list[Any]]:
-        """Weeks, tile numbers, starts and sizes: the array parameters of the SQL functions that read tiles."""
-        weeks = index.weeks[index.tiles.week_of[self.tiles]].tolist()
-        return [weeks, index.tiles.numbers[self.tiles].tolist(), self.starts.tolist(), self.sizes.tolist()]
+        """Weeks, segments, tile numbers, starts and sizes: the array parameters of statements that read tiles."""
+        tiles = index.tiles
+        return [
+            index.weeks[tiles.week_of[self.tiles]].tolist(),
+            tiles.segments[self.tiles].tolist(),
+            tiles.numbers[self.tiles].tolist(),
+            self.starts.tolist(),
+            self.sizes.tolist(),
+        ]
 
     def locate(self, index: RegionTileIndex, chunks: Sequence[bytes]) -> Columns:
         """Where the columns of high bits start in the chunks that were read, one chunk per range.

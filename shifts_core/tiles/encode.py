@@ -34,7 +34,7 @@ def encode_tile(ends: NDArray[np.float64]) -> Tile:
 
 @numba.njit(cache=True, nogil=True)
 def _encode(ends, low, high, decimals, high_bits, low_bits):  # type: ignore[no-untyped-def]
-    """Fills bounds and decimals of leaves (leaves, 4), high bits (4, n) and low bits; returns the bytes of low bits."""
+    """Fills bounds and decimals (leaves, 4), high bits (4, n) and low bits; returns the bytes of low bits."""
     values = np.empty(LEAF_TRIPS)
     bits = values.view(np.int64)
     keys = np.empty(LEAF_TRIPS, np.int64)

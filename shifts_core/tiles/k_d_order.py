@@ -109,7 +109,7 @@ def _pivot(ends, low, high, middle, axis, pivots, state):  # type: ignore[no-unt
         pivots[number] = ends[low + np.int64((state >> np.uint64(16)) % np.uint64(size)), axis]
     pivots.sort()
     share = (middle - low) / size
-    rank = np.int64(share * _PIVOTS) + (8 if share <= 0.5 else -8)  # noqa: PLR2004
+    rank = np.int64(share * _PIVOTS) + (8 if share <= 0.5 else -8)
     return pivots[min(max(rank, 0), _PIVOTS - 1)]
 
 

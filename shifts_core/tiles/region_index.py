@@ -9,11 +9,21 @@ from numpy.typing import NDArray
 
 from shifts_core.tiles.bounds import TileRow, Tiles, count_leaf_records, ranges, tiles_of_leaves
 from shifts_core.tiles.codec import Leaves, decode_leaves
+from shifts_core.tiles.small_segments import SmallSegments, concatenate
 
 _CHUNK_OVERHEAD_BYTES = 64
 """Memory of a `bytes` object beside its content."""
 _WEEK_OVERHEAD_BYTES = 96
 """Memory of the list of a week's chunks."""
+
+
+class WeekRevision(NamedTuple):
+    """The state of a week's tiles; both numbers only grow."""
+
+    revision: int
+    """Of the last change."""
+    merged: int
+    """Of the last merge of segments; after it, segments are only added."""
 
 
 class Columns(NamedTuple):
@@ -42,6 +52,7 @@ class RegionTileIndex:
         week_revisions: NDArray[np.int64],
         tiles: Tiles,
         leaves: Leaves,
+        small: SmallSegments,
     ) -> None:
         self.revision = revision
         """The sum of the weeks' revisions, which grows with every change of the region's tiles."""
@@ -51,6 +62,7 @@ class RegionTileIndex:
         """Shape (weeks,): a number that grows with every change of the week's tiles."""
         self.tiles = tiles
         self.leaves = leaves
+        self.small = small
         self.tile_starts = np.searchsorted(tiles.week_of, np.arange(len(weeks) + 1))
         """Shape (weeks + 1,): position of each week's first tile."""
         self.addresses = np.zeros((len(leaves.trips), 4), np.int64)
@@ -63,6 +75,7 @@ class RegionTileIndex:
         arrays = (
             *tiles,
             *leaves,
+            *small,
             weeks,
             week_revisions,
             self.tile_starts,
@@ -111,32 +124,46 @@ class RegionTileIndex:
         self.high_bits_bytes -= freed
         return freed
 
-    def outdated(self, revisions: Mapping[date, int]) -> list[date]:
-        """Weeks that are missing here or present at another revision."""
+    def outdated(self, revisions: Mapping[date, WeekRevision]) -> dict[date, int]:
+        """Weeks that are missing here or present at another revision, with the revision since which to read segments.
+
+        This is 0 if segments that are here were merged: then all are read.
+        """
         known = dict(zip(self.weeks.tolist(), self.week_revisions.tolist(), strict=True))
-        return [week for week, revision in revisions.items() if known.get(week) != revision]
+        return {
+            week: known[week] if wanted.merged <= known.get(week, -1) < wanted.revision else 0
+            for week, wanted in revisions.items()
+            if known.get(week) != wanted.revision
+        }
 
     def updated(
-        self, revision: int, revisions: Mapping[date, int], rows: Sequence[TileRow], read: Leaves
+        self,
+        revision: int,
+        revisions: Mapping[date, WeekRevision],
+        rows: Sequence[TileRow],
+        read: Leaves,
+        small: SmallSegments,
     ) -> "RegionTileIndex":
-        """The region at another revision; unchanged weeks keep their bounds and high bits.
+        """The region at another revision; segments that are still there keep their bounds and high bits.
 
         Args:
             revision: of the region.
             revisions: of all its weeks.
-            rows: the tiles of the `outdated` weeks.
+            rows: the tiles of the `outdated` weeks' segments, without small ones.
             read: their leaves.
+            small: the small segments of these weeks, by position among `revisions` in their order.
 
         Raises:
             ValueError: tiles and their leaves do not fit together.
         """
         mondays = sorted(revisions)
         weeks = np.array(mondays, "datetime64[D]")
-        week_revisions = np.array([revisions[week] for week in mondays], np.int64)
+        week_revisions = np.array([revisions[week].revision for week in mondays], np.int64)
+        outdated = self.outdated(revisions)
+        kept_weeks = np.array([outdated.get(week, 1) > 0 for week in mondays], bool)
         # Positions of the kept weeks, here and in the result.
         _, before, after = np.intersect1d(self.weeks, weeks, assume_unique=True, return_indices=True)
-        same = self.week_revisions[before] == week_revisions[after]
-        before, after = before[same], after[same]
+        before, after = before[kept_weeks[after]], after[kept_weeks[after]]
         new_position = np.full(len(self.weeks), -1)
         new_position[before] = after
 
@@ -145,31 +172,45 @@ class RegionTileIndex:
         read_counts = count_leaf_records(rows)
         read_starts = len(self.leaves.trips) + np.cumsum(read_counts) - read_counts
         read_weeks = np.searchsorted(weeks, np.array([row.week for row in rows], weeks.dtype))
+
+        def joined(column: NDArray[np.int64], name: str) -> NDArray[np.int64]:
+            return np.concatenate([column[kept], np.array([getattr(row, name) for row in rows], np.int64)])
+
         week_of = np.concatenate([new_position[old.week_of[kept]], read_weeks])
-        tile_numbers = np.concatenate([old.numbers[kept], np.array([row.number for row in rows], np.int64)])
-        trips = np.concatenate([old.trips[kept], np.array([row.trips for row in rows], np.int64)])
+        segments, numbers = joined(old.segments, "segment"), joined(old.numbers, "number")
+        signs, trips = joined(old.signs, "sign"), joined(old.trips, "trips")
         counts = np.concatenate([np.diff(old.leaf_starts)[kept], read_counts])
         starts = np.concatenate([old.leaf_starts[kept], read_starts])
-        order = np.lexsort((tile_numbers, week_of))
+        order = np.lexsort((numbers, segments, week_of))
         # Positions of the result's leaves among the leaves here, followed by those that were read.
         chosen = ranges(starts[order], (starts + counts)[order])
         leaves = Leaves(
             *(np.concatenate([here, new])[chosen] for here, new in zip(self.leaves, read, strict=True))
         )
-        tiles = tiles_of_leaves(week_of[order], tile_numbers[order], trips[order], counts[order], leaves)
+        tiles = tiles_of_leaves(
+            week_of[order], segments[order], numbers[order], signs[order], trips[order], counts[order], leaves
+        )
+        all_small = concatenate([self.small.with_weeks(new_position), small])
 
-        result = RegionTileIndex(revision, weeks, week_revisions, tiles, leaves)
+        result = RegionTileIndex(revision, weeks, week_revisions, tiles, leaves, all_small)
         not_read = np.zeros((len(read.trips), 4), np.int64)
         result.addresses[:] = np.concatenate([self.addresses, not_read])[chosen]
         result.last_used[after], result.week_bytes[after] = self.last_used[before], self.week_bytes[before]
         for here, there in zip(before.tolist(), after.tolist(), strict=True):
-            result._chunks[there] = self._chunks[here]
+            # A copy: chunks of new segments do not belong to the index here.
+            result._chunks[there] = [*self._chunks[here]]
         result.high_bits_bytes = int(result.week_bytes.sum())
         return result
+
+
+def no_small_segments() -> SmallSegments:
+    """Small segments without trips."""
+    none = np.zeros(0, np.int64)
+    return SmallSegments(none, none, np.zeros((0, 4)))
 
 
 def empty_index() -> RegionTileIndex:
     """An index without weeks, from which `updated` starts."""
     none, leaves = np.zeros(0, np.int64), decode_leaves([])
-    tiles = tiles_of_leaves(none, none, none, none, leaves)
-    return RegionTileIndex(-1, np.zeros(0, "datetime64[D]"), none, tiles, leaves)
+    tiles = tiles_of_leaves(none, none, none, none, none, none, leaves)
+    return RegionTileIndex(-1, np.zeros(0, "datetime64[D]"), none, tiles, leaves, no_small_segments())

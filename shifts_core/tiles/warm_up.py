@@ -1,9 +1,12 @@
-"""Compiles the counting kernels before the first request."""
+"""Compiles the kernels that count and those that build tiles before the first request."""
 
 import numpy as np
 
+from shifts_core.tiles.box import Box
+from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.format import LEAF_TRIPS
 from shifts_core.tiles.kernels import count_leaves, find_undecided, gather_high_bits, match_trips
+from shifts_core.tiles.small_segments import SmallSegments
 
 
 def compile_kernels() -> None:
@@ -17,3 +20,6 @@ def compile_kernels() -> None:
     find_undecided(*arguments, one, one.copy(), one.copy(), flags.copy(), flags.copy())
     match_trips(flags, flags, False)
     gather_high_bits(addresses[0], one.repeat(4))
+    ends = np.zeros((LEAF_TRIPS + 1, 4))
+    SmallSegments(one.repeat(4), one.repeat(4), ends[:4]).count_weeks(slice(0, 1), Box(0.0, 0.0, 0.0, 0.0), "both")
+    list(build_tiles(ends))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from shifts_core.tiles.segment import Segment
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -39,6 +41,8 @@ class LoadReport:
     """SHA-256 of the stored file, hexadecimal."""
     weeks: tuple[WeekCount, ...]
     """By region and week."""
+    segments: tuple[Segment, ...]
+    """Whose tiles hold the trips."""
     rejects_by_reason: dict[str, int]
     """Most frequent first."""
     reject_examples: tuple[tuple[int, str, str], ...]

@@ -1,11 +1,10 @@
-"""Encodes batches as rows of the database: ids of names, trip ids and week partitions.
+"""Encodes batches as rows of the database: ids of names, trip ids and week partitions, and the tiles of all trips.
 
 It uses a connection of its own beside the load's transaction, so that no other load waits for what it creates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from psycopg import sql
 
 from shifts_core.calendar import monday_of_week
 from shifts_core.ids import NUMBER_BITS
+from shifts_core.tiles.segment_builder import BuiltSegment, SegmentBuilder, runs
 from shifts_core.trips.batch import Batch, Reject
 from shifts_core.trips.report import WeekCount
 from shifts_pipeline.storage.copy_format import trip_rows
@@ -29,6 +29,8 @@ class EncodedBatch(NamedTuple):
     trips: list[tuple[str, NDArray[np.void]]]
     """By partition of `trips`: rows of copy_format.py."""
     rejects: list[Reject]
+    segments: Sequence[BuiltSegment] = ()
+    """Of the trips of this batch and of batches before it."""
 
 
 class TripEncoder:
@@ -40,14 +42,20 @@ class TripEncoder:
         self._region_ids, self._source_ids = _Ids(side, "region_ids"), _Ids(side, "source_ids")
         self._partitions: dict[int, str] = {}
         self._weeks: dict[tuple[int, int], tuple[int, int, int]] = {}
+        self._segments = SegmentBuilder()
 
-    def encode(self, batch: Batch) -> EncodedBatch:
-        """Encodes a batch and adds its rows to the counts of their pairs.
+    def encode(self, batches: Iterable[Batch]) -> Iterator[EncodedBatch]:
+        """Encodes batches and adds their rows to the counts of their pairs.
+
+        A last batch holds the segments of the trips that are in none yet.
 
         Raises:
             psycopg.Error: the database failed.
         """
-        return EncodedBatch(self._trips(batch) if len(batch.started_at) else [], batch.rejects)
+        for batch in batches:
+            trips = self._trips(batch) if len(batch.started_at) else []
+            yield EncodedBatch(trips, batch.rejects, self._segments.build() if self._segments.is_full else ())
+        yield EncodedBatch([], [], self._segments.build())
 
     def week_counts(self) -> list[WeekCount]:
         """Trips encoded so far, by region and week."""
@@ -72,12 +80,13 @@ class TripEncoder:
         order = _order(weeks, regions)
         weeks, regions, started_at = weeks[order], regions[order], batch.started_at[order]
         trip_ids = (weeks << NUMBER_BITS) + self._reserve(len(order)) + np.arange(len(order))
-        rows = trip_rows(
-            trip_ids, started_at, regions, sources[order], self._file_id, batch.points.take(order, axis=0)
-        )
-        for begin, end in _runs(weeks << 32 | regions):
-            self._count((int(regions[begin]), int(weeks[begin])), started_at[begin:end])
-        return [(self._partition(int(weeks[begin])), rows[begin:end]) for begin, end in _runs(weeks)]
+        points = batch.points.take(order, axis=0)
+        rows = trip_rows(trip_ids, started_at, regions, sources[order], self._file_id, points)
+        for begin, end in runs(weeks << 32 | regions):
+            region_id, week = int(regions[begin]), int(weeks[begin])
+            self._count((region_id, week), started_at[begin:end])
+            self._segments.add(region_id, monday_of_week(week), points[begin:end])
+        return [(self._partition(int(weeks[begin])), rows[begin:end]) for begin, end in runs(weeks)]
 
     def _count(self, pair: tuple[int, int], moments: NDArray[np.int64]) -> None:
         first, last = int(moments.min()), int(moments.max())
@@ -136,12 +145,6 @@ def _order(weeks: NDArray[np.int64], regions: NDArray[np.int64]) -> NDArray[np.i
     pairs = weeks * (regions.max() + 1) + regions
     # numpy sorts 16-bit integers by counting, eight times as fast.
     return np.argsort(pairs.astype(np.uint16) if pairs.max() < 1 << 16 else pairs, kind="stable")
-
-
-def _runs(keys: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Begin and end of each run of equal keys."""
-    bounds = [0, *(np.flatnonzero(np.diff(keys)) + 1).tolist(), len(keys)]
-    return list(pairwise(bounds))
 
 
 def _to_datetime(micros: int) -> datetime:

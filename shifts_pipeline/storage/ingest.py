@@ -14,6 +14,7 @@ from shifts_core.landing.errors import (
 from shifts_core.landing.zone import LandedFile, LandingZone
 from shifts_core.trips.report import LoadReport, Progress, UnreadableFile
 from shifts_pipeline.storage import failed_loads, ledger, load_errors, locks, transitions
+from shifts_pipeline.storage.deleted_trips import delete_files
 from shifts_pipeline.storage.ledger import REQUEST_PREFIX, FileRecord
 from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from shifts_pipeline.storage.load_file import load_file
@@ -109,9 +110,8 @@ def _load(
         if transitions.finish_duplicate(connection, record.file_id, _sha256(file, context.zone)):
             return None
         connection.rollback()
-    if record.status == "loaded":
-        # Loaded again by hand: the new rows have the same file id.
-        connection.execute("SELECT shifts_store.delete_rows(%s)", [record.file_id])
+    # Loaded again by hand: the new rows have the same file id.
+    deleted = delete_files(connection, [record.file_id] if record.status == "loaded" else [])
     with context.zone.open(file) as stream:
         report = load_file(
             connection,
@@ -125,7 +125,7 @@ def _load(
             on_progress=lambda progress: on_progress(record, progress),
         )
     try:
-        if transitions.finish(connection, record.file_id, report):
+        if transitions.finish(connection, record.file_id, report, deleted):
             return report
     except psycopg.errors.UniqueViolation:
         pass

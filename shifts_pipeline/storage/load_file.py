@@ -64,7 +64,7 @@ def load_file(
     with (
         _batches(hashing, name, size, dates) as batches,
         # Writing takes about as long as reading and encoding, which run in parallel.
-        prefetch(map(encoder.encode, batches), _BATCHES_AHEAD) as ready,
+        prefetch(encoder.encode(batches), _BATCHES_AHEAD) as ready,
     ):
         for batch in ready:
             writer.write(batch)
@@ -82,6 +82,7 @@ def load_file(
         rows_rejected=writer.rows_rejected,
         content_hash=hashing.content_hash,
         weeks=tuple(encoder.week_counts()),
+        segments=tuple(writer.segments.written),
         rejects_by_reason=reasons,
         reject_examples=tuple((reject.line, reject.reason, reject.raw) for reject in writer.reject_examples),
         seconds=time.perf_counter() - begun,

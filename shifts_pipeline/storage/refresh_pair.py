@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from shifts_core.tiles.build import build_tiles
+from shifts_core.tiles.codec import Tile
 from shifts_pipeline.storage.cluster_tables import cluster_pair, write_clusters
 from shifts_pipeline.storage.cluster_violations import check_clusters
 from shifts_pipeline.storage.pair_checks import record_failure
 from shifts_pipeline.storage.region_week import DerivedTable, PairTrips, read_pair, replace_derived
 from shifts_pipeline.storage.stale_pairs import Pair
-from shifts_pipeline.storage.tile_tables import totals, write_tiles
+from shifts_pipeline.storage.tile_tables import merge_segments, totals
 
 if TYPE_CHECKING:
     from shifts_core.clustering.estimator import TripClusterer
@@ -56,10 +57,12 @@ def refresh_pair(
 
 
 def _replace_aggregates(connection: psycopg.Connection, trips: PairTrips, *, keep_order: bool) -> None:
-    tiles = list(build_tiles(trips.ends.copy() if keep_order else trips.ends))
+    tiles: list[Tile] = []
+    if trips.unmerged is None:
+        tiles += build_tiles(trips.ends.copy() if keep_order else trips.ends)
 
     def write(connection: psycopg.Connection) -> None:
-        write_tiles(trips, tiles, connection)
+        merge_segments(trips, tiles, connection)
         # Counted in the same transaction: a load may delete trips right after it.
         tiled, recorded = totals(connection, trips)
         counted = len(trips.trip_ids)

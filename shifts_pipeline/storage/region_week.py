@@ -37,6 +37,12 @@ class PairTrips:
     deletion_count: int
     file_ids: tuple[int, ...]
     """Files that the trips are from."""
+    is_pending: bool
+    """Whether some of the trips are in no segment yet."""
+    segments: tuple[int, ...]
+    """Numbers of the segments that hold the others."""
+    unmerged: int | None
+    """The only segment, if it holds all trips and no refresh has merged it."""
     trip_ids: NDArray[np.int64]
     """Shape (n,)."""
     moments: NDArray[np.int64]
@@ -50,23 +56,35 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         pair = connection.execute(
-            "SELECT region_id, revision, deletion_count, file_ids, trips FROM shifts_store.find_region_week(%s, %s)",
+            "SELECT region_id, revision, deletion_count, file_ids, trips, is_pending, segments, unmerged"
+            " FROM shifts_store.find_region_week(%s, %s)",
             [region, week],
         ).fetchone()
         if pair is None:
             return None
-        region_id, revision, deletion_count, file_ids, expected = pair
+        region_id, revision, deletion_count, file_ids, expected, is_pending, segments, unmerged = pair
         trips = _Columns(expected)
         for rows in copied_rows(connection, _trips_statement(week, [region_id]), _ROW):
             trips.append(rows, week)
     trip_ids, moments, ends = trips.columns()
     return PairTrips(
-        region, region_id, week, revision, deletion_count, tuple(file_ids), trip_ids, moments, ends
+        region,
+        region_id,
+        week,
+        revision,
+        deletion_count,
+        tuple(file_ids),
+        is_pending,
+        tuple(segments),
+        unmerged,
+        trip_ids,
+        moments,
+        ends,
     )
 
 
 def read_pairs(connection: psycopg.Connection, regions: Mapping[int, str], week: date) -> list[PairTrips]:
-    """Reads the trips of several pairs of a week in one snapshot, by region id, without the ids of their files.
+    """Reads the trips of several pairs of a week in one snapshot, by region id, without their files and segments.
 
     Args:
         connection: in autocommit mode.
@@ -95,6 +113,9 @@ def read_pairs(connection: psycopg.Connection, regions: Mapping[int, str], week:
             revision=revision,
             deletion_count=deletion_count,
             file_ids=(),
+            is_pending=False,
+            segments=(),
+            unmerged=None,
             trip_ids=trip_ids[begin:stop],
             moments=moments[begin:stop],
             ends=ends[begin:stop],
@@ -162,12 +183,14 @@ def replace_derived(
     Checks that the former rows failed are forgotten: they are evaluated again.
 
     Returns:
-        False, with nothing written, if a load has deleted trips of the pair meanwhile: the result contains them.
+        False, with nothing written, if a load has deleted trips of the pair meanwhile and the result contains them.
+        Tiles may contain them: a segment subtracts them, unless they were in no segment before.
     """
     with connection.transaction():
         is_pair = and_(region_weeks.c.region_id == pair.region_id, region_weeks.c.week == pair.week)
         lock = select(region_weeks.c.deletion_count).where(is_pair).with_for_update()
-        if execute(connection, lock).fetchone() != (pair.deletion_count,):
+        is_subtracted = table == "aggregates" and not pair.is_pending
+        if execute(connection, lock).fetchone() != (pair.deletion_count,) and not is_subtracted:
             return False
         is_failed_check = and_(
             failed_pair_checks.c.region_id == pair.region_id,

@@ -1,4 +1,4 @@
-"""Writes the tiles of a (region, week) pair to `weekly_trip_tiles` and totals them for the asset check."""
+"""Merges the segments of a (region, week) pair, and totals its tiles for the asset check."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,39 @@ import psycopg
 
 from shifts_core.tiles.codec import Tile
 from shifts_pipeline.storage.region_week import PairTrips
-
-_TYPES = ("int4", "date", "int4", "int4", "bytea", "bytea", "bytea")
-_COLUMNS = "region_id, week, tile, trips, leaves, high_bits, low_bits"
+from shifts_pipeline.storage.segments import copy_tiles, reserve
 
 
-def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
-    """Replaces the pair's tiles in the open transaction, and records which files' trips they contain."""
-    where = [pair.region_id, pair.week]
-    connection.execute("DELETE FROM shifts_store.weekly_trip_tiles WHERE region_id = %s AND week = %s", where)
-    statement = f"COPY shifts_store.weekly_trip_tiles ({_COLUMNS}) FROM STDIN (FORMAT binary)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(_TYPES)
-        for number, tile in enumerate(tiles):
-            copy.write_row((*where, number, tile.trips, tile.leaves, tile.high_bits, tile.low_bits))
-    connection.execute(
-        "SELECT shifts_store.record_tiles(%s, %s, %s::bigint[])", [*where, list(pair.file_ids)]
-    )
+class SegmentsReplaced(RuntimeError):  # noqa: N818  a state of the database, not a fault
+    """Another worker has merged the same segments meanwhile."""
+
+
+def merge_segments(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
+    """Replaces the segments that the pair had when it was read by one of these tiles, in the open transaction.
+
+    A pair with only one unmerged segment keeps it. Segments of later loads and deletions stay: they are added to and
+    subtracted from the new one.
+
+    Raises:
+        SegmentsReplaced: roll back.
+    """
+    segment = pair.unmerged
+    if segment is None and tiles:
+        (segment,) = reserve(connection, 1)
+        copy_tiles(connection, [(pair.region_id, pair.week, segment, tiles)])
+    row = connection.execute(
+        "SELECT shifts_store.replace_segments(%s, %s, %s::bigint[], %s::bigint, %s, %s::bigint[])",
+        [
+            pair.region_id,
+            pair.week,
+            list(pair.segments),
+            segment,
+            len(pair.trip_ids),
+            list(pair.file_ids),
+        ],
+    ).fetchone()
+    if row != (True,):
+        raise SegmentsReplaced(f"segments of {pair.region} {pair.week} were merged meanwhile")
 
 
 def totals(connection: psycopg.Connection, pair: PairTrips) -> tuple[int, int]:

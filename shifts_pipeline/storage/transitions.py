@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import psycopg
 
 from shifts_core.landing.zone import LandedFile
+from shifts_core.tiles.segment import Segment
 from shifts_core.trips.report import LoadReport
+from shifts_pipeline.storage.deleted_trips import delete_files
+from shifts_pipeline.storage.segments import SEGMENT_PARAMETERS, segment_parameters
 
 
 def register(connection: psycopg.Connection, files: Sequence[LandedFile]) -> int:
@@ -36,10 +39,18 @@ def begin(connection: psycopg.Connection, file_id: int, run_id: str) -> None:
     connection.execute("SELECT shifts_store.begin_file(%s, %s)", [file_id, run_id])
 
 
-def finish(connection: psycopg.Connection, file_id: int, report: LoadReport) -> bool:
-    """Loading → loaded; supersedes older versions of the name and records the counts of (region, week) pairs.
+def finish(
+    connection: psycopg.Connection, file_id: int, report: LoadReport, deleted: Sequence[Segment] = ()
+) -> bool:
+    """Loading → loaded; supersedes older versions of the name, deletes their rows, and records counts and segments.
 
-    It locks those pairs: commit right after it.
+    It locks the (region, week) pairs: commit right after it.
+
+    Args:
+        connection: the transaction of the load.
+        file_id: of the file.
+        report: of the load.
+        deleted: segments that subtract the file's trips of before, if it was loaded again.
 
     Returns:
         False, with nothing changed, if a file of the same bytes is loaded already.
@@ -47,37 +58,56 @@ def finish(connection: psycopg.Connection, file_id: int, report: LoadReport) -> 
     Raises:
         psycopg.errors.UniqueViolation: another worker has committed a file of the same bytes meanwhile.
     """
-    weeks = report.weeks
     row = connection.execute(
-        "SELECT shifts_store.finish_load(%s, %s, %s, %s, %s::integer[], %s::date[], %s::bigint[],"
-        " %s::timestamp[], %s::timestamp[])",
+        "SELECT shifts_store.supersede_loaded(%s, %s)", [file_id, report.content_hash]
+    ).fetchone()
+    assert row is not None
+    (gone,) = row
+    if gone is None:
+        return False
+    segments = [*report.segments, *deleted, *delete_files(connection, gone)]
+    weeks = report.weeks
+    connection.execute(
+        "SELECT shifts_store.finish_load(%s, %s, %s, %s, %s::bigint[], %s::integer[], %s::date[], %s::bigint[],"
+        f" %s::timestamp[], %s::timestamp[], {SEGMENT_PARAMETERS})",
         [
             file_id,
             report.content_hash,
             report.rows_loaded,
             report.rows_rejected,
+            gone,
             [count.region_id for count in weeks],
             [count.week for count in weeks],
             [count.trips for count in weeks],
             [count.first_at for count in weeks],
             [count.last_at for count in weeks],
+            *segment_parameters(segments),
         ],
-    ).fetchone()
-    assert row is not None
-    return bool(row[0])
+    )
+    return True
 
 
 def finish_duplicate(connection: psycopg.Connection, file_id: int, content_hash: str) -> bool:
     """Loading → duplicate of the loaded file with this SHA-256; supersedes older versions of the name.
 
+    Rows of these versions, and those of the file itself if it was loaded before, are deleted.
+
     Returns:
         False, with nothing changed, if no other file of these bytes is loaded.
     """
     row = connection.execute(
-        "SELECT shifts_store.finish_duplicate(%s, %s)", [file_id, content_hash]
+        "SELECT original, gone FROM shifts_store.supersede_by_duplicate(%s, %s)", [file_id, content_hash]
     ).fetchone()
     assert row is not None
-    return bool(row[0])
+    original, gone = row
+    if original is None:
+        return False
+    segments = delete_files(connection, gone)
+    connection.execute(
+        f"SELECT shifts_store.finish_duplicate(%s, %s, %s, %s::bigint[], {SEGMENT_PARAMETERS})",
+        [file_id, original, content_hash, gone, *segment_parameters(segments)],
+    )
+    return True
 
 
 def mark_duplicates(

@@ -1,4 +1,4 @@
-"""Writes encoded batches into the tables of trips and rejects, by COPY, in the transaction of the load."""
+"""Writes encoded batches into the tables of trips and rejects, by COPY, and their segments, in the load's transaction."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from shifts_core.trips.batch import Reject
 from shifts_pipeline.storage.binary_copy import HEADER, TRAILER
 from shifts_pipeline.storage.copy_format import COLUMNS
 from shifts_pipeline.storage.encode_trips import EncodedBatch
+from shifts_pipeline.storage.segments import SegmentWriter
 
 MAX_STORED_REJECTS = 100_000
 MAX_STORED_REJECT_BYTES = 64 << 20
@@ -27,6 +28,7 @@ class TripWriter:
     def __init__(self, connection: psycopg.Connection, file_id: int) -> None:
         self._connection, self._file_id = connection, file_id
         self.rows_loaded = 0
+        self.segments = SegmentWriter(connection, file_id)
         self._stored_rejects = self._stored_bytes = 0
         self.rejects_by_reason: Counter[str] = Counter()
         self.reject_examples: list[Reject] = []
@@ -46,6 +48,7 @@ class TripWriter:
         """
         for partition, rows in batch.trips:
             self._copy(partition, rows)
+        self.segments.write(batch.segments)
         if batch.rejects:
             self._write_rejects(batch.rejects)
 

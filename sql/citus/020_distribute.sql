@@ -15,6 +15,7 @@ DECLARE
         'shifts_store.trip_clusters',
         'shifts_store.trip_cluster_members',
         'shifts_store.weekly_trip_tiles',
+        'shifts_store.tile_segments',
         'shifts_store.refresh_attempts',
         'shifts_store.failed_pair_checks',
         'shifts_store.blocked_pairs'];

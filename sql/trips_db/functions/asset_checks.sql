@@ -36,8 +36,10 @@ CREATE OR REPLACE FUNCTION shifts_store.tile_totals(region_id integer, week date
 RETURNS TABLE (trips_in_tiles bigint, trips_recorded bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
-    trips_in_tiles := (SELECT coalesce(sum(t.trips), 0) FROM shifts_store.weekly_trip_tiles t
-                       WHERE t.region_id = tile_totals.region_id AND t.week = tile_totals.week);
+    trips_in_tiles := (SELECT coalesce(sum(sign(s.trips) * t.trips), 0) FROM shifts_store.tile_segments s
+                       JOIN shifts_store.weekly_trip_tiles t
+                           ON t.region_id = s.region_id AND t.week = s.week AND t.segment = s.segment
+                       WHERE s.region_id = tile_totals.region_id AND s.week = tile_totals.week);
     trips_recorded := (SELECT coalesce(sum(c.trips), 0) FROM shifts_store.file_week_counts c
                        WHERE c.region_id = tile_totals.region_id AND c.week = tile_totals.week AND c.aggregated);
     RETURN NEXT;

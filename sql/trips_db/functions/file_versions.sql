@@ -54,8 +54,8 @@ BEGIN
 END
 $$;
 
--- Supersedes the settled versions of a name but `kept`, and deletes their rows; rows that a duplicate under another name
--- needs are given to it. Open versions are settled after the load. Returns the files whose counts must be removed.
+-- Supersedes the settled versions of a name but `kept`; rows that a duplicate under another name needs are given to it.
+-- Open versions are settled after the load. Returns the files whose rows and counts must be removed.
 CREATE OR REPLACE FUNCTION shifts_store.supersede_versions(file_name text, kept bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
@@ -76,7 +76,6 @@ BEGIN
         IF FOUND THEN
             PERFORM shifts_store.promote_duplicate(old, duplicate);
         ELSE
-            PERFORM shifts_store.delete_rows(old);
             gone := gone || old;
         END IF;
     END LOOP;
@@ -88,65 +87,88 @@ BEGIN
 END
 $$;
 
--- Ends a load: its rows are written and become the ones that count, in the place of those of older versions. Returns
--- false, and changes nothing, if a file of the same bytes is loaded already.
-CREATE OR REPLACE FUNCTION shifts_store.finish_load(
-    file_id bigint, content_hash text, rows_loaded bigint, rows_rejected bigint,
-    region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[])
-RETURNS boolean
+-- Begins the end of a load, whose rows are written: older versions of its name are superseded. Returns the files whose rows
+-- the caller must delete before `finish_load`; null, with nothing changed, if a file of the same bytes is loaded already.
+CREATE OR REPLACE FUNCTION shifts_store.supersede_loaded(file_id bigint, content_hash text) RETURNS bigint[]
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     file shifts_store.trip_files;
-    gone bigint[];
 BEGIN
-    SELECT * INTO STRICT file FROM shifts_store.trip_files f WHERE f.file_id = finish_load.file_id;
+    SELECT * INTO STRICT file FROM shifts_store.trip_files f WHERE f.file_id = supersede_loaded.file_id;
     PERFORM shifts_store.lock_versions(file.name, NULL);
     IF EXISTS (SELECT FROM shifts_store.trip_files f
-               WHERE f.kind = 'file' AND f.status = 'loaded' AND f.content_hash = finish_load.content_hash
-                 AND f.file_id <> finish_load.file_id) THEN
-        RETURN false;
+               WHERE f.kind = 'file' AND f.status = 'loaded' AND f.content_hash = supersede_loaded.content_hash
+                 AND f.file_id <> supersede_loaded.file_id) THEN
+        RETURN NULL;
     END IF;
-    gone := shifts_store.supersede_versions(file.name, ARRAY[file.file_id]);
-    IF file.status = 'loaded' THEN
-        gone := gone || file.file_id;
-        IF file.content_hash <> finish_load.content_hash THEN
-            PERFORM shifts_store.requeue_duplicates(file.file_id);
-        END IF;
+    IF file.status = 'loaded' AND file.content_hash <> supersede_loaded.content_hash THEN
+        PERFORM shifts_store.requeue_duplicates(file.file_id);
     END IF;
-    PERFORM shifts_store.finish_file(
-        finish_load.file_id, finish_load.content_hash, finish_load.rows_loaded, finish_load.rows_rejected);
-    PERFORM shifts_store.replace_files(
-        gone, finish_load.file_id, finish_load.region_ids, finish_load.weeks, finish_load.trips,
-        finish_load.first_at, finish_load.last_at);
-    RETURN true;
+    RETURN shifts_store.supersede_versions(file.name, ARRAY[file.file_id]);
 END
 $$;
 
--- Ends a load whose bytes are those of a loaded file: nothing is added. Returns false, and changes nothing, if no
--- other file of these bytes is loaded, or no longer.
-CREATE OR REPLACE FUNCTION shifts_store.finish_duplicate(file_id bigint, content_hash text) RETURNS boolean
+-- Ends a load: its rows are written and become the ones that count, in the place of those of the files `gone`, whose rows
+-- are deleted. The caller of a file that is loaded again has deleted the rows of before, too.
+CREATE OR REPLACE FUNCTION shifts_store.finish_load(
+    file_id bigint, content_hash text, rows_loaded bigint, rows_rejected bigint, gone bigint[],
+    region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[],
+    segment_region_ids integer[], segment_weeks date[], segments bigint[], segment_file_ids bigint[],
+    segment_trips bigint[])
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
-    file     shifts_store.trip_files;
-    original bigint;
-    gone     bigint[];
+    status text := (SELECT f.status FROM shifts_store.trip_files f WHERE f.file_id = finish_load.file_id);
 BEGIN
-    SELECT * INTO STRICT file FROM shifts_store.trip_files f WHERE f.file_id = finish_duplicate.file_id;
+    PERFORM shifts_store.finish_file(
+        finish_load.file_id, finish_load.content_hash, finish_load.rows_loaded, finish_load.rows_rejected);
+    PERFORM shifts_store.replace_files(
+        CASE status WHEN 'loaded' THEN gone || finish_load.file_id ELSE gone END,
+        finish_load.file_id, finish_load.region_ids, finish_load.weeks, finish_load.trips, finish_load.first_at,
+        finish_load.last_at, finish_load.segment_region_ids, finish_load.segment_weeks, finish_load.segments,
+        finish_load.segment_file_ids, finish_load.segment_trips);
+END
+$$;
+
+-- Begins the end of a load whose bytes are those of a loaded file, the original: older versions of its name are superseded.
+-- Returns the original, and the files whose rows the caller must delete before `finish_duplicate`; a null original, with
+-- nothing changed, if no other file of these bytes is loaded, or no longer.
+CREATE OR REPLACE FUNCTION shifts_store.supersede_by_duplicate(
+    file_id bigint, content_hash text, OUT original bigint, OUT gone bigint[])
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    file shifts_store.trip_files;
+BEGIN
+    SELECT * INTO STRICT file FROM shifts_store.trip_files f WHERE f.file_id = supersede_by_duplicate.file_id;
     SELECT f.file_id INTO original FROM shifts_store.trip_files f
-    WHERE f.kind = 'file' AND f.status = 'loaded' AND f.content_hash = finish_duplicate.content_hash
-      AND f.file_id <> finish_duplicate.file_id;
+    WHERE f.kind = 'file' AND f.status = 'loaded' AND f.content_hash = supersede_by_duplicate.content_hash
+      AND f.file_id <> supersede_by_duplicate.file_id;
     IF NOT FOUND OR NOT shifts_store.lock_versions(file.name, original) THEN
-        RETURN false;
+        original := NULL;
+        RETURN;
     END IF;
     gone := shifts_store.supersede_versions(file.name, ARRAY[file.file_id, original]);
     IF file.status = 'loaded' THEN
-        PERFORM shifts_store.delete_rows(file.file_id);
         PERFORM shifts_store.requeue_duplicates(file.file_id);
         gone := gone || file.file_id;
     END IF;
+END
+$$;
+
+-- Ends a load whose bytes are those of the original: nothing is added. The rows of the files `gone` are deleted; segments
+-- subtract them.
+CREATE OR REPLACE FUNCTION shifts_store.finish_duplicate(
+    file_id bigint, original bigint, content_hash text, gone bigint[],
+    segment_region_ids integer[], segment_weeks date[], segments bigint[], segment_file_ids bigint[],
+    segment_trips bigint[])
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
     PERFORM shifts_store.mark_duplicates(
-        ARRAY[file.file_id], original, finish_duplicate.content_hash, NULL);
-    PERFORM shifts_store.replace_files(gone, file.file_id, '{}', '{}', '{}', '{}', '{}');
-    RETURN true;
+        ARRAY[finish_duplicate.file_id], original, finish_duplicate.content_hash, NULL);
+    PERFORM shifts_store.replace_files(
+        gone, finish_duplicate.file_id, '{}', '{}', '{}', '{}', '{}', finish_duplicate.segment_region_ids,
+        finish_duplicate.segment_weeks, finish_duplicate.segments, finish_duplicate.segment_file_ids,
+        finish_duplicate.segment_trips);
 END
 $$;

@@ -57,11 +57,14 @@ BEGIN
 END
 $$;
 
--- Stores a posted list of trips, all or none, and records it in the ledger as a load does. Returns its file id.
+-- Stores a posted list of trips, all or none, and records it in the ledger as a load does. The caller has built the tiles
+-- that contain them: one segment for each region and week. Returns the list's file id.
 CREATE OR REPLACE FUNCTION shifts_store.post_trips(
     regions text[], sources text[], started_at timestamp[],
     origin_x double precision[], origin_y double precision[],
     destination_x double precision[], destination_y double precision[],
+    tile_regions text[], tile_weeks date[], tiles integer[], tile_trips integer[],
+    leaves bytea[], high_bits bytea[], low_bits bytea[],
     first_number bigint, size_bytes bigint, idempotency_key text, fingerprint text)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -104,9 +107,48 @@ BEGIN
     SELECT shifts_store.record_file(list_id, array_agg(p.region_id), array_agg(p.week), array_agg(p.trips),
                                   array_agg(p.first_at), array_agg(p.last_at))
     FROM pairs p INTO recorded;
+    PERFORM shifts_store.post_segments(list_id, tile_regions, tile_weeks, tiles, tile_trips, leaves, high_bits, low_bits);
 
     UPDATE shifts_store.idempotency_keys k SET file_id = list_id WHERE k.key = idempotency_key;
     RETURN list_id;
+END
+$$;
+
+-- Writes and records the segments of a posted list, from its tiles.
+CREATE OR REPLACE FUNCTION shifts_store.post_segments(
+    list_id bigint, regions text[], weeks date[], tiles integer[], trips integer[],
+    leaves bytea[], high_bits bytea[], low_bits bytea[])
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    region_ids integer[];
+    pairs      record;
+BEGIN
+    SELECT array_agg(r.region_id ORDER BY u.number) INTO region_ids
+    FROM unnest(post_segments.regions) WITH ORDINALITY AS u (name, number)
+    JOIN shifts_store.regions r ON r.name = u.name;
+    -- The counts of the list, which its trips were just recorded with, have one row for each of its pairs.
+    SELECT array_agg(p.region_id) AS region_ids, array_agg(p.week) AS weeks, array_agg(p.segment) AS segments,
+           array_agg(list_id) AS file_ids, array_agg(p.trips) AS trips
+    INTO pairs
+    FROM (SELECT f.region_id, f.week, f.trips, nextval('shifts_store.segment_numbers') AS segment
+          FROM shifts_store.file_week_counts f WHERE f.file_id = list_id) AS p;
+    IF EXISTS (SELECT FROM unnest(pairs.region_ids, pairs.weeks, pairs.trips) AS p (region_id, week, trips)
+               FULL JOIN (SELECT u.region_id, u.week, sum(u.trips) AS trips
+                          FROM unnest(region_ids, post_segments.weeks, post_segments.trips)
+                              AS u (region_id, week, trips) GROUP BY u.region_id, u.week) AS t
+                   USING (region_id, week)
+               WHERE p.trips IS DISTINCT FROM t.trips) THEN
+        RAISE EXCEPTION 'tiles and trips of a posted list do not fit together';
+    END IF;
+    INSERT INTO shifts_store.weekly_trip_tiles (region_id, week, segment, tile, trips, leaves, high_bits, low_bits)
+    SELECT u.region_id, u.week, p.segment, u.tile, u.trips, u.leaves, u.high_bits, u.low_bits
+    FROM unnest(region_ids, post_segments.weeks, post_segments.tiles, post_segments.trips, post_segments.leaves,
+                post_segments.high_bits, post_segments.low_bits)
+             AS u (region_id, week, tile, trips, leaves, high_bits, low_bits)
+    JOIN unnest(pairs.region_ids, pairs.weeks, pairs.segments) AS p (region_id, week, segment)
+        ON p.region_id = u.region_id AND p.week = u.week;
+    PERFORM shifts_store.record_segments(pairs.region_ids, pairs.weeks, pairs.segments, pairs.file_ids, pairs.trips);
 END
 $$;
 

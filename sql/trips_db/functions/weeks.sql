@@ -23,21 +23,23 @@ BEGIN
 END
 $$;
 
--- Records how many trips of a file are in which pairs: the last step of a load before its commit.
+-- Records how many trips of a file are in which pairs, and marks these as changed. The caller then records the segments
+-- that contain the trips.
 CREATE OR REPLACE FUNCTION shifts_store.record_file(
     file_id bigint, region_ids integer[], weeks date[], trips bigint[], first_at timestamp[], last_at timestamp[])
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
-    INSERT INTO shifts_store.file_week_counts (region_id, week, file_id, trips, first_at, last_at)
-    SELECT u.region_id, u.week, record_file.file_id, u.trips, u.first_at, u.last_at
+    INSERT INTO shifts_store.file_week_counts (region_id, week, file_id, trips, first_at, last_at, aggregated)
+    SELECT u.region_id, u.week, record_file.file_id, u.trips, u.first_at, u.last_at, true
     FROM unnest(record_file.region_ids, record_file.weeks, record_file.trips, record_file.first_at,
                 record_file.last_at) AS u (region_id, week, trips, first_at, last_at);
     PERFORM shifts_store.mark_stale(record_file.region_ids, record_file.weeks, false);
 END
 $$;
 
--- Deletes a file's trips and rejects. It may take long and locks no pair: call it before `replace_files`.
+-- Deletes a file's trips and rejects. It may take long and locks no pair: call it before `replace_files`, after segments
+-- that subtract the trips are written.
 CREATE OR REPLACE FUNCTION shifts_store.delete_rows(gone bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
@@ -53,14 +55,13 @@ BEGIN
 END
 $$;
 
--- Removes the counts of a file whose rows are deleted. Tiles of its pairs contain the deleted trips, so they are deleted
--- too, and all files of these pairs count as not aggregated. It does not block its pairs any more.
+-- Removes the counts of a file whose rows are deleted; it does not block its pairs any more. The caller then records the
+-- segments that subtract its trips.
 CREATE OR REPLACE FUNCTION shifts_store.remove_file(gone bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     region_ids integer[];
     weeks      date[];
-    version    bigint;
 BEGIN
     DELETE FROM shifts_store.blocked_pairs b WHERE b.file_id = gone;
     SELECT array_agg(f.region_id ORDER BY f.region_id, f.week), array_agg(f.week ORDER BY f.region_id, f.week)
@@ -70,64 +71,81 @@ BEGIN
         RETURN;
     END IF;
     PERFORM shifts_store.mark_stale(region_ids, weeks, true);
-    -- Drawn after the pairs are locked, so that it is higher than all before.
-    version := nextval('shifts_store.revisions');
     DELETE FROM shifts_store.file_week_counts f WHERE f.file_id = gone;
-    DELETE FROM shifts_store.weekly_trip_tiles t
-    USING unnest(region_ids, weeks) AS u (region_id, week)
-    WHERE t.region_id = u.region_id AND t.week = u.week;
-    UPDATE shifts_store.region_weeks w SET tiles_revision = version
-    FROM unnest(region_ids, weeks) AS u (region_id, week)
-    WHERE w.region_id = u.region_id AND w.week = u.week;
-    UPDATE shifts_store.file_week_counts f SET aggregated = false
-    FROM unnest(region_ids, weeks) AS u (region_id, week)
-    WHERE f.region_id = u.region_id AND f.week = u.week AND f.aggregated;
 END
 $$;
 
--- Returns a (region, week) pair, the files that its trips are from, and how many trips their loads recorded; no row if the
--- pair never had any.
+-- Deletes the tiles of segments that would subtract trips of files that no tile contains yet: such files were loaded
+-- before segments existed, and not refreshed since. Returns these segments. The caller has locked the pairs.
+CREATE OR REPLACE FUNCTION shifts_store.discard_deletions(
+    gone bigint[], region_ids integer[], weeks date[], segments bigint[], file_ids bigint[], trips bigint[])
+RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    pending   record;
+    of_pair   bigint[];
+    discarded bigint[] := '{}';
+BEGIN
+    FOR pending IN
+        SELECT f.region_id, f.week, f.file_id FROM shifts_store.file_week_counts f
+        WHERE f.file_id = ANY (gone) AND NOT f.aggregated
+    LOOP
+        of_pair := ARRAY(
+            SELECT u.segment FROM unnest(region_ids, weeks, segments, file_ids, trips)
+                AS u (region_id, week, segment, file_id, trips)
+            WHERE u.region_id = pending.region_id AND u.week = pending.week AND u.file_id = pending.file_id
+              AND u.trips < 0);
+        DELETE FROM shifts_store.weekly_trip_tiles t
+        WHERE t.region_id = pending.region_id AND t.week = pending.week AND t.segment = ANY (of_pair);
+        discarded := discarded || of_pair;
+    END LOOP;
+    RETURN discarded;
+END
+$$;
+
+-- Returns a (region, week) pair, the files that its trips are from, how many trips their loads recorded, whether some of
+-- these are in no segment yet, and its segments; no row if the pair never had any trips. `unmerged` is the pair's only
+-- segment if that is complete and no refresh has merged it yet, else null.
 CREATE OR REPLACE FUNCTION shifts_store.find_region_week(region text, week date)
-RETURNS TABLE (region_id integer, revision bigint, deletion_count bigint, file_ids bigint[], trips bigint)
+RETURNS TABLE (region_id integer, revision bigint, deletion_count bigint, file_ids bigint[], trips bigint,
+               is_pending boolean, segments bigint[], unmerged bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
-    RETURN QUERY
-    SELECT w.region_id, w.revision, w.deletion_count,
-           ARRAY(SELECT f.file_id FROM shifts_store.file_week_counts f
-                 WHERE f.region_id = w.region_id AND f.week = w.week ORDER BY f.file_id),
-           (SELECT coalesce(sum(f.trips), 0)::bigint FROM shifts_store.file_week_counts f
-            WHERE f.region_id = w.region_id AND f.week = w.week)
+    SELECT w.region_id, w.revision, w.deletion_count INTO region_id, revision, deletion_count
     FROM shifts_store.region_weeks w
     JOIN shifts_store.regions r ON r.region_id = w.region_id
     WHERE r.name = find_region_week.region AND w.week = find_region_week.week;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT coalesce(array_agg(f.file_id ORDER BY f.file_id), '{}'), coalesce(sum(f.trips), 0),
+           coalesce(bool_or(NOT f.aggregated), false)
+    INTO file_ids, trips, is_pending
+    FROM shifts_store.file_week_counts f
+    WHERE f.region_id = find_region_week.region_id AND f.week = find_region_week.week;
+    SELECT coalesce(array_agg(s.segment ORDER BY s.segment), '{}'),
+           CASE WHEN count(*) = 1 AND min(s.trips) = find_region_week.trips AND NOT is_pending
+                     AND bool_and(s.file_id IS NOT NULL) THEN min(s.segment) END
+    INTO segments, unmerged
+    FROM shifts_store.tile_segments s
+    WHERE s.region_id = find_region_week.region_id AND s.week = find_region_week.week;
+    RETURN NEXT;
 END
 $$;
 
--- Records that the tiles of a pair were replaced, and contain the trips of these files.
-CREATE OR REPLACE FUNCTION shifts_store.record_tiles(region_id integer, week date, file_ids bigint[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
-DECLARE
-    version bigint := nextval('shifts_store.revisions');
-BEGIN
-    UPDATE shifts_store.region_weeks w SET tiles_revision = version
-    WHERE w.region_id = record_tiles.region_id AND w.week = record_tiles.week;
-    UPDATE shifts_store.file_week_counts f SET aggregated = true
-    WHERE f.region_id = record_tiles.region_id AND f.week = record_tiles.week AND f.file_id = ANY (file_ids)
-      AND NOT f.aggregated;
-END
-$$;
-
--- Records the counts of a file in place of those of others, whose rows are deleted. It locks the pairs, and posts to them
--- wait: call it last before the commit. It locks all pairs in one order first, so that two loads that exchange their
+-- Records the counts and segments of a file in place of those of others, whose rows are deleted. Segments with negative
+-- trips subtract the deleted ones. It locks the pairs, and posts to them wait: call it last before the commit. It locks all pairs in one order first, so that two loads that exchange their
 -- weeks cannot deadlock.
 CREATE OR REPLACE FUNCTION shifts_store.replace_files(
     gone bigint[], file_id bigint, region_ids integer[], weeks date[], trips bigint[],
-    first_at timestamp[], last_at timestamp[])
+    first_at timestamp[], last_at timestamp[], segment_region_ids integer[], segment_weeks date[],
+    segments bigint[], segment_file_ids bigint[], segment_trips bigint[])
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     all_regions integer[];
     all_weeks   date[];
+    discarded   bigint[] := '{}';
     old         bigint;
 BEGIN
     IF cardinality(gone) > 0 THEN
@@ -136,6 +154,8 @@ BEGIN
               UNION SELECT u.region_id, u.week
               FROM unnest(replace_files.region_ids, replace_files.weeks) AS u (region_id, week)) AS p;
         PERFORM shifts_store.mark_stale(all_regions, all_weeks, false);
+        discarded := shifts_store.discard_deletions(
+            gone, segment_region_ids, segment_weeks, segments, segment_file_ids, segment_trips);
     END IF;
     FOREACH old IN ARRAY gone LOOP
         PERFORM shifts_store.remove_file(old);
@@ -143,6 +163,13 @@ BEGIN
     IF cardinality(region_ids) > 0 THEN
         PERFORM shifts_store.record_file(replace_files.file_id, replace_files.region_ids, replace_files.weeks,
                                        replace_files.trips, replace_files.first_at, replace_files.last_at);
+    END IF;
+    IF cardinality(segments) > cardinality(discarded) THEN
+        PERFORM shifts_store.record_segments(
+            array_agg(u.region_id), array_agg(u.week), array_agg(u.segment), array_agg(u.file_id), array_agg(u.trips))
+        FROM unnest(segment_region_ids, segment_weeks, segments, segment_file_ids, segment_trips)
+            AS u (region_id, week, segment, file_id, trips)
+        WHERE u.segment <> ALL (discarded);
     END IF;
 END
 $$;

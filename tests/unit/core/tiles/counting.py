@@ -11,7 +11,7 @@ from shifts_core.tiles.box_count import BoxCount
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.byte_ranges import ByteRanges, read_ahead_ranges
 from shifts_core.tiles.codec import Tile, decode_leaves
-from shifts_core.tiles.region_index import RegionTileIndex, empty_index
+from shifts_core.tiles.region_index import RegionTileIndex, WeekRevision, empty_index, no_small_segments
 
 
 def count_by_tiles(ends: NDArray[np.float64], box: Box, match: Match) -> int:
@@ -30,14 +30,17 @@ def count_in(tiles: list[Tile], box: Box, match: Match) -> int:
 def to_index(tiles: dict[date, list[Tile]], before: RegionTileIndex | None = None) -> RegionTileIndex:
     """The index of tiles, all weeks at revision 1; updates `before` if it is given."""
     before = before or empty_index()
-    revisions = dict.fromkeys(tiles, 1)
-    rows = [
-        TileRow(week, number, tile.trips, tile.leaves)
-        for week in before.outdated(revisions)
-        for number, tile in enumerate(tiles[week])
-    ]
+    revisions = dict.fromkeys(tiles, WeekRevision(1, 1))
+    rows = [row for week in before.outdated(revisions) for row in tile_rows(week, tiles[week])]
     leaves = decode_leaves([row.leaves for row in rows])
-    return before.updated(before.revision + 1, revisions, rows, leaves)
+    return before.updated(before.revision + 1, revisions, rows, leaves, no_small_segments())
+
+
+def tile_rows(week: date, tiles: list[Tile], segment: int = 0, sign: int = 1) -> list[TileRow]:
+    """The rows of a segment."""
+    return [
+        TileRow(week, segment, number, sign, tile.trips, tile.leaves) for number, tile in enumerate(tiles)
+    ]
 
 
 def load_all(index: RegionTileIndex, tiles: dict[date, list[Tile]]) -> None:
@@ -76,7 +79,7 @@ def read(
     """The bytes of ranges, as copies, like those that come from the database."""
     return [
         bytes(bytearray(getattr(tiles[week][tile], column))[start : start + size])
-        for week, tile, start, size in zip(*ranges.parameters(index), strict=True)
+        for week, _, tile, start, size in zip(*ranges.parameters(index), strict=True)
     ]
 
 

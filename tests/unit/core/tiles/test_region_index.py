@@ -15,13 +15,14 @@ from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.byte_ranges import high_bits_ranges
 from shifts_core.tiles.codec import Tile, decode_leaves
 from shifts_core.tiles.format import LEAF_DTYPE, TILE_TRIPS
-from shifts_core.tiles.region_index import empty_index
+from shifts_core.tiles.region_index import WeekRevision, empty_index, no_small_segments
 from tests.unit.core.tiles.counting import (
     count_one_by_one,
     count_weeks,
     load_all,
     read,
     resolve,
+    tile_rows,
     to_index,
 )
 
@@ -103,14 +104,15 @@ def test_unchanged_weeks_keep_their_high_bits_in_an_update() -> None:
     # The second week has changed, the third is new, the fourth is gone.
     ends[weeks[1]] = trips(2_000, seed=9)
     tiles[weeks[1]] = list(build_tiles(ends[weeks[1]].copy()))
-    revisions = {weeks[0]: 1, weeks[1]: 2, weeks[2]: 1}
-    assert before.outdated(revisions) == [weeks[1], weeks[2]]
-    rows = [
-        TileRow(week, number, tile.trips, tile.leaves)
-        for week in weeks[1:3]
-        for number, tile in enumerate(tiles[week])
-    ]
-    after = before.updated(2, revisions, rows, decode_leaves([row.leaves for row in rows]))
+    revisions = {
+        weeks[0]: WeekRevision(1, 1),
+        weeks[1]: WeekRevision(2, 2),
+        weeks[2]: WeekRevision(1, 0),
+    }
+    assert before.outdated(revisions) == {weeks[1]: 0, weeks[2]: 0}
+    rows = [row for week in weeks[1:3] for row in tile_rows(week, tiles[week])]
+    leaves = decode_leaves([row.leaves for row in rows])
+    after = before.updated(2, revisions, rows, leaves, no_small_segments())
     assert after.weeks.tolist() == weeks[:3]
     assert after.week_bytes.astype(bool).tolist() == [True, False, False]
     assert after.high_bits_bytes == before.week_bytes[0]
@@ -136,7 +138,9 @@ def test_tiles_that_contradict_their_leaves_are_rejected(change: str) -> None:
         broken[64:68] = (1_500).to_bytes(4, "little")
         leaves = bytes(broken)
     with pytest.raises(ValueError, match="do not fit"):
-        empty_index().updated(1, {WEEK: 1}, [TileRow(WEEK, 0, count, leaves)], decode_leaves([leaves]))
+        row = TileRow(WEEK, 0, 0, 1, count, leaves)
+        read = decode_leaves([leaves])
+        empty_index().updated(1, {WEEK: WeekRevision(1, 1)}, [row], read, no_small_segments())
 
 
 def test_a_chunk_of_the_wrong_size_is_rejected() -> None:

@@ -1,0 +1,56 @@
+"""Deletes the rows of files, and writes segments that subtract the deleted trips from the tiles that contain them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from shifts_core.calendar import ONE_WEEK
+from shifts_core.tiles.segment import Segment
+from shifts_core.tiles.segment_builder import SegmentBuilder, runs
+from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
+from shifts_pipeline.storage.segments import SegmentWriter
+
+_ENDS = ("x0", "y0", "x1", "y1")
+_ROW = row_dtype(region_id=">i4", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
+
+
+def delete_files(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[Segment]:
+    """Deletes trips and rejects of loaded files in the open transaction, in bounded memory.
+
+    Returns:
+        The segments that subtract the trips, to be recorded when the counts of the files are removed.
+
+    Raises:
+        psycopg.Error: the database failed; the transaction is aborted.
+    """
+    return [segment for file_id in file_ids for segment in _delete(connection, file_id)]
+
+
+def _delete(connection: psycopg.Connection, file_id: int) -> list[Segment]:
+    writer, builder = SegmentWriter(connection, file_id, sign=-1), SegmentBuilder()
+    weeks = connection.execute(
+        "SELECT DISTINCT week FROM shifts_store.file_week_counts WHERE file_id = %s ORDER BY week", [file_id]
+    ).fetchall()
+    for (week,) in weeks:
+        statement = sql.SQL(
+            "COPY (SELECT region_id, public.ST_X(origin), public.ST_Y(origin), public.ST_X(destination),"
+            " public.ST_Y(destination) FROM shifts_store.trips"
+            " WHERE file_id = {file} AND started_at >= {week} AND started_at < {end}) TO STDOUT (FORMAT binary)"
+        ).format(file=sql.Literal(file_id), week=sql.Literal(week), end=sql.Literal(week + ONE_WEEK))
+        for rows in copied_rows(connection, statement, _ROW):
+            if len(rows) == 0:
+                continue
+            order = np.argsort(rows["region_id"], kind="stable")
+            regions = rows["region_id"][order].astype(np.int64)
+            ends = np.empty((len(rows), len(_ENDS)))
+            for column, name in enumerate(_ENDS):
+                ends[:, column] = rows[name][order]
+            for begin, end in runs(regions):
+                builder.add(int(regions[begin]), week, ends[begin:end])
+            if builder.is_full:
+                writer.write(builder.build())
+    writer.write(builder.build())
+    connection.execute("SELECT shifts_store.delete_rows(%s)", [file_id])
+    return writer.written
