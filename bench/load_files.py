@@ -13,7 +13,9 @@ from shifts_platform.generator.csv_file import csv_blocks
 
 _SEED = 1
 _WRITTEN = ("region", "origin_coord", "destination_coord", "datetime", "datasource")
-_EMPTIED = "trips, rejected_rows, file_week_counts, region_weeks, trip_files"
+_EMPTIED = (
+    "trips, rejected_rows, file_week_counts, region_weeks, weekly_trip_tiles, tile_segments, trip_files"
+)
 
 
 def write_files(environment: dict[str, str], folder: Path, rows: int) -> Work:

@@ -7,11 +7,11 @@ import psycopg
 
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile
+from shifts_pipeline.storage.segments import copy_tiles
 
 _FIRST_WEEK = date(2014, 1, 6)
 _DISTINCT = 200
 """Number of distinct pairs; the others are copies."""
-_COPY = "COPY shifts_store.weekly_trip_tiles (region_id, week, tile, trips, leaves, high_bits, low_bits) FROM STDIN"
 
 
 def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
@@ -36,15 +36,22 @@ def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
             " %s::integer[], %s::date[], %s::bigint[], %s::timestamp[], %s::timestamp[])",
             [[r for r, _ in pairs], mondays, counts, starts, starts],
         )
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for (region, week), monday in zip(pairs, mondays, strict=True):
-                tile = tiles[(region * weeks + week) % _DISTINCT]
-                copy.write_row((region, monday, 0, tile.trips, tile.leaves, tile.high_bits, tile.low_bits))
-        connection.execute(
-            "UPDATE shifts_store.region_weeks SET tiles_revision = revision, aggregates_revision = revision,"
-            " clusters_revision = revision"
+        copy_tiles(
+            connection,
+            (
+                (region, monday, 0, [tiles[(region * weeks + week) % _DISTINCT]])
+                for (region, week), monday in zip(pairs, mondays, strict=True)
+            ),
         )
-        connection.execute("UPDATE shifts_store.file_week_counts SET aggregated = true")
+        connection.execute(
+            "INSERT INTO shifts_store.tile_segments (region_id, week, revision, segment, trips)"
+            " SELECT w.region_id, w.week, w.revision, 0, t.trips FROM shifts_store.region_weeks w"
+            " JOIN shifts_store.weekly_trip_tiles t USING (region_id, week)"
+        )
+        connection.execute(
+            "UPDATE shifts_store.region_weeks SET tiles_revision = revision, merged_revision = revision,"
+            " aggregates_revision = revision, clusters_revision = revision"
+        )
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 

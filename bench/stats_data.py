@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -13,7 +14,7 @@ from shifts_pipeline.storage import transitions
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
 from shifts_pipeline.storage.load_file import load_file
 from shifts_pipeline.storage.region_week import read_pair, replace_derived
-from shifts_pipeline.storage.tile_tables import write_tiles
+from shifts_pipeline.storage.tile_tables import merge_segments
 from shifts_platform.generator.csv_file import csv_blocks
 
 _FILE_ROWS = 5_000_000
@@ -67,8 +68,8 @@ def refresh(url: str, say: Callable[[str], None]) -> None:
             say(f"refreshing pair {number} of {len(pairs)}")
             pair = read_pair(connection, region, week)
             assert pair is not None
-            tiles = list(build_tiles(pair.ends))
-            replace_derived(connection, pair, "aggregates", lambda c, p=pair, t=tiles: write_tiles(p, t, c))  # type: ignore[misc]
+            tiles = [] if pair.unmerged else list(build_tiles(pair.ends))
+            replace_derived(connection, pair, "aggregates", partial(merge_segments, pair, tiles))
     with psycopg.connect(url, autocommit=True) as connection:
         say("analyzing")
         connection.execute("ANALYZE")

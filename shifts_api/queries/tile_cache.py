@@ -22,7 +22,10 @@ _REVISIONS = (
     " FROM shifts_store.region_weeks"
     " WHERE tiles_revision > 0 AND (region_id = %(region)s OR %(region)s IS NULL) GROUP BY region_id"
 )
-_WEEK_REVISIONS = "SELECT week, tiles_revision, merged_revision FROM shifts_store.region_weeks WHERE region_id = %s AND tiles_revision > 0"
+_WEEK_REVISIONS = (
+    "SELECT week, tiles_revision, merged_revision FROM shifts_store.region_weeks"
+    " WHERE region_id = %s AND tiles_revision > 0"
+)
 _TILES = "SELECT * FROM shifts_store.segment_tiles(%s, %s::date[], %s::bigint[], %s)"
 _log = logging.getLogger(__name__)
 

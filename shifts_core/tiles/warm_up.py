@@ -21,5 +21,7 @@ def compile_kernels() -> None:
     match_trips(flags, flags, False)
     gather_high_bits(addresses[0], one.repeat(4))
     ends = np.zeros((LEAF_TRIPS + 1, 4))
-    SmallSegments(one.repeat(4), one.repeat(4), ends[:4]).count_weeks(slice(0, 1), Box(0.0, 0.0, 0.0, 0.0), "both")
+    SmallSegments(one.repeat(4), one.repeat(4), ends[:4]).count_weeks(
+        slice(0, 1), Box(0.0, 0.0, 0.0, 0.0), "both"
+    )
     list(build_tiles(ends))

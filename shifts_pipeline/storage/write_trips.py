@@ -1,4 +1,4 @@
-"""Writes encoded batches into the tables of trips and rejects, by COPY, and their segments, in the load's transaction."""
+"""Writes encoded batches into the tables of trips, rejects and tiles, by COPY, in the transaction of the load."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bench.pairs_data import fill_pairs
 from shifts_api.app import create_app
-from shifts_api.queries import tile_cache
+from shifts_api.queries import tile_cache, tile_rows
 from shifts_api.queries.database import create_pools
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.weekly_trips import find_region, weekly_trips
@@ -122,7 +122,7 @@ def test_reading_ahead_continues_after_an_error_and_retries_the_region(
         async with pool_of(options) as pool, reading(pool, PLENTY) as tiles:
             await wait_until_loaded(tiles, REGIONS * WEEKS)
 
-    monkeypatch.setattr(tile_cache, "decode_leaves", fail_at_first)
+    monkeypatch.setattr(tile_rows, "decode_leaves", fail_at_first)
     monkeypatch.setattr(tile_cache, "_RETRY_S", 0.01)
     asyncio.run(read())
     assert not failures
@@ -152,7 +152,8 @@ def test_a_refreshed_week_replaces_its_memory(options: ApiSettings, trips_db: ps
             before = tiles.indexes.memory_bytes
             # A refresh that writes the same tiles again.
             trips_db.execute(
-                "UPDATE shifts_store.region_weeks SET tiles_revision = nextval('shifts_store.revisions') + 1000000"
+                "UPDATE shifts_store.region_weeks SET (tiles_revision, merged_revision) ="
+                " (SELECT n, n FROM (SELECT nextval('shifts_store.revisions') + 1000000) AS r (n))"
                 " WHERE region_id = 3 AND week = '2014-01-06'"
             )
             await ask(connection, tiles, "Region 3")
@@ -182,7 +183,7 @@ def test_ready_reports_that_tiles_cannot_be_read_until_a_read_succeeds(
                             raise failure
                         return decode_leaves(blobs)
 
-                    monkeypatch.setattr(tile_cache, "decode_leaves", read)
+                    monkeypatch.setattr(tile_rows, "decode_leaves", read)
                     with contextlib.suppress(OSError, MemoryError):
                         await ask(connection, app.state.tiles, "Region 1")
                     answer = await client.get("/ready")

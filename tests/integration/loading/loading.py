@@ -17,7 +17,9 @@ from shifts_pipeline.storage.ledger import FileRecord
 from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from tests.unit.core.trips.reading import DATES
 
-_EMPTIED = "trips, rejected_rows, file_week_counts, region_weeks, trip_files"
+_EMPTIED = (
+    "trips, rejected_rows, file_week_counts, region_weeks, weekly_trip_tiles, tile_segments, trip_files"
+)
 
 OnProgress = Callable[[FileRecord, Progress], None]
 

@@ -19,6 +19,7 @@ from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
 from tests.integration.platform.running import wait_until
+from tests.posted_trip import post_trip
 from tests.unit.core.trips.reading import HEADER, LINE
 
 ROWS = 6 * ROWS_A_STEP
@@ -127,17 +128,14 @@ def test_trips_are_posted_to_a_region_and_week_while_a_file_of_it_is_replaced(
     def post(record: FileRecord, progress: Progress) -> None:
         with psycopg.connect(loader.url) as connection:
             connection.execute("SET lock_timeout = '5s'")
-            connection.execute(
-                "SELECT shifts_store.post_trips('{Turin}', '{post}', '{2018-05-28 09:00}', '{7}', '{45}', '{7}',"
-                " '{45}', shifts_store.prepare_trips('{2018-05-28}', 1), 1, NULL, %s)",
-                [f"post {progress.rows}"],
-            )
+            connection.execute(post_trip("NULL", f"'post {progress.rows}'"))
         posted.append(progress.rows)
 
     loader.load("a.csv", post)
     assert len(posted) == ROWS // ROWS_A_STEP
     assert loader.query("SELECT trips FROM shifts.weekly") == [(ROWS + len(posted),)]
     assert loader.query("SELECT count(*) FROM shifts.trips") == [(ROWS + len(posted),)]
+    assert loader.query("SELECT sum(trips) FROM shifts_store.tile_segments") == [(ROWS + len(posted),)]
 
 
 def test_a_file_in_place_of_another_locks_all_its_regions_and_weeks_in_one_order(loader: Loader) -> None:

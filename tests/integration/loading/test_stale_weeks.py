@@ -7,6 +7,7 @@ from tests.unit.core.trips.reading import HEADER, LINE
 
 COMPUTE = "UPDATE shifts_store.region_weeks SET {}_revision = revision"
 COUNTED = "SELECT deletion_count, tiles_revision FROM shifts_store.region_weeks"
+SEGMENTS = "SELECT trips FROM shifts_store.tile_segments ORDER BY segment"
 AGGREGATED = "SELECT bool_or(aggregated) FROM shifts_store.file_week_counts"
 
 
@@ -33,27 +34,40 @@ def test_a_pair_is_stale_since_the_oldest_change_that_a_derived_table_lacks(load
     assert (is_later, is_of_the_change) == (True, True)
 
 
-def test_only_a_replaced_file_counts_as_a_removal_and_drops_the_tiles_of_its_pairs(loader: Loader) -> None:
+def test_a_load_adds_a_segment_and_only_a_replaced_file_counts_as_a_removal(loader: Loader) -> None:
     for name, rows in (("a.csv", 1), ("b.csv", 2)):
         loader.put(name, HEADER + rows * LINE)
         loader.load(name)
-    loader.execute("UPDATE shifts_store.file_week_counts SET aggregated = true")
-    loader.execute("DELETE FROM shifts_store.weekly_trip_tiles")
-    loader.execute(
-        "INSERT INTO shifts_store.weekly_trip_tiles"
-        " SELECT region_id, week, 0, 3, '', '', '' FROM shifts_store.region_weeks"
-    )
-    loader.put("c.csv", HEADER + 3 * LINE)
-    loader.load("c.csv")
-    assert loader.query(AGGREGATED) == [(True,)]
-    assert loader.query(COUNTED) == [(0, 0)]
+    assert loader.query(SEGMENTS) == [(1,), (2,)]
+    ((deletion_count, revision),) = loader.query(COUNTED)
+    assert deletion_count == 0
     loader.put("a.csv", HEADER + 4 * LINE)
     loader.load("a.csv")
-    assert loader.query(AGGREGATED) == [(False,)]
-    assert loader.query("SELECT FROM shifts_store.weekly_trip_tiles") == []
-    ((deletion_count, version),) = loader.query(COUNTED)
+    assert loader.query(SEGMENTS) == [(1,), (2,), (4,), (-1,)]
+    assert loader.query(AGGREGATED) == [(True,)]
+    ((deletion_count, later),) = loader.query(COUNTED)
     assert deletion_count == 1
-    assert version > 0
+    assert later > revision
+
+
+def test_the_segments_of_a_failed_load_are_gone(loader: Loader) -> None:
+    loader.max_rejected_share = 0.0
+    loader.put("a.csv", HEADER + LINE + b"no trip\n")
+    assert loader.load("a.csv").error is not None
+    assert loader.query(SEGMENTS) == []
+    assert loader.query("SELECT FROM shifts_store.weekly_trip_tiles") == []
+
+
+def test_trips_that_were_in_no_segment_are_not_subtracted(loader: Loader) -> None:
+    loader.put("a.csv", HEADER + LINE)
+    loader.load("a.csv")
+    # As a version before segments left it.
+    loader.execute("UPDATE shifts_store.file_week_counts SET aggregated = false")
+    loader.execute("TRUNCATE shifts_store.weekly_trip_tiles, shifts_store.tile_segments")
+    loader.put("a.csv", HEADER + 4 * LINE)
+    loader.load("a.csv")
+    assert loader.query(SEGMENTS) == [(4,)]
+    assert loader.query("SELECT trips FROM shifts_store.weekly_trip_tiles") == [(4,)]
 
 
 def test_a_load_notifies_about_stale_pairs_and_a_new_file_about_files(

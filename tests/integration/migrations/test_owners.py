@@ -19,13 +19,11 @@ from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.conftest import FAST, dagster_instance
 from tests.database import allow_other_users
 from tests.integration.migrations.without_postgis import copy_without_postgis
+from tests.posted_trip import post_trip
 
 PASSWORD = "secret"
 OWNERS = ("first_owner", "second_owner")
-POST = (
-    "SELECT shifts_store.post_trips('{Turin}', '{baba_car}', '{2018-05-28 09:03:40}', '{7.6}', '{45}', '{7.7}',"
-    " '{45}', shifts_store.prepare_trips('{2018-05-28}', 1), 100, NULL, NULL)"
-)
+POST = post_trip("NULL", "NULL")
 
 
 @pytest.fixture(scope="module", params=["of this machine", "of PyPI, without PostGIS"])

@@ -60,7 +60,8 @@ def check_upgrade(url: str, fresh_schema: str, *, keeps_tiles: bool) -> None:
     # Each trip is counted once: in a tile or one by one.
     tiles = query(
         url,
-        "SELECT r.name, week, trips::bigint FROM shifts_store.weekly_trip_tiles"
+        "SELECT r.name, week, t.trips::bigint FROM shifts_store.weekly_trip_tiles t"
+        " JOIN shifts_store.tile_segments s USING (region_id, week, segment, trips)"
         " JOIN shifts_store.regions r USING (region_id)",
     )
     pending = query(

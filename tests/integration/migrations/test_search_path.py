@@ -10,6 +10,7 @@ import pytest
 from shifts_platform.migrations.databases import migrate_trips_database
 from tests.database import query
 from tests.integration.migrations.conftest import NewDatabase
+from tests.posted_trip import post_trip
 
 FUNCTIONS = """
 SELECT p.oid::regprocedure::text AS function, n.nspname, l.lanname, p.prosecdef, p.proconfig,
@@ -19,10 +20,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^p
   AND NOT EXISTS (
       SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 """
-POST = (
-    "SELECT shifts_store.post_trips('{Turin}', '{baba_car}', '{2018-05-28 09:03:40}', '{7.6}', '{45}', '{7.7}',"
-    " '{45}', shifts_store.prepare_trips('{2018-05-28}', 1), 100, %s, 'print')"
-)
+POST = post_trip("%s", "'print'")
 # Each matches a call better than the built-in function, which accepts any type.
 OVERLOADS = (
     ("format", "text, text", "text"),

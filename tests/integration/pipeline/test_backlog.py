@@ -249,6 +249,6 @@ def test_a_file_with_a_hundred_thousand_regions_is_recorded_in_linear_time(datab
     )
     with psycopg.connect(database_url, autocommit=True) as side:
         encoder = TripEncoder(side, 1)
-        encoder.encode(batch)
+        list(encoder.encode([batch]))
         counts = encoder.week_counts()
     assert sorted(count.region for count in counts) == sorted(name for name in names if name)

@@ -25,7 +25,7 @@ Check = Callable[[], set[str]]
 FIRST_FILE = "(SELECT min(file_id) FROM shifts_store.trip_files WHERE status = 'loaded' AND rows_loaded > 9)"
 FIRST_TRIP = f"trip_id = (SELECT min(trip_id) FROM shifts_store.trips WHERE file_id = {FIRST_FILE})"
 FIRST_TILE = (
-    "(region_id, week, tile) = (SELECT region_id, week, tile FROM shifts_store.weekly_trip_tiles"
+    "(region_id, week, segment, tile) = (SELECT region_id, week, segment, tile FROM shifts_store.weekly_trip_tiles"
     " ORDER BY trips DESC, region_id, week LIMIT 1)"
 )
 SET_STATUS = f"UPDATE shifts_store.trip_files SET status = '{{}}' WHERE file_id = {FIRST_FILE}"

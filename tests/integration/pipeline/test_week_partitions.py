@@ -12,6 +12,7 @@ from shifts_pipeline.partitions import WEEKS
 from shifts_pipeline.sensors import week_runs
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
+from tests.posted_trip import post_trip
 
 ASSETS = (WEEKLY_AGGREGATES, TRIP_CLUSTERS)
 WEEK, NEXT_WEEK = "2018-05-28", "2018-06-04"
@@ -101,10 +102,7 @@ def test_a_week_is_a_partition_as_soon_as_it_has_trips(pipeline: Pipeline) -> No
 
 
 def test_a_week_is_a_partition_with_the_first_trip_that_is_posted(pipeline: Pipeline) -> None:
-    pipeline.execute(
-        "SELECT shifts_store.post_trips('{Turin}', '{post}', '{2018-05-28 09:00}', '{7}', '{45}', '{7}', '{45}',"
-        " shifts_store.prepare_trips('{2018-05-28}', 1), 1, NULL, 'x')"
-    )
+    pipeline.execute(post_trip("NULL", "'x'"))
     pipeline.refresh()
     assert weeks(pipeline) == [WEEK]
     assert events(pipeline) == {WEEK: [1, 1]}

@@ -292,15 +292,15 @@ def test_a_refresh_that_fails_does_not_turn_a_failed_check_into_a_pass(
         pipeline.refresh()
     assert check_results(pipeline) == {"2018-05-28": failed}
 
-    def write_tiles(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
+    def merge_segments(pair: PairTrips, tiles: Sequence[Tile], connection: psycopg.Connection) -> None:
         if pair.region == "Prague":
             raise OSError("no room")
-        tile_tables.write_tiles(pair, tiles, connection)
+        tile_tables.merge_segments(pair, tiles, connection)
 
     pipeline.put("b.csv", HEADER + row("Prague", "2018-05-28 10:00:00") + row("Turin"))
     pipeline.load()
     with monkeypatch.context() as patch:
-        patch.setattr("shifts_pipeline.storage.refresh_pair.write_tiles", write_tiles)
+        patch.setattr("shifts_pipeline.storage.refresh_pair.merge_segments", merge_segments)
         (run,) = pipeline.tick(stale_weeks).run_requests
         assert not pipeline.run("refresh_weeks", dict(run.tags)).success
     assert check_results(pipeline) == {"2018-05-28": failed}

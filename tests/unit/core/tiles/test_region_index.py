@@ -137,9 +137,8 @@ def test_tiles_that_contradict_their_leaves_are_rejected(change: str) -> None:
         broken = bytearray(leaves)
         broken[64:68] = (1_500).to_bytes(4, "little")
         leaves = bytes(broken)
+    row, read = TileRow(WEEK, 0, 0, 1, count, leaves), decode_leaves([leaves])
     with pytest.raises(ValueError, match="do not fit"):
-        row = TileRow(WEEK, 0, 0, 1, count, leaves)
-        read = decode_leaves([leaves])
         empty_index().updated(1, {WEEK: WeekRevision(1, 1)}, [row], read, no_small_segments())
 
 
