@@ -37,6 +37,8 @@ class PairTrips:
     deletion_count: int
     file_ids: tuple[int, ...]
     """Files that the trips are from."""
+    recorded: int
+    """Trips that the loads of these files recorded."""
     is_pending: bool
     """Whether some of the trips are in no segment yet."""
     segments: tuple[int, ...]
@@ -62,8 +64,8 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         ).fetchone()
         if pair is None:
             return None
-        region_id, revision, deletion_count, file_ids, expected, is_pending, segments, unmerged = pair
-        trips = _Columns(expected)
+        region_id, revision, deletion_count, file_ids, recorded, is_pending, segments, unmerged = pair
+        trips = _Columns(recorded)
         for rows in copied_rows(connection, _trips_statement(week, [region_id]), _ROW):
             trips.append(rows, week)
     trip_ids, moments, ends = trips.columns()
@@ -74,6 +76,7 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         revision,
         deletion_count,
         tuple(file_ids),
+        recorded,
         is_pending,
         tuple(segments),
         unmerged,
@@ -113,6 +116,7 @@ def read_pairs(connection: psycopg.Connection, regions: Mapping[int, str], week:
             revision=revision,
             deletion_count=deletion_count,
             file_ids=(),
+            recorded=stop - begin,
             is_pending=False,
             segments=(),
             unmerged=None,
