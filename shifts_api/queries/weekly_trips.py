@@ -1,4 +1,7 @@
-"""Trips per week in a box of a region: exact, from tiles in memory and from trips that are in no tile yet."""
+"""Trips per week in a box of a region: exact, from tiles in memory.
+
+Trips that an older version loaded and that no refresh has put into tiles since the upgrade are counted one by one.
+"""
 
 import asyncio
 import os
@@ -33,7 +36,7 @@ class Region(NamedTuple):
     last_at: datetime | None
     tiles_revision: int
     is_pending: bool
-    """Whether it has trips that are in no tile yet."""
+    """Whether it has trips that are in no tile: of an older version, not refreshed since the upgrade."""
     as_of: datetime
     """Time of the snapshot."""
     incarnation: str

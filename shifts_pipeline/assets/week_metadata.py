@@ -16,8 +16,8 @@ AGGREGATES_DESCRIPTION = """\
 Trips per week, and tiles to count any area.
 
 A partition is an ISO week with trips, by its Monday. It is materialized when it is fresh for every region: a load
-makes the weeks of its trips stale, and the sensor `stale_weeks` refreshes them. Statistics of stale weeks are exact,
-too: trips that are not in tiles yet are counted one by one.
+makes the weeks of its trips stale, and the sensor `stale_weeks` refreshes them. Statistics of stale weeks are exact
+and fast, too: a load writes tiles of its trips, and a refresh merges them.
 
 SQL: `shifts.weekly`. HTTP: `/api/v1/trips/stats`, `/api/v1/trips/weekly`.
 """

@@ -68,6 +68,8 @@ def load_file(
     ):
         for batch in ready:
             writer.write(batch)
+            if not (batch.trips or batch.rejects):
+                continue
             rows, read = writer.rows_loaded + writer.rows_rejected, hashing.bytes_read
             _raise_if_hopeless(writer, max_text_bytes(name, size), max_rejected_share)
             on_progress(Progress(rows, read, min(read / size, 1.0) if size else 0.0))
