@@ -84,9 +84,10 @@ def _cut(keys, count, high_bits, low_bits, size):  # type: ignore[no-untyped-def
     # A difference of two int64 fits into uint64; the subtraction wraps to it.
     base = np.uint64(smallest)
     span = np.uint64(largest) - base
-    shift = np.uint64(0)
-    while span >> (shift + np.uint64(HIGH_BITS)):
+    shift, more = np.uint64(0), span >> np.uint64(HIGH_BITS)
+    while more:
         shift += np.uint64(1)
+        more >>= np.uint64(1)
     width = (np.int64(shift) + 7) // 8
     mask = (np.uint64(1) << shift) - np.uint64(1)
     for trip in range(count):
