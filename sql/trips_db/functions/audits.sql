@@ -63,7 +63,10 @@ BEGIN
                bool_and(r.aggregated) AS is_complete
         FROM recorded r GROUP BY r.region_id
     ), tiles AS (
-        SELECT t.region_id, sum(t.trips) AS trips FROM shifts_store.weekly_trip_tiles t
+        -- Segments with negative trips subtract theirs.
+        SELECT t.region_id, sum(CASE WHEN g.trips < 0 THEN -t.trips ELSE t.trips END) AS trips
+        FROM shifts_store.weekly_trip_tiles t
+        JOIN shifts_store.tile_segments g ON g.region_id = t.region_id AND g.week = t.week AND g.segment = t.segment
         WHERE t.week = audit_week.week GROUP BY t.region_id
     ), wrong_clusters AS (
         SELECT coalesce(c.region_id, m.region_id) AS region_id, coalesce(c.cluster_id, m.cluster_id) AS cluster_id,

@@ -134,8 +134,8 @@ END
 $$;
 
 -- Records the counts and segments of a file in place of those of others, whose rows are deleted. Segments with negative
--- trips subtract the deleted ones. It locks the pairs, and posts to them wait: call it last before the commit. It locks all pairs in one order first, so that two loads that exchange their
--- weeks cannot deadlock.
+-- trips subtract the deleted ones. It locks the pairs, and posts to them wait: call it last before the commit. It locks all
+-- pairs in one order first, so that two loads that exchange their weeks cannot deadlock.
 CREATE OR REPLACE FUNCTION shifts_store.replace_files(
     gone bigint[], file_id bigint, region_ids integer[], weeks date[], trips bigint[],
     first_at timestamp[], last_at timestamp[], segment_region_ids integer[], segment_weeks date[],

@@ -75,7 +75,9 @@ def test_leaf_records_of_several_tiles_are_decoded_in_order() -> None:
     assert leaves.low[:, 0].tolist() == [3.0, LEAF_TRIPS + 1.0, LEAF_TRIPS + 1.0]
 
 
-@pytest.mark.parametrize(("low", "high"), [(-180.0, 180.0), (-500 / 3, 500 / 3), (-1e-300, 1e-300), (0.0, 5e-324)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(-180.0, 180.0), (-500 / 3, 500 / 3), (-1e-300, 1e-300), (0.0, 5e-324)]
+)
 def test_the_widest_and_the_narrowest_leaf_are_decoded(low: float, high: float) -> None:
     ends = np.array([[low, high] * 2, [high, low] * 2])
     assert bits(decode_tile(encode_tile(ends))) == bits(ends)
