@@ -4,14 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.clustering.compact import NOISE, compact_clusters
-from shifts_core.clustering.dbscan import count_neighbours, is_core_or_border
+from shifts_core.clustering.build_tree import build_in_place
+from shifts_core.clustering.counting import count_neighbours
+from shifts_core.clustering.dbscan import is_core_or_border
+from shifts_core.clustering.ordering import sort_trips
 from shifts_core.clustering.describe import (
     Clusters,
     compute_centroids,
     describe_clusters,
     distances_to_centroids,
 )
-from shifts_core.clustering.kd_tree import KDTree, SearchRadius, build, with_alive
+from shifts_core.clustering.kd_tree import KDTree, SearchRadius, with_alive
 from shifts_core.clustering.parameters import (
     DEFAULT_EPS_M,
     DEFAULT_MAX_RADIUS_M,
@@ -56,12 +59,12 @@ def find_clusters(
         ValueError: a parameter is out of range.
     """
     check_parameters(eps_m, min_trips, max_radius_m, window_s)
-    order = np.lexsort((times_s, *od_coords.T[::-1]))
+    points, order = sort_trips(od_coords, times_s, None)
     od_coords, times_s = od_coords[order], times_s[order]
     ordered_labels = np.full(len(od_coords), NOISE, np.int64)
     if len(od_coords) >= min_trips:
-        points = np.column_stack([to_plane(od_coords), times_s])
-        tree, tree_order = build(points, _TIME_WEIGHT * max_radius_m / (window_s / 2))
+        points[:,:4] = to_plane(od_coords)
+        tree, tree_order = build_in_place(points, _TIME_WEIGHT * max_radius_m / (window_s / 2))
         ordered_labels[tree_order] = _label_tree(
             tree, eps_m, min_trips, max_radius_m * _GROUND_SHARE, window_s
         )
@@ -74,7 +77,7 @@ def find_clusters(
 
 def _label_tree(
     tree: KDTree, eps_m: float, min_trips: int, radius_m: float, window_s: float
-) -> NDArray[np.int64]:
+) -> NDArray[np.int32]:
     """Return the cluster of each trip of the tree, shape (n,)."""
     radius = SearchRadius(radius_m, window_s / 2, False)
     dense = is_core_or_border(tree, eps_m, window_s, min_trips)
@@ -90,7 +93,7 @@ def _label_tree(
         unassigned, with_alive(tree, dense), members, n_clusters, counts, radius, min_trips
     )
     assign_leftovers(unassigned, members, n_clusters, radius_m, window_s, reach)
-    refined: NDArray[np.int64] = members.labels
+    refined: NDArray[np.int32] = members.labels
     return refined
 
 

@@ -14,6 +14,7 @@ from shifts_core.clustering.kd_tree import DAY_S, STACK_SIZE, count_within, find
 NOISE = -1
 """Label of trips in no cluster, as in scikit-learn."""
 _MAX_SHIFTS = 15
+_SEED_MASK = (1 << 32) - 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -106,6 +107,12 @@ def _drop_farthest(points, trips, count, radius_m, centroid):  # type: ignore[no
 
 
 @numba.njit(cache=True, nogil=True)
+def _entry(count, trip):  # type: ignore[no-untyped-def]
+    """Return a number that sorts by falling count, then by rising trip."""
+    return (-np.int64(count) << 32) | np.int64(trip)
+
+
+@numba.njit(cache=True, nogil=True)
 def compact_clusters(tree, counts, radius, min_trips):  # type: ignore[no-untyped-def]
     """Form clusters of at least `min_trips` within `radius` of their centroid; remove their trips from the tree.
 
@@ -113,22 +120,22 @@ def compact_clusters(tree, counts, radius, min_trips):  # type: ignore[no-untype
     clusters.
     """
     trips = tree.points.shape[0]
-    labels = np.full(trips, NOISE, np.int64)
+    labels = np.full(trips, NOISE, np.int32)
     # The densest trip first; among equal counts the first trip of the tree.
-    queue = [(-counts[trip], trip) for trip in range(trips) if counts[trip] >= min_trips]
+    queue = [_entry(counts[trip], trip) for trip in range(trips) if counts[trip] >= min_trips]
     heapq.heapify(queue)
     stack, found = np.empty(STACK_SIZE, np.int64), np.empty(trips, np.int64)
     point, centroid = np.empty(5), np.empty(5)
     n_clusters = 0
     while queue:
-        negative_count, seed = heapq.heappop(queue)
-        upper_bound = -negative_count
+        entry = heapq.heappop(queue)
+        upper_bound, seed = -(entry >> 32), entry & _SEED_MASK
         if not tree.alive[seed]:
             continue
         point[:] = tree.points[seed]
         count = count_within(tree, point, radius, trips + 1, stack)
         if min_trips <= count < upper_bound:
-            heapq.heappush(queue, (-count, seed))
+            heapq.heappush(queue, _entry(count, seed))
         if count < upper_bound:
             continue
         count = mean_shift(tree, radius, point, stack, found, centroid)
@@ -144,5 +151,5 @@ def compact_clusters(tree, counts, radius, min_trips):  # type: ignore[no-untype
             point[:] = tree.points[seed]
             count = count_within(tree, point, radius, trips + 1, stack)
             if count >= min_trips:
-                heapq.heappush(queue, (-count, seed))
+                heapq.heappush(queue, _entry(count, seed))
     return labels, n_clusters

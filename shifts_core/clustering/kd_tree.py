@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 DAY_S = 86_400.0
-LEAF_SIZE = 8
 STACK_SIZE = 128
 """Nodes that can wait for a visit: two for each of at most 64 levels."""
 
@@ -28,9 +27,9 @@ class KDTree(NamedTuple):
 
     points: NDArray[np.float64]
     """(n, 5): origin x, y, destination x, y in metres, time of day in seconds."""
-    starts: NDArray[np.int64]
+    starts: NDArray[np.int32]
     """(nodes,): index of the first trip of each node."""
-    stops: NDArray[np.int64]
+    stops: NDArray[np.int32]
     """(nodes,): index after the last trip of each node."""
     lower: NDArray[np.float64]
     """(nodes, 5): lower bounds."""
@@ -40,9 +39,9 @@ class KDTree(NamedTuple):
     """Nodes with this number or a larger one are leaves."""
     alive: NDArray[np.bool_]
     """(n,): trips that searches can return."""
-    alive_count: NDArray[np.int64]
+    alive_count: NDArray[np.int32]
     """(nodes,): how many trips of each node are alive."""
-    leaf_of: NDArray[np.int64]
+    leaf_of: NDArray[np.int32]
     """(n,): the leaf of each trip."""
 
 
@@ -55,86 +54,25 @@ class SearchRadius(NamedTuple):
     """True: Euclidean distance over origin and destination in four dimensions. False: each end on its own."""
 
 
-def build(points: NDArray[np.float64], metres_per_second: float) -> tuple[KDTree, NDArray[np.int64]]:
-    """Build a tree over trips that are all alive.
-
-    Args:
-        points: shape (n, 5), see `KDTree.points`.
-        metres_per_second: weight of a second against a metre when a node is split along its widest side.
-
-    Returns:
-        The tree, and for each of its trips the row in `points`, shape (n,).
-    """
-    order, starts, stops, lower, upper, first_leaf = _build(points, np.array([1, 1, 1, 1, metres_per_second]))
-    leaf_of = np.repeat(np.arange(first_leaf, len(starts)), (stops - starts)[first_leaf:])
-    alive = np.ones(len(points), np.bool_)
-    tree = KDTree(points[order], starts, stops, lower, upper, first_leaf, alive, stops - starts, leaf_of)
-    return tree, order
-
-
 def with_alive(tree: KDTree, alive: NDArray[np.bool_]) -> KDTree:
     """Return a view of the tree in which only the trips of the mask, shape (n,), are alive.
 
     The views share points and nodes; removing a trip from one does not change the other.
     """
-    before = np.concatenate([[0], np.cumsum(alive)])
-    return tree._replace(alive=alive.copy(), alive_count=before[tree.stops] - before[tree.starts])
+    return tree._replace(alive=alive.copy(), alive_count=count_in_nodes(tree, alive))
 
 
 @numba.njit(cache=True, nogil=True)
-def _select(keys, order, low, high, nth):  # type: ignore[no-untyped-def]
-    """Put the nth smallest key of order[low:high + 1] at its position (Hoare's FIND), in place."""
-    while low < high:
-        pivot = keys[order[(low + high) // 2]]
-        i, j = low, high
-        while i <= j:
-            while keys[order[i]] < pivot:
-                i += 1
-            while keys[order[j]] > pivot:
-                j -= 1
-            if i <= j:
-                order[i], order[j] = order[j], order[i]
-                i += 1
-                j -= 1
-        if nth <= j:
-            high = j
-        elif nth >= i:
-            low = i
-        else:
-            return
-
-
-@numba.njit(cache=True, nogil=True)
-def _build(points, weights):  # type: ignore[no-untyped-def]
-    trips, sides = points.shape
-    first_leaf = 1
-    while first_leaf * LEAF_SIZE < trips:
-        first_leaf *= 2
-    nodes = 2 * first_leaf
-    order, keys = np.arange(trips), np.empty(trips)
-    starts, stops = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
-    lower, upper = np.full((nodes, sides), np.inf), np.full((nodes, sides), -np.inf)
-    stops[1] = trips
-    for node in range(1, nodes):
-        start, stop = starts[node], stops[node]
-        for at in range(start, stop):
-            for side in range(sides):
-                lower[node, side] = min(lower[node, side], points[order[at], side])
-                upper[node, side] = max(upper[node, side], points[order[at], side])
-        if node >= first_leaf:
+def count_in_nodes(tree, mask):  # type: ignore[no-untyped-def]
+    """Return how many trips of the mask (n,) each node holds; shape (nodes,)."""
+    counts = np.zeros(tree.starts.size, np.int32)
+    for node in range(tree.starts.size - 1, 0, -1):
+        if node < tree.first_leaf:
+            counts[node] = counts[2 * node] + counts[2 * node + 1]
             continue
-        widest, width = 0, -1.0
-        for side in range(sides):
-            if (upper[node, side] - lower[node, side]) * weights[side] > width:
-                widest, width = side, (upper[node, side] - lower[node, side]) * weights[side]
-        half = (start + stop) // 2
-        if stop - start > 1:
-            for at in range(start, stop):
-                keys[order[at]] = points[order[at], widest]
-            _select(keys, order, start, stop - 1, half)
-        starts[2 * node], stops[2 * node] = start, half
-        starts[2 * node + 1], stops[2 * node + 1] = half, stop
-    return order, starts, stops, lower, upper, first_leaf
+        for trip in range(tree.starts[node], tree.stops[node]):
+            counts[node] += mask[trip]
+    return counts
 
 
 @numba.njit(cache=True, nogil=True)

@@ -17,13 +17,13 @@ at its whole cluster."""
 class Members(NamedTuple):
     """The trips of each cluster as linked lists, so that moving a trip costs no more than its cluster's size."""
 
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int32]
     """(n,): cluster of each trip, or `NOISE`."""
-    first: NDArray[np.int64]
+    first: NDArray[np.int32]
     """(possible clusters,): first trip, or -1."""
-    following: NDArray[np.int64]
+    following: NDArray[np.int32]
     """(n,): the next trip of the same cluster, or -1."""
-    sizes: NDArray[np.int64]
+    sizes: NDArray[np.int32]
     """(possible clusters,)."""
 
 
@@ -34,9 +34,9 @@ def list_members(labels, n_clusters, min_trips):  # type: ignore[no-untyped-def]
     capacity = n_clusters + trips // min_trips + 1
     members = Members(
         labels.copy(),
-        np.full(capacity, -1, np.int64),
-        np.full(trips, -1, np.int64),
-        np.zeros(capacity, np.int64),
+        np.full(capacity, -1, np.int32),
+        np.full(trips, -1, np.int32),
+        np.zeros(capacity, np.int32),
     )
     for trip in range(trips):
         if labels[trip] != NOISE:
