@@ -5,15 +5,12 @@ from numpy.typing import NDArray
 
 from shifts_core.clustering.compact import NOISE, compact_clusters
 from shifts_core.clustering.build_tree import build_in_place
+from shifts_core.clustering.cores import in_batches
 from shifts_core.clustering.counting import count_neighbours
 from shifts_core.clustering.dbscan import is_core_or_border
 from shifts_core.clustering.ordering import sort_trips
-from shifts_core.clustering.describe import (
-    Clusters,
-    compute_centroids,
-    describe_clusters,
-    distances_to_centroids,
-)
+from shifts_core.clustering.describe import Clusters, describe_clusters
+from shifts_core.clustering.ground import enforce_radius
 from shifts_core.clustering.kd_tree import KDTree, SearchRadius, with_alive
 from shifts_core.clustering.parameters import (
     DEFAULT_EPS_M,
@@ -22,7 +19,7 @@ from shifts_core.clustering.parameters import (
     DEFAULT_WINDOW_MINUTES,
     check_parameters,
 )
-from shifts_core.clustering.projection import to_plane
+from shifts_core.clustering.projection import find_centre, project
 from shifts_core.clustering.refine import assign_leftovers, cluster_leftovers, list_members
 
 _GROUND_SHARE = 0.995
@@ -33,10 +30,13 @@ _TIME_WEIGHT = 4
 """Weight of time when a node of the tree is split: many trips between the same two stations differ in time only, and
 narrower time ranges count 300,000 of them in a third of the time."""
 
+_BATCH_SIZE = 1 << 15
+
 
 def find_clusters(
     od_coords: NDArray[np.float64],
     times_s: NDArray[np.float64],
+    trip_ids: NDArray[np.int64] | None = None,
     *,
     eps_m: float = DEFAULT_EPS_M,
     min_trips: int = DEFAULT_MIN_TRIPS,
@@ -50,6 +50,7 @@ def find_clusters(
     Args:
         od_coords: shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees.
         times_s: shape (n,): time of day, seconds since midnight, 0 <= t < 86400.
+        trip_ids: shape (n,): decide between trips that are equal in everything else; without them, rows do.
         eps_m: DBSCAN's eps over origin and destination together, metres.
         min_trips: least number of neighbours of a core sample, itself included, and of trips in a cluster.
         max_radius_m: largest distance of a trip from its cluster's centroid at either end, metres.
@@ -59,26 +60,52 @@ def find_clusters(
         ValueError: a parameter is out of range.
     """
     check_parameters(eps_m, min_trips, max_radius_m, window_s)
-    points, order = sort_trips(od_coords, times_s, None)
-    od_coords, times_s = od_coords[order], times_s[order]
-    ordered_labels = np.full(len(od_coords), NOISE, np.int64)
-    if len(od_coords) >= min_trips:
-        points[:,:4] = to_plane(od_coords)
-        tree, tree_order = build_in_place(points, _TIME_WEIGHT * max_radius_m / (window_s / 2))
-        ordered_labels[tree_order] = _label_tree(
-            tree, eps_m, min_trips, max_radius_m * _GROUND_SHARE, window_s
-        )
-        ordered_labels = _enforce_radius(ordered_labels, od_coords, min_trips, max_radius_m * _GROUND_SHARE)
-    clusters = describe_clusters(ordered_labels, od_coords, times_s)
-    labels = np.empty(len(od_coords), np.int64)
-    labels[order] = clusters.labels
-    return Clusters(**{**vars(clusters), "labels": labels})
+    points, rows = sort_trips(od_coords, times_s, trip_ids)
+    if len(points) < min_trips:
+        nothing = np.empty(0)
+        no_labels = np.full(len(points), NOISE, np.int32)
+        return describe_clusters(no_labels, np.empty((0, 4)), nothing, points[:, 4], rows)
+    centre = find_centre(points[:, :4])
+    in_batches(lambda start, stop: _project(points, centre, start, stop), len(points), _BATCH_SIZE)
+    labels, n_clusters = _label_points(
+        points,
+        _TIME_WEIGHT * max_radius_m / (window_s / 2),
+        eps_m,
+        min_trips,
+        max_radius_m * _GROUND_SHARE,
+        window_s,
+    )
+    del points
+    od_coords, times_s = od_coords[rows], times_s[rows]
+    centroids, radii_m = enforce_radius(
+        labels, n_clusters, od_coords, centre[0], min_trips, max_radius_m * _GROUND_SHARE
+    )
+    return describe_clusters(labels, centroids, radii_m, times_s, rows)
+
+
+def _project(points: NDArray[np.float64], centre: NDArray[np.float64], start: int, stop: int) -> None:
+    points[start:stop, :4] = project(points[start:stop, :4], centre)
+
+
+def _label_points(
+    points: NDArray[np.float64],
+    metres_per_second: float,
+    eps_m: float,
+    min_trips: int,
+    radius_m: float,
+    window_s: float,
+) -> tuple[NDArray[np.int32], int]:
+    """Return the cluster of each point, shape (n,), and the number of clusters. Reorders the points."""
+    tree, rows = build_in_place(points, metres_per_second)
+    labels = np.empty(len(points), np.int32)
+    labels[rows], n_clusters = _label_tree(tree, eps_m, min_trips, radius_m, window_s)
+    return labels, n_clusters
 
 
 def _label_tree(
     tree: KDTree, eps_m: float, min_trips: int, radius_m: float, window_s: float
-) -> NDArray[np.int32]:
-    """Return the cluster of each trip of the tree, shape (n,)."""
+) -> tuple[NDArray[np.int32], int]:
+    """Return the cluster of each trip of the tree, shape (n,), and the number of clusters."""
     radius = SearchRadius(radius_m, window_s / 2, False)
     dense = is_core_or_border(tree, eps_m, window_s, min_trips)
     unassigned = with_alive(tree, dense)
@@ -93,20 +120,4 @@ def _label_tree(
         unassigned, with_alive(tree, dense), members, n_clusters, counts, radius, min_trips
     )
     assign_leftovers(unassigned, members, n_clusters, radius_m, window_s, reach)
-    refined: NDArray[np.int32] = members.labels
-    return refined
-
-
-def _enforce_radius(
-    labels: NDArray[np.int64], od_coords: NDArray[np.float64], min_trips: int, radius_m: float
-) -> NDArray[np.int64]:
-    """Drop trips that are within the radius in the plane only, and clusters that become too small."""
-    labels = labels.copy()
-    while True:
-        distances = distances_to_centroids(labels, od_coords, compute_centroids(labels, od_coords))
-        far = distances > radius_m
-        sizes = np.bincount(labels[labels != NOISE], minlength=1)
-        small = (labels != NOISE) & (sizes[labels] < min_trips)
-        if not (far | small).any():
-            return labels
-        labels[far | small] = NOISE
+    return members.labels, n_clusters

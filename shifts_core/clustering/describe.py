@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.clustering.compact import NOISE
+from shifts_core.clustering.cores import in_batches
 from shifts_core.clustering.kd_tree import DAY_S
-from shifts_core.clustering.projection import haversine_m, unwrap_longitudes
+
+_BATCH_SIZE = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -31,67 +34,71 @@ class Clusters:
 
 
 def describe_clusters(
-    labels: NDArray[np.int64], od_coords: NDArray[np.float64], times_s: NDArray[np.float64]
+    labels: NDArray[np.int32],
+    centroids: NDArray[np.float64],
+    radii_m: NDArray[np.float64],
+    times_s: NDArray[np.float64],
+    rows: NDArray[np.int32],
 ) -> Clusters:
     """Number clusters by size, equal sizes by their first trip, and describe them.
 
     Args:
-        labels: shape (n,): any number per cluster, -1 for trips in no cluster.
-        od_coords: shape (n, 4), degrees.
+        labels: shape (n,): 0 to m - 1, -1 for trips in no cluster; a number may have no trips.
+        centroids: shape (m, 4), degrees; longitudes may go beyond ±180.
+        radii_m: shape (m,): distance of the farthest trip.
         times_s: shape (n,): time of day, seconds since midnight.
+        rows: shape (n,): where the result has the label of each trip.
     """
-    trips = np.flatnonzero(labels != NOISE)
-    numbers, first, inverse, sizes = np.unique(
-        labels[trips], return_index=True, return_inverse=True, return_counts=True
-    )
-    rank = np.empty(len(numbers), np.int64)
-    rank[np.lexsort((first, -sizes))] = np.arange(len(numbers))
-    labels = np.full(len(labels), NOISE, np.int64)
-    labels[trips] = rank[inverse]
-    sizes = np.bincount(labels[trips], minlength=0)[: len(numbers)]
-    centroids = compute_centroids(labels, od_coords)[: len(numbers)]
-    distances = distances_to_centroids(labels, od_coords, centroids)
-    radii = np.zeros(len(numbers))
-    np.maximum.at(radii, labels[trips], distances[trips])
+    grouped, bounds = group_by_label(labels, len(radii_m))
+    all_sizes = np.diff(bounds)
+    numbers = np.flatnonzero(all_sizes)
+    first = grouped[bounds[numbers]]
+    numbers = numbers[np.lexsort((first, -all_sizes[numbers]))]
+    rank = np.full(len(radii_m) + 1, NOISE, np.int64)
+    rank[numbers] = np.arange(len(numbers))
+    ordered_labels = np.empty(len(labels), np.int64)
+    ordered_labels[rows] = rank[labels]
+    centroids = centroids[numbers]
     centroids[:, ::2] = (centroids[:, ::2] + 180) % 360 - 180
-    return Clusters(labels, sizes, centroids, radii, *_time_windows(labels, sizes, times_s))
-
-
-def compute_centroids(labels: NDArray[np.int64], od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return mean coordinates in degrees, shape (largest label + 1, 4); longitudes may go beyond ±180."""
-    clustered = labels != NOISE
-    sizes = np.bincount(labels[clustered], minlength=1)
-    unwrapped = unwrap_longitudes(od_coords)[clustered]
-    sums = [np.bincount(labels[clustered], unwrapped[:, side], len(sizes)) for side in range(4)]
-    return np.column_stack(sums) / np.maximum(sizes, 1)[:, None]
-
-
-def distances_to_centroids(
-    labels: NDArray[np.int64], od_coords: NDArray[np.float64], centroids: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return metres from each trip to its cluster's centroid, the larger of both ends; shape (n,), 0 for noise."""
-    distances = np.zeros(len(od_coords))
-    clustered = labels != NOISE
-    own, coords = centroids[labels[clustered]], od_coords[clustered]
-    distances[clustered] = np.maximum(
-        haversine_m(own[:, 0], own[:, 1], coords[:, 0], coords[:, 1]),
-        haversine_m(own[:, 2], own[:, 3], coords[:, 2], coords[:, 3]),
+    windows = np.empty((len(numbers), 3))
+    in_batches(
+        lambda start, stop: _write_windows(grouped, bounds, numbers, times_s, windows, start, stop),
+        len(numbers),
+        _BATCH_SIZE,
     )
-    return distances
+    return Clusters(ordered_labels, all_sizes[numbers], centroids, radii_m[numbers], *windows.T.copy())
 
 
-def _time_windows(
-    labels: NDArray[np.int64], sizes: NDArray[np.int64], times_s: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the earliest, median and latest time of day of each cluster; each (k,)."""
-    trips = np.flatnonzero(labels != NOISE)
-    by_cluster = trips[np.argsort(labels[trips], kind="stable")]
-    starts = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-    # Offsets from each cluster's first trip, so that midnight does not matter.
-    base = times_s[by_cluster[starts]]
-    offsets = times_s[by_cluster] - np.repeat(base, sizes)
-    offsets = (offsets + DAY_S / 2) % DAY_S - DAY_S / 2
-    ordered = offsets[np.lexsort((offsets, labels[by_cluster]))]
-    earliest, latest = ordered[starts], ordered[starts + sizes - 1]
-    median = (ordered[starts + (sizes - 1) // 2] + ordered[starts + sizes // 2]) / 2
-    return (base + earliest) % DAY_S, (base + median) % DAY_S, (base + latest) % DAY_S
+@numba.njit(cache=True, nogil=True)
+def group_by_label(labels, n_labels):  # type: ignore[no-untyped-def]
+    """Return the trips with labels >= 0 grouped by rising label, in their order, and the bounds of the groups."""
+    bounds = np.zeros(n_labels + 1, np.int64)
+    for label in labels:
+        if label >= 0:
+            bounds[label + 1] += 1
+    for label in range(n_labels):
+        bounds[label + 1] += bounds[label]
+    places = bounds.copy()
+    grouped = np.empty(bounds[n_labels], np.int32)
+    for trip in range(labels.size):
+        if labels[trip] >= 0:
+            grouped[places[labels[trip]]] = trip
+            places[labels[trip]] += 1
+    return grouped, bounds
+
+
+@numba.njit(cache=True, nogil=True)
+def _write_windows(grouped, bounds, numbers, times_s, windows, start, stop):  # type: ignore[no-untyped-def]
+    """Write the earliest, median and latest time of day of clusters to `windows` (k, 3)."""
+    for cluster in range(start, stop):
+        trips = grouped[bounds[numbers[cluster]] : bounds[numbers[cluster] + 1]]
+        # Offsets from the cluster's first trip, so that midnight does not matter.
+        base = times_s[trips[0]]
+        offsets = np.empty(trips.size)
+        for at in range(trips.size):
+            offsets[at] = (times_s[trips[at]] - base + DAY_S / 2) % DAY_S - DAY_S / 2
+        offsets.sort()
+        median = (offsets[(trips.size - 1) // 2] + offsets[trips.size // 2]) / 2
+        windows[cluster, 0] = (base + offsets[0]) % DAY_S
+        windows[cluster, 1] = (base + median) % DAY_S
+        windows[cluster, 2] = (base + offsets[trips.size - 1]) % DAY_S

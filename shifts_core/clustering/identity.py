@@ -3,10 +3,16 @@
 import hashlib
 from datetime import date
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from shifts_core.clustering.cores import in_batches
+from shifts_core.clustering.describe import group_by_label
+from shifts_core.clustering.ordering import order_by_columns
 from shifts_core.ids import NUMBER_BITS, first_id
+
+_BATCH_SIZE = 1 << 8
 
 
 def cluster_ids(
@@ -25,25 +31,45 @@ def cluster_ids(
         od_coords: shape (n, 4), degrees.
         moments: shape (n,), microseconds since the week's Monday.
     """
-    clustered = np.flatnonzero(labels >= 0)
-    order = clustered[np.lexsort((moments[clustered], *od_coords[clustered].T, labels[clustered]))]
-    content = np.column_stack([od_coords[order].view(np.int64), moments[order]])
-    sizes = np.bincount(labels[clustered])
+    grouped, bounds = group_by_label(labels, int(labels.max(initial=-1)) + 1)
+    content = np.empty((len(grouped), 5), np.int64)
+    in_batches(
+        lambda start, stop: _write_content(grouped, bounds, od_coords, moments, content, start, stop),
+        len(bounds) - 1,
+        _BATCH_SIZE,
+    )
     base = first_id(week)
     prefix = f"{region}\0".encode()
-    ids = np.empty(len(sizes), np.int64)
+    ids = np.empty(len(bounds) - 1, np.int64)
     used: set[int] = set()
-    start = 0
-    for cluster, size in enumerate(sizes.tolist()):
-        number = _hash(prefix + content[start : start + size].tobytes())
+    for cluster in range(len(ids)):
+        number = _hash(prefix + content[bounds[cluster] : bounds[cluster + 1]].tobytes())
         while number in used:
             number = (number + 1) % (1 << NUMBER_BITS)
         used.add(number)
         ids[cluster] = base | number
-        start += size
     return ids
 
 
 def _hash(content: bytes) -> int:
     digest = hashlib.blake2b(content, digest_size=8).digest()
     return int.from_bytes(digest, "big") >> (64 - NUMBER_BITS)
+
+
+@numba.njit(cache=True, nogil=True)
+def _write_content(grouped, bounds, od_coords, moments, content, start, stop):  # type: ignore[no-untyped-def]
+    """Write the trips of clusters to `content` (m, 5), sorted within each by coordinates, last ones first, and time.
+
+    Columns are the bits of the four coordinates, and the moment.
+    """
+    for cluster in range(start, stop):
+        low, high = bounds[cluster], bounds[cluster + 1]
+        trips = grouped[low:high]
+        columns = np.empty((trips.size, 5))
+        for at in range(trips.size):
+            for side in range(4):
+                columns[at, side] = od_coords[trips[at], 3 - side]
+            columns[at, 4] = moments[trips[at]]
+        for place, at in enumerate(order_by_columns(columns, np.arange(trips.size))):
+            content[low + place, :4] = od_coords[trips[at]].view(np.int64)
+            content[low + place, 4] = moments[trips[at]]

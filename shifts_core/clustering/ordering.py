@@ -95,42 +95,44 @@ def _scatter(buckets, offsets, order, start, stop):  # type: ignore[no-untyped-d
 
 @numba.njit(cache=True, nogil=True)
 def _sort_bucket(unsorted, ties, rows, points, order, offset):  # type: ignore[no-untyped-def]
-    """Sort a bucket column by column: the runs that are equal so far are sorted by the next column."""
-    size = rows.size
-    at = np.arange(size)
-    keys = np.empty(size)
+    """Write the sorted trips of a bucket and their rows, from `offset` on."""
+    for place, trip in enumerate(order_by_columns(unsorted, ties)):
+        order[offset + place] = rows[trip]
+        for column in range(5):
+            points[offset + place, column] = unsorted[trip, column]
+
+
+@numba.njit(cache=True, nogil=True)
+def order_by_columns(values, ties):  # type: ignore[no-untyped-def]
+    """Return the order of rows (n, 5) by their first column, then by the next ones, then by `ties` (n,).
+
+    Each column sorts the runs that are equal in the columns before it.
+    """
+    size = ties.size
+    order, keys = np.arange(size), np.empty(size)
     is_start = np.zeros(size + 1, np.bool_)
     is_start[0] = is_start[size] = True
-    for column in range(5):
+    for column in range(values.shape[1] + 1):
         start = 0
         while start < size:
             stop = start + 1
             while not is_start[stop]:
                 stop += 1
-            if stop - start > 1:
+            if stop - start > 1 and column < values.shape[1]:
                 for place in range(start, stop):
-                    keys[place] = unsorted[at[place], column]
-                sort_run(keys, at, start, stop)
+                    keys[place] = values[order[place], column]
+                _sort_run(keys, order, start, stop)
                 for place in range(start + 1, stop):
                     is_start[place] = keys[place] != keys[place - 1]
+            elif stop - start > 1:
+                run = order[start:stop]
+                _sort_run(ties[run], run, 0, run.size)
             start = stop
-    start = 0
-    while start < size:
-        stop = start + 1
-        while not is_start[stop]:
-            stop += 1
-        if stop - start > 1:
-            run_ties = ties[at[start:stop]]
-            sort_run(run_ties, at[start:stop], 0, stop - start)
-        start = stop
-    for place in range(size):
-        order[offset + place] = rows[at[place]]
-        for column in range(5):
-            points[offset + place, column] = unsorted[at[place], column]
+    return order
 
 
 @numba.njit(cache=True, nogil=True)
-def sort_run(keys, values, start, stop):  # type: ignore[no-untyped-def]
+def _sort_run(keys, values, start, stop):  # type: ignore[no-untyped-def]
     """Sort keys[start:stop] in place, and move `values` with them (C. A. R. Hoare, "Quicksort", 1962)."""
     starts, stops = np.empty(64, np.int64), np.empty(64, np.int64)
     starts[0], stops[0], waiting = start, stop, 1

@@ -12,17 +12,20 @@ _MIN_COSINE = 0.01
 
 
 def to_plane(od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Project origins and destinations to metres east and north of the trips' centre; shape (n, 4).
+    """Project origins and destinations to metres around the trips' centre, as `project` does; shape (n, 4)."""
+    return project(od_coords, find_centre(od_coords)) if len(od_coords) else np.empty((0, 4))
 
-    The projection is equirectangular and true to scale along the median latitude. 20 km north or south of it the
+
+def project(od_coords: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Project origins and destinations to metres east and north of a centre; shape (n, 4).
+
+    The projection is equirectangular and true to scale along the centre's latitude. 20 km north or south of it the
     scale is off by 0.5 %, so limits on the ground are checked with `haversine_m`.
 
     Args:
         od_coords: shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees.
+        centre: longitude and latitude, degrees, as `find_centre` returns them.
     """
-    if not len(od_coords):
-        return np.empty((0, 4))
-    centre = _centre(od_coords)
     cosine = max(np.cos(np.radians(centre[1])), _MIN_COSINE)
     offsets = od_coords - np.tile(centre, 2)
     offsets[:, ::2] = (offsets[:, ::2] + 180) % 360 - 180
@@ -51,12 +54,12 @@ def unwrap_longitudes(od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     unwrapped = np.array(od_coords, np.float64)
     if len(od_coords):
-        centre = _centre(od_coords)[0]
+        centre = find_centre(od_coords)[0]
         unwrapped[:, ::2] = centre + (od_coords[:, ::2] - centre + 180) % 360 - 180
     return unwrapped
 
 
-def _centre(od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
+def find_centre(od_coords: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean longitude and the median latitude of all origins and destinations."""
     longitudes = np.radians(od_coords[:, ::2])
     # The direction of the mean vector is right at the antimeridian, where a median of numbers is not.
