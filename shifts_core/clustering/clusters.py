@@ -7,7 +7,7 @@ from shifts_core.clustering.compact import NOISE, compact_clusters
 from shifts_core.clustering.build_tree import build_in_place
 from shifts_core.clustering.cores import in_batches
 from shifts_core.clustering.counting import count_neighbours
-from shifts_core.clustering.dbscan import is_core_or_border
+from shifts_core.clustering.dbscan import classify
 from shifts_core.clustering.ordering import sort_trips
 from shifts_core.clustering.describe import Clusters, describe_clusters
 from shifts_core.clustering.ground import enforce_radius
@@ -96,18 +96,18 @@ def _label_points(
     window_s: float,
 ) -> tuple[NDArray[np.int32], int]:
     """Return the cluster of each point, shape (n,), and the number of clusters. Reorders the points."""
+    _, dense = classify(points, eps_m, window_s, min_trips)
     tree, rows = build_in_place(points, metres_per_second)
     labels = np.empty(len(points), np.int32)
-    labels[rows], n_clusters = _label_tree(tree, eps_m, min_trips, radius_m, window_s)
+    labels[rows], n_clusters = _label_tree(tree, dense[rows], min_trips, radius_m, window_s)
     return labels, n_clusters
 
 
 def _label_tree(
-    tree: KDTree, eps_m: float, min_trips: int, radius_m: float, window_s: float
+    tree: KDTree, dense: NDArray[np.bool_], min_trips: int, radius_m: float, window_s: float
 ) -> tuple[NDArray[np.int32], int]:
     """Return the cluster of each trip of the tree, shape (n,), and the number of clusters."""
     radius = SearchRadius(radius_m, window_s / 2, False)
-    dense = is_core_or_border(tree, eps_m, window_s, min_trips)
     unassigned = with_alive(tree, dense)
     labels, n_clusters = compact_clusters(
         unassigned, count_neighbours(unassigned, radius, dense), radius, min_trips

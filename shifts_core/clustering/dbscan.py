@@ -8,25 +8,29 @@ is a second condition for two trips to be neighbours.
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.counting import count_neighbours
-from shifts_core.clustering.kd_tree import KDTree, SearchRadius, with_alive
+from shifts_core.clustering.grid import build_grid, count_in_cells
 
 
-def is_core(tree: KDTree, eps_m: float, eps_s: float, min_trips: int) -> NDArray[np.bool_]:
-    """Return a mask of the core samples, shape (n,): at least `min_trips` neighbours, the trip itself included.
+def classify(
+    points: NDArray[np.float64], eps_m: float, eps_s: float, min_trips: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return masks of the core samples and of the trips that are not noise, each (n,).
+
+    A core sample has at least `min_trips` neighbours, itself included. Core samples and their neighbours are not noise.
 
     Args:
-        tree: all trips, alive.
+        points: shape (n, 5): origin x, y, destination x, y in metres, time of day in seconds.
         eps_m: largest distance between neighbours over origin and destination together, metres in four dimensions.
         eps_s: largest difference between their times of day, seconds, across midnight.
         min_trips: at least 1.
     """
-    everything = np.ones(len(tree.points), np.bool_)
-    return count_neighbours(tree, SearchRadius(eps_m, eps_s, True), everything, min_trips) >= min_trips
-
-
-def is_core_or_border(tree: KDTree, eps_m: float, eps_s: float, min_trips: int) -> NDArray[np.bool_]:
-    """Return a mask of the trips that are not noise: core samples and their neighbours; shape (n,)."""
-    core = is_core(tree, eps_m, eps_s, min_trips)
-    core_neighbours = count_neighbours(with_alive(tree, core), SearchRadius(eps_m, eps_s, True), ~core, 1)
-    return core | (core_neighbours > 0)
+    grid = build_grid(points, eps_m)
+    everything = np.ones(len(points), np.bool_)
+    neighbours = count_in_cells(grid, eps_m, eps_s, everything, everything, min_trips)
+    core = neighbours >= min_trips
+    # Trips that have no neighbour but themselves need no second look.
+    core_neighbours = count_in_cells(grid, eps_m, eps_s, ~core & (neighbours > 1), core, 1)
+    is_core, is_not_noise = np.empty(len(points), np.bool_), np.empty(len(points), np.bool_)
+    is_core[grid.rows] = core
+    is_not_noise[grid.rows] = core | (core_neighbours > 0)
+    return is_core, is_not_noise

@@ -32,7 +32,7 @@ def sort_trips(
     trips = len(od_coords)
     points, order = np.empty((trips, 5)), np.empty(trips, np.int32)
     first = np.ascontiguousarray(od_coords[:, 0])
-    bounds = _bucket_rows(first, order)
+    bounds = bucket_rows(first, order)
     del first
 
     def sort_bucket(bucket: int) -> None:
@@ -46,7 +46,7 @@ def sort_trips(
     return points, order
 
 
-def _bucket_rows(keys: NDArray[np.float64], order: NDArray[np.int32]) -> NDArray[np.int64]:
+def bucket_rows(keys: NDArray[np.float64], order: NDArray[np.int32]) -> NDArray[np.int64]:
     """Write the rows to `order` (n,), grouped into buckets of rising keys; return the buckets' bounds."""
     trips = len(keys)
     wanted = max(1, trips // _BUCKET_SIZE)
