@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.cluster_methods import Bin
-from shifts_core.clustering.dbscan import count_neighbours
-from shifts_core.clustering.kd_tree import DAY_S, SearchRadius, build
+from shifts_core.clustering.build_tree import build_in_place
+from shifts_core.clustering.counting import count_neighbours
+from shifts_core.clustering.kd_tree import DAY_S, SearchRadius
 from shifts_core.clustering.parameters import DEFAULT_EPS_M
 from shifts_core.clustering.projection import to_plane
 from shifts_platform.generator.city import City
@@ -72,6 +73,6 @@ def _write(
         raise RuntimeError(f"{name}: only {len(od_coords):,} trips were generated")
     file = folder / f"bin_{len(list(folder.iterdir()))}.npz"
     np.savez(file, od_coords=od_coords, times_s=times_s)
-    tree, _ = build(np.column_stack([to_plane(od_coords), times_s]), 0.3)
+    tree, _ = build_in_place(np.column_stack([to_plane(od_coords), times_s]), 0.3)
     radius = SearchRadius(DEFAULT_EPS_M, DAY_S, True)
     return Bin(name, wanted, file, int(count_neighbours(tree, radius, tree.alive).sum()))

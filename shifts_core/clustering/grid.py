@@ -20,7 +20,8 @@ _BITS = 15
 _LOW_BITS = 2 * _BITS
 _BATCH_SIZE = 1 << 15
 _CELL_BATCH = 1 << 10
-_FEW = 16
+_FEW = 48
+"""Trips that are compared without looking for those of the right time."""
 _TIME = 4
 
 
@@ -35,6 +36,9 @@ class Grid(NamedTuple):
     """(cells,): number of each cell, rising."""
     starts: NDArray[np.int64]
     """(cells + 1,): index of the first trip of each cell."""
+    lowest: NDArray[np.float64]
+    """(4,): lower corner of the first cell, metres."""
+    width_m: float
 
 
 def build_grid(points: NDArray[np.float64], width_m: float) -> Grid:
@@ -58,7 +62,7 @@ def build_grid(points: NDArray[np.float64], width_m: float) -> Grid:
         range(len(bounds) - 1),
     )
     starts = np.flatnonzero(np.diff(ordered_keys, prepend=-1))
-    return Grid(ordered, rows, ordered_keys[starts], np.append(starts, trips))
+    return Grid(ordered, rows, ordered_keys[starts], np.append(starts, trips), lowest, width)
 
 
 def count_in_cells(
@@ -86,9 +90,10 @@ def count_in_cells(
     )
     # Half a day or more covers every time of day.
     reach_s = DAY_S if 2 * eps_s >= DAY_S else eps_s
+    counted_before = np.concatenate([[0], np.cumsum(counted)])[grid.starts]
     in_batches(
         lambda start, stop: _count_cells(
-            grid, offsets, eps_m * eps_m, reach_s, queried, counted, enough, counts, start, stop
+            grid, offsets, eps_m * eps_m, reach_s, queried, counted, counted_before, enough, counts, start, stop
         ),
         len(grid.keys),
         _CELL_BATCH,
@@ -123,13 +128,15 @@ def _sort_bucket(points, keys, rows, ordered, ordered_keys, start, stop):  # typ
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_cells(grid, offsets, limit, reach_s, queried, counted, enough, counts, start, stop):  # type: ignore[no-untyped-def]
+def _count_cells(  # type: ignore[no-untyped-def]
+    grid, offsets, limit, reach_s, queried, counted, counted_before, enough, counts, start, stop
+):
     """Count the neighbours of the trips of cells; the cells next to them move on with them, as both are sorted."""
     begins, ends = np.empty(offsets.size, np.int64), np.empty(offsets.size, np.int64)
     for line in range(offsets.size):
         begins[line] = np.searchsorted(grid.keys, grid.keys[start] + offsets[line] - 1)
         ends[line] = begins[line]
-    shifts = np.array([0.0, DAY_S, -DAY_S])
+    shifts, gaps = np.array([0.0, DAY_S, -DAY_S]), np.zeros((3, 3))
     for cell in range(start, stop):
         for line in range(offsets.size):
             first = grid.keys[cell] + offsets[line] - 1
@@ -142,6 +149,7 @@ def _count_cells(grid, offsets, limit, reach_s, queried, counted, enough, counts
             if not queried[trip]:
                 continue
             time = grid.points[trip, _TIME]
+            _write_gaps(grid, trip, gaps)
             found = 0
             for shift in shifts:
                 if shift > 0 and (time - reach_s >= 0 or reach_s == DAY_S):
@@ -151,11 +159,45 @@ def _count_cells(grid, offsets, limit, reach_s, queried, counted, enough, counts
                 for line in range(offsets.size):
                     if found >= enough:
                         break
+                    if gaps[0, line // 9] + gaps[1, line // 3 % 3] + gaps[2, line % 3] > limit:
+                        continue
+                    if counted_before[begins[line]] == counted_before[ends[line]]:
+                        continue
+                    first, last = grid.starts[begins[line]], grid.starts[ends[line]]
+                    if last - first <= _FEW:
+                        found += _count_few(
+                            grid.points, counted, trip, time + shift, limit, reach_s, first, last
+                        )
+                        continue
                     for other in range(begins[line], ends[line]):
                         found += _count_in_cell(
                             grid, counted, trip, time + shift, limit, reach_s, enough - found, other
                         )
             counts[trip] = found
+
+
+@numba.njit(cache=True, nogil=True)
+def _write_gaps(grid, trip, gaps):  # type: ignore[no-untyped-def]
+    """Write the squared distances along three axes to the own cell (0), the one before and the one after."""
+    for side in range(3):
+        place = (grid.points[trip, side] - grid.lowest[side]) / grid.width_m
+        beyond = (place - np.int64(place)) * grid.width_m
+        # Rounding must not exclude a trip at the limit.
+        gaps[side, 1] = max(beyond - 1e-6, 0.0) ** 2
+        gaps[side, 2] = max(grid.width_m - beyond - 1e-6, 0.0) ** 2
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_few(points, counted, trip, time, limit, reach_s, start, stop):  # type: ignore[no-untyped-def]
+    """Count without branches, which would be mispredicted for most trips."""
+    x, y, u, v = points[trip, 0], points[trip, 1], points[trip, 2], points[trip, 3]
+    found = 0
+    for other in range(start, stop):
+        origin = (points[other, 0] - x) ** 2 + (points[other, 1] - y) ** 2
+        destination = (points[other, 2] - u) ** 2 + (points[other, 3] - v) ** 2
+        near = (origin + destination <= limit) & (abs(points[other, _TIME] - time) <= reach_s)
+        found += near & counted[other]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

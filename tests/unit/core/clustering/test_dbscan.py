@@ -8,8 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
-from shifts_core.clustering.dbscan import is_core, is_core_or_border
-from shifts_core.clustering.kd_tree import build
+from shifts_core.clustering.dbscan import classify
 from tests.unit.core.clustering.scenarios import DAY_S, HOUR_S, neighbour_matrix, random_town
 
 # Whole metres and seconds: a distance of exactly eps is exact in every implementation.
@@ -34,15 +33,11 @@ def od_metres(draw: st.DrawFn) -> NDArray[np.float64]:
     return draw(arrays(np.int64, (trips, 4), elements=_METRES)).astype(np.float64)
 
 
-def classify(
+def classify_trips(
     metres: NDArray[np.float64], times: NDArray[np.float64], eps_m: float, eps_s: float, min_trips: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return masks of the core samples and of the trips that are not noise."""
-    tree, order = build(np.column_stack([metres, times]), 0.3)
-    core, not_noise = np.empty(len(metres), np.bool_), np.empty(len(metres), np.bool_)
-    core[order] = is_core(tree, float(eps_m), float(eps_s), min_trips)
-    not_noise[order] = is_core_or_border(tree, float(eps_m), float(eps_s), min_trips)
-    return core, not_noise
+    return classify(np.column_stack([metres, times]), float(eps_m), float(eps_s), min_trips)
 
 
 def classify_with_scikit_learn(
@@ -60,7 +55,7 @@ def classify_with_scikit_learn(
 def assert_equal_to_scikit_learn(
     metres: NDArray[np.float64], times: NDArray[np.float64], eps_m: float, min_trips: int
 ) -> None:
-    core, not_noise = classify(metres, times, eps_m, HOUR_S, min_trips)
+    core, not_noise = classify_trips(metres, times, eps_m, HOUR_S, min_trips)
     expected_core, expected_not_noise = classify_with_scikit_learn(metres, eps_m, min_trips)
     np.testing.assert_array_equal(core, expected_core)
     np.testing.assert_array_equal(not_noise, expected_not_noise)
@@ -79,7 +74,7 @@ def test_core_border_and_noise_at_one_time_of_day_are_those_of_scikit_learn(
 def test_thousands_of_trips_are_classified_as_by_scikit_learn(seed: int, eps_m: float) -> None:
     metres, _ = random_town(seed, 6_000)
     times = np.random.default_rng(seed).uniform(8 * HOUR_S, 9 * HOUR_S, len(metres))
-    assert 0.2 < classify(metres, times, eps_m, HOUR_S, 5)[0].mean() < 1
+    assert 0.2 < classify_trips(metres, times, eps_m, HOUR_S, 5)[0].mean() < 1
     assert_equal_to_scikit_learn(metres, times, eps_m, 5)
 
 
@@ -90,7 +85,7 @@ def test_neighbours_are_also_close_in_time_across_midnight(
 ) -> None:
     moments = st.integers(0, 86_399) | st.integers(-900, 900).map(lambda second: second % int(DAY_S))
     times = data.draw(arrays(np.int64, len(metres), elements=moments)).astype(np.float64)
-    core, not_noise = classify(metres, times, eps_m, eps_s, min_trips)
+    core, not_noise = classify_trips(metres, times, eps_m, eps_s, min_trips)
     near = neighbour_matrix(metres, times, eps_m, eps_s)
     expected = near.sum(axis=1) >= min_trips
     np.testing.assert_array_equal(core, expected)

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shifts_core.clustering.build_tree import build_in_place
+from shifts_core.clustering.counting import count_neighbours
 from shifts_core.clustering.kd_tree import (
     DAY_S,
     STACK_SIZE,
     KDTree,
     SearchRadius,
-    build,
     count_within,
     find_within,
     remove,
@@ -42,7 +43,7 @@ def test_every_trip_within_the_radius_is_found_once(
     joint: bool, seed: int, distance_m: float, time_s: int, trips: int
 ) -> None:
     metres, times = random_town(seed, trips)
-    tree, _ = build(np.column_stack([metres, times]), 0.3)
+    tree, _ = build_in_place(np.column_stack([metres, times]), 0.3)
     rng = np.random.default_rng(seed)
     tree = with_alive(tree, rng.random(trips) < 0.8)
     for trip in np.flatnonzero(tree.alive)[::4]:
@@ -59,6 +60,24 @@ def test_every_trip_within_the_radius_is_found_once(
 
 def test_a_time_radius_of_half_a_day_finds_no_trip_twice() -> None:
     times = np.array([0.0, DAY_S / 2, DAY_S / 4, DAY_S - 1])
-    tree, order = build(np.column_stack([np.zeros((4, 4)), times]), 0.3)
+    tree, order = build_in_place(np.column_stack([np.zeros((4, 4)), times]), 0.3)
     found = find_by_tree(tree, np.array([0, 0, 0, 0, 0.0]), SearchRadius(1.0, DAY_S / 2, False))
     assert sorted(order[found].tolist()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0, 2_000), st.integers(0, 43_200), st.integers(1, 2_000))
+def test_counting_all_trips_at_once_equals_counting_each(
+    joint: bool, seed: int, distance_m: float, time_s: int, trips: int
+) -> None:
+    metres, times = random_town(seed, trips)
+    tree, _ = build_in_place(np.column_stack([metres, times]), 0.3)
+    rng = np.random.default_rng(seed)
+    tree, queried = with_alive(tree, rng.random(trips) < 0.8), rng.random(trips) < 0.5
+    radius, stack = SearchRadius(distance_m, float(time_s), joint), np.empty(STACK_SIZE, np.int64)
+    expected = [
+        count_within(tree, point.copy(), radius, trips + 1, stack) if wanted else 0
+        for point, wanted in zip(tree.points, queried, strict=True)
+    ]
+    assert count_neighbours(tree, radius, queried).tolist() == expected
