@@ -1,8 +1,11 @@
 """Compiles all numba functions before their first use; `python -m shifts_core.warm_up` runs at installation."""
 
+from datetime import date
+
 import numpy as np
 
 from shifts_core.clustering.clusters import find_clusters
+from shifts_core.clustering.identity import cluster_ids
 from shifts_core.tiles.warm_up import compile_kernels
 from shifts_core.trips import read_csv, read_parquet
 
@@ -15,7 +18,9 @@ def main() -> None:
     random = np.random.default_rng(0)
     routes = random.uniform(0.0, 0.5, (20, 4))
     od_coords = np.repeat(routes, 40, axis=0) + random.normal(0.0, 0.002, (800, 4))
-    find_clusters(od_coords, random.uniform(0.0, 86_400.0, 800))
+    moments = random.integers(0, 86_400_000_000, 800)
+    found = find_clusters(od_coords, moments / 1e6, np.arange(800))
+    cluster_ids("", date(2018, 1, 1), found.labels, od_coords, moments)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,7 @@ _PARALLEL_LEVELS = 5
 """Nodes of these levels are split one per task; below each of the last, a task builds the rest."""
 
 
-def build_in_place(
-    points: NDArray[np.float64], metres_per_second: float
-) -> tuple[KDTree, NDArray[np.int32]]:
+def build_in_place(points: NDArray[np.float64], metres_per_second: float) -> tuple[KDTree, NDArray[np.int32]]:
     """Build a tree over trips that are all alive, in the memory of `points`.
 
     Args:
@@ -46,9 +44,7 @@ def build_in_place(
         for_each(split, range(level, 2 * level))
         level *= 2
     for_each(build_below, range(top, 2 * top))
-    leaf_of = np.repeat(
-        np.arange(first_leaf, 2 * first_leaf, dtype=np.int32), (stops - starts)[first_leaf:]
-    )
+    leaf_of = np.repeat(np.arange(first_leaf, 2 * first_leaf, dtype=np.int32), (stops - starts)[first_leaf:])
     alive = np.ones(trips, np.bool_)
     return KDTree(points, starts, stops, lower, upper, first_leaf, alive, stops - starts, leaf_of), rows
 

@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.compact import NOISE, compact_clusters
 from shifts_core.clustering.build_tree import build_in_place
+from shifts_core.clustering.compact import NOISE, compact_clusters
 from shifts_core.clustering.cores import in_batches
 from shifts_core.clustering.counting import count_neighbours
 from shifts_core.clustering.dbscan import classify
-from shifts_core.clustering.ordering import sort_trips
 from shifts_core.clustering.describe import Clusters, describe_clusters
 from shifts_core.clustering.ground import enforce_radius
 from shifts_core.clustering.kd_tree import KDTree, SearchRadius, with_alive
+from shifts_core.clustering.ordering import sort_trips
 from shifts_core.clustering.parameters import (
     DEFAULT_EPS_M,
     DEFAULT_MAX_RADIUS_M,
@@ -66,7 +66,7 @@ def find_clusters(
         no_labels = np.full(len(points), NOISE, np.int32)
         return describe_clusters(no_labels, np.empty((0, 4)), nothing, points[:, 4], rows)
     centre = find_centre(points[:, :4])
-    in_batches(lambda start, stop: _project(points, centre, start, stop), len(points), _BATCH_SIZE)
+    _project_in_place(points, centre)
     labels, n_clusters = _label_points(
         points,
         _TIME_WEIGHT * max_radius_m / (window_s / 2),
@@ -75,7 +75,7 @@ def find_clusters(
         max_radius_m * _GROUND_SHARE,
         window_s,
     )
-    del points
+    del points  # Coordinates in degrees take their memory.
     od_coords, times_s = od_coords[rows], times_s[rows]
     centroids, radii_m = enforce_radius(
         labels, n_clusters, od_coords, centre[0], min_trips, max_radius_m * _GROUND_SHARE
@@ -83,8 +83,11 @@ def find_clusters(
     return describe_clusters(labels, centroids, radii_m, times_s, rows)
 
 
-def _project(points: NDArray[np.float64], centre: NDArray[np.float64], start: int, stop: int) -> None:
-    points[start:stop, :4] = project(points[start:stop, :4], centre)
+def _project_in_place(points: NDArray[np.float64], centre: NDArray[np.float64]) -> None:
+    def project_batch(start: int, stop: int) -> None:
+        points[start:stop, :4] = project(points[start:stop, :4], centre)
+
+    in_batches(project_batch, len(points), _BATCH_SIZE)
 
 
 def _label_points(

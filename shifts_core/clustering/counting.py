@@ -37,7 +37,7 @@ def count_neighbours(
     first_block = tree.first_leaf
     while first_block > 1 and first_block * _BLOCK_SIZE > trips:
         first_block //= 2
-    shifts = (0.0, DAY_S, -DAY_S)
+    shifts: tuple[float, ...] = (0.0, DAY_S, -DAY_S)
     if 2 * radius.time_s >= DAY_S:
         # The radius covers the whole day; a second search across midnight would find trips twice.
         radius, shifts = SearchRadius(radius.distance_m, DAY_S, radius.joint), (0.0,)
@@ -150,7 +150,8 @@ def _relation(tree, radius, node, shift, other):  # type: ignore[no-untyped-def]
             gap = max(below, above, 0.0)
             near += gap * gap
             reach = max(
-                tree.upper[other, axis] - tree.lower[node, axis], tree.upper[node, axis] - tree.lower[other, axis]
+                tree.upper[other, axis] - tree.lower[node, axis],
+                tree.upper[node, axis] - tree.lower[other, axis],
             )
             far += reach * reach
         nearest += near

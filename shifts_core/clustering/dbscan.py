@@ -16,7 +16,8 @@ def classify(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return masks of the core samples and of the trips that are not noise, each (n,).
 
-    A core sample has at least `min_trips` neighbours, itself included. Core samples and their neighbours are not noise.
+    A core sample has at least `min_trips` neighbours, itself included. Noise are the trips that
+    are neither core samples nor their neighbours.
 
     Args:
         points: shape (n, 5): origin x, y, destination x, y in metres, time of day in seconds.

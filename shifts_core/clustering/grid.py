@@ -49,9 +49,7 @@ def build_grid(points: NDArray[np.float64], width_m: float) -> Grid:
     extent = (points[:, :4].max(axis=0, initial=-np.inf) - lowest).max()
     # Wider by more than rounding can move a trip, and wide enough for the numbers of the cells.
     width = max(width_m * (1 + 1e-9), extent / ((1 << _BITS) - 4))
-    in_batches(
-        lambda start, stop: _write_keys(points, lowest, width, keys, start, stop), trips, _BATCH_SIZE
-    )
+    in_batches(lambda start, stop: _write_keys(points, lowest, width, keys, start, stop), trips, _BATCH_SIZE)
     rows = np.empty(trips, np.int32)
     bounds = bucket_rows(keys.astype(np.float64), rows)
     ordered, ordered_keys = np.empty((trips, 5)), np.empty(trips, np.int64)
@@ -85,15 +83,23 @@ def count_in_cells(
     """
     counts = np.zeros(len(grid.points), np.int32)
     steps = np.array([0, -1, 1])
-    offsets = np.ravel(
-        (steps[:, None, None] << 3 * _BITS) + (steps[:, None] << 2 * _BITS) + (steps << _BITS)
-    )
+    offsets = np.ravel((steps[:, None, None] << 3 * _BITS) + (steps[:, None] << 2 * _BITS) + (steps << _BITS))
     # Half a day or more covers every time of day.
     reach_s = DAY_S if 2 * eps_s >= DAY_S else eps_s
     counted_before = np.concatenate([[0], np.cumsum(counted)])[grid.starts]
     in_batches(
         lambda start, stop: _count_cells(
-            grid, offsets, eps_m * eps_m, reach_s, queried, counted, counted_before, enough, counts, start, stop
+            grid,
+            offsets,
+            eps_m * eps_m,
+            reach_s,
+            queried,
+            counted,
+            counted_before,
+            enough,
+            counts,
+            start,
+            stop,
         ),
         len(grid.keys),
         _CELL_BATCH,
@@ -104,7 +110,7 @@ def count_in_cells(
 @numba.njit(cache=True, nogil=True)
 def _write_keys(points, lowest, width, keys, start, stop):  # type: ignore[no-untyped-def]
     for trip in range(start, stop):
-        key = 0
+        key = np.int64(0)
         for side in range(4):
             # From 1 on, so that a step to the next cell never changes another axis.
             key = key << _BITS | (np.int64((points[trip, side] - lowest[side]) / width) + 1)

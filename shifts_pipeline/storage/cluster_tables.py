@@ -10,6 +10,7 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
+from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.identity import cluster_ids
 from shifts_pipeline.storage.binary_copy import concatenated, new_rows, row_dtype, to_bytes
 from shifts_pipeline.storage.copy_format import POINT, set_ends, set_point_types
@@ -52,35 +53,31 @@ class PairClusters:
 def cluster_pair(trips: PairTrips, clusterer: "TripClusterer") -> PairClusters:
     """Cluster the trips of all days of a week by their wall-clock time of day.
 
-    Fits `clusterer`, unless the pair has no trips.
+    `clusterer` gives the parameters. The id decides between trips that are equal in everything else.
     """
     if not len(trips.trip_ids):
         return PairClusters(trips, np.empty(0, np.int64), new_rows(_CLUSTER, 0))
-    # The id decides between trips that are equal in everything else.
-    order = np.argsort(trips.trip_ids)
-    features = trip_features(trips)
-    clusterer.fit(features[order])
-    labels = np.empty(len(order), np.int64)
-    labels[order] = clusterer.labels_
-    centers = clusterer.cluster_centers_
-    bins = (centers[:, 4] // clusterer.window_s).astype(np.int64)
+    times_s = trips.moments % _DAY_US / 1e6
+    # The arrays go to the function below the estimator, which would hold copies of them.
+    found = find_clusters(trips.ends, times_s, trips.trip_ids, **clusterer.get_params())
+    bins = (found.typical_s // clusterer.window_s).astype(np.int64)
     trips_per_bin = np.bincount(
-        (features[:, 4] // clusterer.window_s).astype(np.int64), minlength=int(bins.max(initial=0)) + 1
+        (times_s // clusterer.window_s).astype(np.int64), minlength=int(bins.max(initial=0)) + 1
     )
-    rows = new_rows(_CLUSTER, len(centers))
-    rows["cluster_id"] = cluster_ids(trips.region, trips.week, labels, trips.ends, trips.moments)
+    rows = new_rows(_CLUSTER, len(found.sizes))
+    rows["cluster_id"] = cluster_ids(trips.region, trips.week, found.labels, trips.ends, trips.moments)
     rows["region_id"] = trips.region_id
     rows["week"] = _days(trips.week)
     rows["time_bin"] = bins
-    rows["trips"] = clusterer.cluster_sizes_
-    rows["radius_m"] = clusterer.cluster_radii_m_
-    rows["typical_time"] = clock_us(centers[:, 4])
-    rows["earliest_time"] = clock_us(clusterer.cluster_earliest_s_)
-    rows["latest_time"] = clock_us(clusterer.cluster_latest_s_)
-    rows["share_of_bin"] = clusterer.cluster_sizes_ / np.maximum(trips_per_bin[bins], 1)
+    rows["trips"] = found.sizes
+    rows["radius_m"] = found.radii_m
+    rows["typical_time"] = clock_us(found.typical_s)
+    rows["earliest_time"] = clock_us(found.earliest_s)
+    rows["latest_time"] = clock_us(found.latest_s)
+    rows["share_of_bin"] = found.sizes / np.maximum(trips_per_bin[bins], 1)
     set_point_types(rows)
-    set_ends(rows, centers[:, :4])
-    return PairClusters(trips, labels, rows)
+    set_ends(rows, found.centroids)
+    return PairClusters(trips, found.labels, rows)
 
 
 def trip_features(trips: PairTrips) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shifts_core.clustering import clusters as clusters_module
+from shifts_core.clustering import cores, describe, grid, ground, ordering
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.describe import Clusters
 from shifts_core.clustering.parameters import DEFAULT_MAX_RADIUS_M, DEFAULT_MIN_TRIPS
@@ -168,3 +170,19 @@ def test_fewer_trips_than_min_trips_form_no_cluster(trips: int) -> None:
     clusters = find_clusters(np.zeros((trips, 4)), np.zeros(trips))
     assert clusters.labels.tolist() == [-1] * trips
     assert clusters.centroids.shape == (0, 4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(clustered_towns(), st.integers(1, 5), st.sampled_from([1, 16, 100]))
+def test_threads_and_sizes_of_tasks_do_not_change_the_clusters(
+    result: Result, threads: int, size: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cores, "cpu_count", lambda: threads)
+        for module in (clusters_module, describe, grid, ground, ordering):
+            patch.setattr(module, "_BATCH_SIZE", size)
+        patch.setattr(grid, "_CELL_BATCH", size)
+        patch.setattr(ordering, "_BUCKET_SIZE", size)
+        again = find_clusters(result.od_coords, result.times, **result.parameters)
+    for name, expected in vars(result.clusters).items():
+        np.testing.assert_array_equal(getattr(again, name), expected)
