@@ -10,8 +10,14 @@ Part = TypeVar("Part")
 
 def for_each(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
     """Run `work` on each part. Parts start in their order, and write to different places."""
+    found = list(parts)
+    if len(found) <= 1:
+        # Starting threads takes ten times as long as a search around a hundred trips.
+        for part in found:
+            work(part)
+        return
     with ThreadPoolExecutor(cpu_count()) as pool:
-        list(pool.map(work, parts))
+        list(pool.map(work, found))
 
 
 def in_batches(work: Callable[[int, int], None], size: int, batch_size: int) -> None:

@@ -19,20 +19,16 @@ _OUTSIDE, _OVERLAPS, _INSIDE = 0, 1, 2
 _TIME = 4
 
 
-def count_neighbours(
-    tree: KDTree, radius: SearchRadius, queried: NDArray[np.bool_], enough: int | None = None
-) -> NDArray[np.int32]:
+def count_neighbours(tree: KDTree, radius: SearchRadius, queried: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Count the trips alive within the radius around each queried trip, on all CPU cores; shape (n,).
 
     Args:
         tree: the trips; also those that are not alive can be queried.
         radius: search radius.
         queried: shape (n,); all other trips get 0.
-        enough: counting a trip's neighbours may stop here.
     """
     trips = len(tree.points)
     counts = np.zeros(trips, np.int32)
-    limit = trips + 1 if enough is None else enough
     queried_count = count_in_nodes(tree, queried)
     first_block = tree.first_leaf
     while first_block > 1 and first_block * _BLOCK_SIZE > trips:
@@ -44,7 +40,7 @@ def count_neighbours(
 
     def count_below(node: int) -> None:
         for shift in shifts:
-            _count_below(tree, radius, queried, queried_count, limit, counts, first_block, shift, node)
+            _count_below(tree, radius, queried, queried_count, counts, first_block, shift, node)
 
     top = min(first_block, 1 << _PARALLEL_LEVELS)
     for_each(count_below, range(top, 2 * top))
@@ -53,7 +49,7 @@ def count_neighbours(
 
 @numba.njit(cache=True, nogil=True)
 def _count_below(  # type: ignore[no-untyped-def]
-    tree, radius, queried, queried_count, enough, counts, first_block, shift, top
+    tree, radius, queried, queried_count, counts, first_block, shift, top
 ):
     """Add the neighbours of the queried trips of a node to `counts`, with their times shifted by `shift` seconds."""
     if queried_count[top] == 0 or not _shift_matters(tree, radius, shift, top):
@@ -76,15 +72,13 @@ def _count_below(  # type: ignore[no-untyped-def]
     while waiting:
         waiting -= 1
         node, begin, end, found = nodes[waiting], begins[waiting], ends[waiting], settled[waiting]
-        if found >= enough or begin == end:
+        if begin == end:
             if found:
                 for trip in range(tree.starts[node], tree.stops[node]):
                     if queried[trip]:
                         counts[trip] += found
         elif node >= first_block:
-            _count_block(
-                tree, radius, queried, enough, counts, node, shift, overlapping, begin, end, found, buffer
-            )
+            _count_block(tree, radius, queried, counts, node, shift, overlapping, begin, end, found, buffer)
         else:
             place = end
             for child in (2 * node, 2 * node + 1):
@@ -164,7 +158,7 @@ def _relation(tree, radius, node, shift, other):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _count_block(  # type: ignore[no-untyped-def]
-    tree, radius, queried, enough, counts, node, shift, overlapping, begin, end, found, buffer
+    tree, radius, queried, counts, node, shift, overlapping, begin, end, found, buffer
 ):
     """Compare the queried trips of a block with those of the listed blocks that are near its bounds."""
     start, stop = tree.starts[node], tree.stops[node]
@@ -190,20 +184,18 @@ def _count_block(  # type: ignore[no-untyped-def]
                     buffer[side, size] = tree.points[trip, side]
                 size += 1
                 if size == buffer.shape[1]:
-                    if not _compare(tree, radius, queried, enough, counts, start, stop, shift, buffer, size):
-                        return
+                    _compare(tree, radius, queried, counts, start, stop, shift, buffer, size)
                     size = 0
-    _compare(tree, radius, queried, enough, counts, start, stop, shift, buffer, size)
+    _compare(tree, radius, queried, counts, start, stop, shift, buffer, size)
 
 
 @numba.njit(cache=True, nogil=True)
-def _compare(tree, radius, queried, enough, counts, start, stop, shift, buffer, size):  # type: ignore[no-untyped-def]
-    """Add the trips of the buffer within the radius to `counts`; return whether a trip can need more."""
+def _compare(tree, radius, queried, counts, start, stop, shift, buffer, size):  # type: ignore[no-untyped-def]
+    """Add the trips of the buffer within the radius to `counts`."""
     limit, time_s = radius.distance_m * radius.distance_m, radius.time_s
     xs, ys, us, vs, ts = buffer[0], buffer[1], buffer[2], buffer[3], buffer[4]
-    more = False
     for trip in range(start, stop):
-        if not queried[trip] or counts[trip] >= enough:
+        if not queried[trip]:
             continue
         x, y, u, v = tree.points[trip, 0], tree.points[trip, 1], tree.points[trip, 2], tree.points[trip, 3]
         t = tree.points[trip, _TIME] + shift
@@ -219,5 +211,3 @@ def _compare(tree, radius, queried, enough, counts, start, stop, shift, buffer, 
                 destination = (us[at] - u) ** 2 + (vs[at] - v) ** 2
                 found += (origin <= limit) & (destination <= limit) & (abs(ts[at] - t) <= time_s)
         counts[trip] += found
-        more |= counts[trip] < enough
-    return more
