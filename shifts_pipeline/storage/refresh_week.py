@@ -83,7 +83,7 @@ def refresh_week(connection: psycopg.Connection, week: date, request: RefreshReq
     work = _WeekRefresh(connection, week, request, len(wanted))
     for pair, tables in wanted.items():
         if tables:
-            work.refresh_pair(pair, tables)
+            work.refresh_pair(pair, tables, only_due=request.only_due)
     for batch in batches(small):
         work.refresh_batch(batch)
     return work.result()
@@ -107,11 +107,11 @@ class _WeekRefresh:
         pairs = len(self._trips.keys() - self._failures.keys())
         return RefreshedWeek(pairs, sum(self._trips.values()), seconds, failures)
 
-    def refresh_pair(self, pair: Pair, wanted: Sequence[DerivedTable]) -> None:
-        """Refreshes tables of a pair, unless another worker holds it or it is not due any more."""
+    def refresh_pair(self, pair: Pair, wanted: Sequence[DerivedTable], *, only_due: bool) -> None:
+        """Refreshes tables of a pair; with `only_due`, unless another worker holds it or it is not due any more."""
         self._log_progress()
         connection, request = self._connection, self._request
-        tables = stale_pairs.begin(connection, pair, wanted, request.run_id, only_due=request.only_due)
+        tables = stale_pairs.begin(connection, pair, wanted, request.run_id, only_due=only_due)
         if not tables:
             return
         done: list[DerivedTable] = []
@@ -141,6 +141,7 @@ class _WeekRefresh:
         begun, alone = stale_pairs.begin_batch(
             connection, pairs, "clusters", request.run_id, only_due=request.only_due
         )
+        repeated: list[Pair] = []
         if begun:
             try:
                 trips = refresh_batch(connection, begun, request.new_clusterer())
@@ -148,7 +149,7 @@ class _WeekRefresh:
                 if connection.closed:
                     raise
                 request.log.warning("%s: refreshing %s pairs alone", self._week, len(begun), exc_info=True)
-                alone += begun
+                repeated = begun
             except BaseException:
                 # The run is being stopped: the pairs do not pause.
                 with suppress(psycopg.Error):
@@ -158,7 +159,10 @@ class _WeekRefresh:
                 self._trips |= trips
             stale_pairs.end_batch(connection, begun, "clusters")
         for pair in alone:
-            self.refresh_pair(pair, ["clusters"])
+            self.refresh_pair(pair, ["clusters"], only_due=request.only_due)
+        for pair in repeated:
+            # Not due any more if only the checks failed, which are to be repeated.
+            self.refresh_pair(pair, ["clusters"], only_due=False)
 
     def _log_progress(self) -> None:
         if time.monotonic() > self._logged + _PROGRESS_INTERVAL_S:

@@ -237,6 +237,23 @@ def test_a_pair_that_fails_in_a_batch_fails_alone(
     assert [sorted(batch) for batch in batched] == [list(REGIONS), *[["Hamburg", "Lyon", "Turin"]] * 2]
 
 
+def test_checks_that_fail_to_run_for_a_batch_run_for_each_pair(
+    loader: Loader, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no room")
+
+    checked: list[int] = []
+    monkeypatch.setattr(refresh_batch, "check_clusters", fail)
+    monkeypatch.setattr(refresh_pair, "check_clusters", lambda _, region_ids, *__: checked.extend(region_ids))
+    load(loader, "a.csv", b"".join(map(commuters, REGIONS)))
+    assert refresh(connection).pairs == 4
+    assert [(region_id,) for region_id in sorted(checked)] == loader.query(
+        "SELECT region_id FROM shifts_store.regions ORDER BY 1"
+    )
+    assert (attempts(loader), locks(loader)) == ({}, 0)
+
+
 def test_a_pair_that_lost_trips_meanwhile_is_left_out_of_its_batch(
     loader: Loader, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
