@@ -173,7 +173,11 @@ def before_clustering(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_batch_writes_the_same_rows_as_pairs_refreshed_one_by_one(
-    loader: Loader, connection: psycopg.Connection, batched: list[list[str]], seed: int
+    loader: Loader,
+    connection: psycopg.Connection,
+    batched: list[list[str]],
+    caplog: pytest.LogCaptureFixture,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     sizes = {
@@ -201,6 +205,8 @@ def test_a_batch_writes_the_same_rows_as_pairs_refreshed_one_by_one(
     assert refreshed.trips == loader.query("SELECT count(*) FROM shifts.trips")[0][0]
     assert [sorted(batch) for batch in batched] == [sorted([*sizes, "Gone"])] * 2
     assert (stale(loader), attempts(loader), locks(loader)) == ([], {}, 0)
+    # No batch failed and was repeated.
+    assert caplog.records == []
     found = derived(loader)
     assert len(found[0]) > 10
     assert found[2] == []
@@ -375,7 +381,10 @@ def test_a_run_that_is_stopped_in_a_batch_leaves_its_pairs_without_a_pause(
 
 
 def test_clusters_of_a_batch_with_equal_ids_get_others(
-    loader: Loader, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+    loader: Loader,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def same_ids(region: str, week: date, labels: NDArray[np.int64], *_: object) -> NDArray[np.int64]:
         del region
@@ -392,6 +401,8 @@ def test_clusters_of_a_batch_with_equal_ids_get_others(
     refresh(connection)
     numbers = {row[0] - first_id(MONDAY) for row in derived(loader)[0]}
     assert numbers == set(range(7, 15))
+    # No batch failed and was repeated.
+    assert caplog.records == []
     members = "SELECT count(*) FROM shifts.cluster_members m JOIN shifts.trips t USING (trip_id)"
     same_region = f"{members} JOIN shifts.clusters c USING (cluster_id) WHERE c.region = t.region"
     assert loader.query(members) == loader.query(same_region) == [(48,)]
