@@ -1,6 +1,7 @@
 """The asset `raw_trips`: loads each file of the landing zone exactly once and accounts for every row."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from shifts_pipeline.assets.raw_trips_metadata import DESCRIPTION, materializati
 from shifts_pipeline.assets.table_schemas import table_metadata
 from shifts_pipeline.checks.partition_checks import check_outputs
 from shifts_pipeline.checks.rows_accounted import rows_accounted, rows_accounted_spec
+from shifts_pipeline.jobs.asset_jobs import LOADING_POOL
 from shifts_pipeline.jobs.run_tags import RUN_REQUEST_ID
 from shifts_pipeline.partitions import TRIP_FILES, from_key
 from shifts_pipeline.resources.feed import Feed
@@ -46,7 +48,7 @@ FileEvent: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
     kinds={"postgres", "csv", "parquet"},
     owners=["team:platform"],
     code_version="1",
-    pool="raw_trips",
+    pool=LOADING_POOL,
     description=DESCRIPTION,
     metadata=table_metadata(trips),
 )
@@ -58,17 +60,23 @@ def raw_trips(
     feed: Feed,
     load_limits: LoadLimits,
 ) -> Iterator[FileEvent | dg.Output[Any]]:
-    """Loads the files of the run's partitions one after the other; a file that fails does not stop the others."""
+    """Loads the files of the run's partitions one after the other; a file that fails does not stop the others.
+
+    Each file is audited and drawn while the next one is being loaded.
+    """
     del worker_lock  # held for the whole run
     pool_connections(context.instance)
     failures: list[str] = []
     retried: list[Exception] = []
+    outage: Exception | None = None
     keys = list(context.partition_keys)  # each access queries Dagster's database
     with (
         trips_database.connect() as connection,
         trips_database.connect(autocommit=True) as side,
+        trips_database.connect(autocommit=True) as audits,
         feed.outbox() as outbox,
         batch_events(context.instance),
+        ThreadPoolExecutor(1, thread_name_prefix="audit") as auditor,
     ):
         load_context = LoadContext(
             connection=connection,
@@ -79,32 +87,54 @@ def raw_trips(
             run_id=context.run.run_id,
             run_request_id=context.run.tags.get(RUN_REQUEST_ID),
         )
+        audit: Future[Sequence[FileEvent]] | None = None
         for key in keys:
             name = from_key(key)
             try:
                 result = ingest(name, load_context, ProgressReporter(context, outbox))
                 for record in (result.record, *result.coalesced):
                     publish_file_event(outbox, connection, record, context.run.run_id)
-                events = _events(
-                    context, connection, key, result, failures, with_plots=len(keys) <= MAX_FILES_WITH_PLOTS
-                )
             except MissingFileError as error:
                 failures.append(str(error))
                 continue
             except Exception as error:
                 if is_outage(error):
-                    raise
+                    outage = error
+                    break
                 # A bug, or no room for this file: the other files of the run are loaded first.
                 context.log.error("%s could not be loaded and will be retried", name, exc_info=True)
                 connection.rollback()
                 retried.append(error)
                 continue
-            yield from events
+            if audit is not None:
+                yield from _audited(context, audit, retried)
+            audit = auditor.submit(
+                _events, context, audits, key, result, failures, with_plots=len(keys) <= MAX_FILES_WITH_PLOTS
+            )
+        if audit is not None:
+            # Also after an outage: the file is loaded.
+            yield from _audited(context, audit, retried)
+    if outage is not None:
+        raise outage
     if retried:
         raise retried[0]
     if failures:
         raise failure_of("files", failures)
     yield from check_outputs(context)
+
+
+def _audited(
+    context: dg.AssetExecutionContext, audit: Future[Sequence[FileEvent]], retried: list[Exception]
+) -> Sequence[FileEvent]:
+    """The events of a file when its audit ends; appends to `retried` the error of an audit that failed."""
+    try:
+        return audit.result()
+    except Exception as error:
+        if is_outage(error):
+            raise
+        context.log.error("a loaded file could not be audited", exc_info=True)
+        retried.append(error)
+        return ()
 
 
 def _events(

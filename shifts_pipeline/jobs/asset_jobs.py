@@ -8,6 +8,8 @@ from shifts_pipeline.checks.freshness import freshness
 
 _CHECKS_OF_ALL_PARTITIONS = dg.AssetSelection.checks(audit, freshness)
 
+LOADING_POOL = "raw_trips"
+"""Limits how many runs load files at a time."""
 WEEKLY_POOL = "weekly_assets"
 """Limits how many runs refresh weeks at a time."""
 

@@ -15,7 +15,8 @@ MAX_KEY_BYTES = 1000
 """Dagster indexes partition keys and tags, and an index entry has a maximal size."""
 MAX_FILES_PER_RUN = 500
 """Starting a run takes as long as loading a hundred tiny files."""
-MAX_BYTES_PER_RUN = 256 * 1024**2
+MIN_BYTES_PER_RUN, MAX_BYTES_PER_RUN = 256 * 1024**2, 16 * 1024**3
+"""The least that is worth the start of another run, and the most that waits for one worker."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,17 @@ def plan(
     return LoadPlan(request, fail)
 
 
-def group_into_runs(files: Sequence[FileRecord], position: Mapping[str, int]) -> Iterator[list[FileRecord]]:
+def group_into_runs(
+    files: Sequence[FileRecord], position: Mapping[str, int], *, workers: int
+) -> Iterator[list[FileRecord]]:
     """Groups files into runs over contiguous partition ranges of limited length and size.
+
+    Large files are divided evenly among the workers: between two files of a run nothing has to start.
 
     Args:
         files: the records to load; the versions of one name stay together, and each adds its bytes.
         position: partition key → position among all partitions; files without one wait.
+        workers: number of runs that Dagster executes at a time.
     """
     group: list[FileRecord] = []
     names = size = 0
@@ -78,11 +84,12 @@ def group_into_runs(files: Sequence[FileRecord], position: Mapping[str, int]) ->
         (record for record in files if to_key(record.name) in position),
         key=lambda record: (position[to_key(record.name)], record.file_id),
     )
+    max_bytes = _max_bytes(sum(record.size_bytes or 0 for record in in_order), workers)
     for name, of_name in groupby(in_order, key=lambda record: record.name):
         versions = list(of_name)
         name_bytes = sum(record.size_bytes or 0 for record in versions)
         has_gap = group and position[to_key(name)] - position[to_key(group[-1].name)] > 1
-        if has_gap or names >= MAX_FILES_PER_RUN or (group and size + name_bytes > MAX_BYTES_PER_RUN):
+        if has_gap or names >= MAX_FILES_PER_RUN or (group and size + name_bytes > max_bytes):
             yield group
             group, names, size = [], 0, 0
         group += versions
@@ -90,3 +97,8 @@ def group_into_runs(files: Sequence[FileRecord], position: Mapping[str, int]) ->
         size += name_bytes
     if group:
         yield group
+
+
+def _max_bytes(total: int, workers: int) -> int:
+    """Of a run, so that each worker gets an even share of all bytes."""
+    return min(max(-(-total // workers), MIN_BYTES_PER_RUN), MAX_BYTES_PER_RUN)

@@ -8,7 +8,7 @@ from itertools import islice
 import dagster as dg
 import psycopg
 
-from shifts_pipeline.jobs.asset_jobs import load_trip_files
+from shifts_pipeline.jobs.asset_jobs import LOADING_POOL, load_trip_files
 from shifts_pipeline.jobs.run_tags import (
     MAX_RETRIES,
     RANGE_END,
@@ -23,6 +23,7 @@ from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors import file_partitions
 from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN, LoadPlan, group_into_runs, plan
+from shifts_pipeline.sensors.pool_limits import workers_of
 from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.storage import ledger, locks, transitions
 from shifts_pipeline.storage.file_events import publish_file_event
@@ -61,7 +62,9 @@ def queued_files(
             position = file_partitions.add(
                 context.instance, connection, wanted[: free_runs * MAX_FILES_PER_RUN]
             )
-            for group in islice(group_into_runs(decided.request, position), free_runs):
+            workers = workers_of(context.instance, LOADING_POOL)
+            groups = group_into_runs(decided.request, position, workers=workers)
+            for group in islice(groups, free_runs):
                 requests.append(request := _run_request(group))
                 transitions.request_run(
                     connection, [record.file_id for record in group], str(request.run_key)

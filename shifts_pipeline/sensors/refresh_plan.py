@@ -17,6 +17,11 @@ MAX_UNFINISHED_RUNS = 8
 SHARED_PAIRS, SHARED_TRIPS = 200, 1_000_000
 """With more due pairs, or several pairs with more trips, idle workers share the weeks of a run."""
 
+MIN_DELAY_BY_LOADS, MAX_DELAY_BY_LOADS = timedelta(minutes=2), timedelta(minutes=10)
+"""How long a pair waits while files are being loaded: the next file will very likely change it again."""
+LOADED_BYTES_PER_S = 20_000_000
+"""A slow load, by which the rest of a backlog is estimated."""
+
 
 @dataclass(frozen=True)
 class DueWeek:
@@ -45,6 +50,15 @@ class FinishedRun:
     ended_at: datetime
     failed: bool
     """As a whole: a run in which single pairs failed counts as succeeded."""
+
+
+def delay_by_loads(unfinished_bytes: int) -> timedelta:
+    """How long pairs wait while files of this many bytes are queued or loading.
+
+    A pair that is clustered between two files that change it is clustered twice; within limits it waits for the last.
+    """
+    estimate = timedelta(seconds=unfinished_bytes / LOADED_BYTES_PER_S)
+    return min(max(estimate, MIN_DELAY_BY_LOADS), MAX_DELAY_BY_LOADS)
 
 
 def paused_weeks(finished: Sequence[FinishedRun], now: datetime) -> set[date]:

@@ -11,11 +11,13 @@ from shifts_pipeline.jobs.asset_jobs import WEEKLY_POOL, refresh_weeks
 from shifts_pipeline.jobs.run_tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START, weeks_tag
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors import week_runs
+from shifts_pipeline.sensors.pool_limits import workers_of
 from shifts_pipeline.sensors.refresh_plan import (
     MAX_PAIRS_PER_RUN,
     MAX_UNFINISHED_RUNS,
     DueWeek,
     Refresh,
+    delay_by_loads,
     paused_weeks,
     plan,
 )
@@ -23,11 +25,8 @@ from shifts_pipeline.sensors.waiting import wait_for_work
 from shifts_pipeline.sensors.week_partitions import existing_weeks, match_partitions, report_fresh
 from shifts_pipeline.storage import ledger, stale_pairs
 
-MAX_DELAY_BY_LOADS = timedelta(minutes=2)
-"""How long a pair waits while files are being loaded: the next file will very likely change it again."""
+_MAX_FILES_COUNTED = 1_000
 _MAX_PAIRS_COUNTED = MAX_UNFINISHED_RUNS * MAX_PAIRS_PER_RUN
-_DEFAULT_WORKERS = 2
-"""Where Dagster limits neither the pool nor pools in general."""
 
 
 @dg.sensor(
@@ -66,7 +65,10 @@ def _due(
     connection: psycopg.Connection, instance: dg.DagsterInstance, order: Sequence[date]
 ) -> list[DueWeek]:
     """The weeks with the oldest due pairs that do not pause, as many as the runs of a tick may refresh."""
-    age = MAX_DELAY_BY_LOADS if ledger.is_any_unfinished(connection) else timedelta(0)
+    age = timedelta(0)
+    if ledger.is_any_unfinished(connection):
+        arriving = ledger.unfinished(connection, _MAX_FILES_COUNTED)
+        age = delay_by_loads(sum(record.size_bytes or 0 for record in arriving))
     latest = datetime.now(UTC) - age
     due: list[DueWeek] = []
     counted = 0
@@ -88,7 +90,7 @@ def _requests(
 ) -> list[dg.RunRequest]:
     order = _match_partitions(connection, instance)
     unfinished = week_runs.unfinished_requests(instance, order)
-    refreshes = plan(due, order, unfinished, workers=_workers(instance))
+    refreshes = plan(due, order, unfinished, workers=workers_of(instance, WEEKLY_POOL))
     return [_request(refresh) for refresh in refreshes]
 
 
@@ -104,9 +106,3 @@ def _request(refresh: Refresh) -> dg.RunRequest:
             MAX_RETRIES: "0",
         },
     )
-
-
-def _workers(instance: dg.DagsterInstance) -> int:
-    """How many runs of the weekly assets Dagster executes at a time."""
-    limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
-    return limits.get(WEEKLY_POOL) or instance.global_op_concurrency_default_limit or _DEFAULT_WORKERS

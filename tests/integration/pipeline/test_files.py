@@ -1,5 +1,6 @@
 """Files become trips exactly once, and the feed reports how each ended."""
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,13 @@ import pytest
 
 from shifts_core.trips.report import LoadReport
 from shifts_pipeline.asset_keys import RAW_TRIPS
+from shifts_pipeline.assets import raw_trips as raw_trips_module
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
 from shifts_pipeline.sensors.queued_files import queued_files
+from shifts_pipeline.storage.file_audit import rows_match_ledger
+from shifts_pipeline.storage.ingest import ingest
+from shifts_pipeline.storage.load_context import LoadResult
 from shifts_pipeline.storage.load_errors import MAX_ATTEMPTS
 from shifts_pipeline.storage.load_file import load_file
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
@@ -279,3 +284,76 @@ def test_an_end_that_a_lost_worker_did_not_publish_is_published_by_the_sensor(
     assert feed(pipeline, dagster_database_url) == [("file.loaded", "a.csv")] * 2
     pipeline.tick(queued_files)
     assert len(feed(pipeline, dagster_database_url)) == 2
+
+
+def materialized(run: dg.ExecuteInProcessResult) -> list[str | None]:
+    """The files that a run has materialized, in order."""
+    of_type = dg.DagsterEventType.ASSET_MATERIALIZATION
+    return [event.partition for event in run.all_events if event.event_type == of_type]
+
+
+def test_a_file_is_audited_while_the_next_one_is_loaded(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next_is_loaded = threading.Event()
+    waited: list[bool] = []
+
+    def load(name: str, *arguments: Any) -> LoadResult:
+        result = ingest(name, *arguments)
+        if name == "b.csv":
+            next_is_loaded.set()
+        return result
+
+    def audit(connection: psycopg.Connection, file_id: int) -> bool:
+        waited.append(next_is_loaded.wait(20))
+        return rows_match_ledger(connection, file_id)
+
+    monkeypatch.setattr(raw_trips_module, "ingest", load)
+    monkeypatch.setattr(raw_trips_module, "rows_match_ledger", audit)
+    pipeline.put("a.csv", GOOD)
+    pipeline.put("b.csv", HEADER + row("Lyon"))
+    (run,) = pipeline.load()
+    assert run.success
+    assert waited == [True, True]
+    assert materialized(run) == ["a.csv", "b.csv"]
+
+
+def test_an_outage_during_a_load_loses_no_audit_of_the_file_before(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_down = threading.Event()
+
+    def load(name: str, *arguments: Any) -> LoadResult:
+        if name == "b.csv":
+            is_down.set()
+            raise psycopg.OperationalError("down")
+        return ingest(name, *arguments)
+
+    def audit(connection: psycopg.Connection, file_id: int) -> bool:
+        is_down.wait(20)
+        return rows_match_ledger(connection, file_id)
+
+    monkeypatch.setattr(raw_trips_module, "ingest", load)
+    monkeypatch.setattr(raw_trips_module, "rows_match_ledger", audit)
+    pipeline.put("a.csv", GOOD)
+    pipeline.put("b.csv", HEADER + row("Lyon"))
+    (run,) = pipeline.load()
+    assert not run.success
+    assert materialized(run) == ["a.csv"]
+
+
+def test_rows_that_differ_from_the_ledger_fail_the_run_and_name_the_file(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def audit(connection: psycopg.Connection, file_id: int) -> bool:
+        if file_id == 1:
+            connection.execute("DELETE FROM shifts_store.trips WHERE file_id = 1 AND region_id = 1")
+        return rows_match_ledger(connection, file_id)
+
+    monkeypatch.setattr(raw_trips_module, "rows_match_ledger", audit)
+    pipeline.put("a.csv", GOOD)
+    pipeline.put("b.csv", HEADER + row("Lyon"))
+    (run,) = pipeline.load()
+    assert not run.success
+    evaluations = run.get_asset_check_evaluations()
+    assert {found.partition: found.passed for found in evaluations} == {"a.csv": False, "b.csv": True}

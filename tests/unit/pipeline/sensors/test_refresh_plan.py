@@ -8,15 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shifts_pipeline.sensors.refresh_plan import (
+    LOADED_BYTES_PER_S,
+    MAX_DELAY_BY_LOADS,
     MAX_FRESH_WEEKS,
     MAX_PAIRS_PER_RUN,
     MAX_TRIPS_PER_RUN,
     MAX_UNFINISHED_RUNS,
+    MIN_DELAY_BY_LOADS,
     SHARED_PAIRS,
     SHARED_TRIPS,
     DueWeek,
     FinishedRun,
     Refresh,
+    delay_by_loads,
     paused_weeks,
     plan,
     ranges,
@@ -179,6 +183,22 @@ def test_sharing_occupies_no_more_runs_than_there_are_workers(
     counts = Counter([*unfinished, *requests])
     if any(counts[request] > 1 for request in requests):
         assert len(unfinished) + len(requests) <= workers
+
+
+@pytest.mark.parametrize(
+    ("seconds_of_bytes", "delay"),
+    [
+        (0, MIN_DELAY_BY_LOADS),
+        (120, MIN_DELAY_BY_LOADS),
+        (300, timedelta(minutes=5)),
+        (600, MAX_DELAY_BY_LOADS),
+        (1e6, MAX_DELAY_BY_LOADS),
+    ],
+)
+def test_pairs_wait_as_long_as_the_rest_of_a_backlog_may_take_within_limits(
+    seconds_of_bytes: float, delay: timedelta
+) -> None:
+    assert delay_by_loads(int(seconds_of_bytes * LOADED_BYTES_PER_S)) == delay
 
 
 def ended(seconds_ago: float, *numbers: int, failed: bool) -> FinishedRun:
