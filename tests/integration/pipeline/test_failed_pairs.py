@@ -217,7 +217,9 @@ def test_a_pair_on_which_a_worker_died_pauses_and_its_neighbours_go_on(
 
     monkeypatch.setattr(refresh_pair, "build_tiles", tiles)
     killer = row("Hamburg", origin=(9.0, 53.0), destination=(9.0, 53.0))
+    # Two segments, so that tiles are built.
     pipeline.put("a.csv", HEADER + killer + row("Turin"))
+    pipeline.put("b.csv", HEADER + killer * 2)
     pipeline.load()
     (request,) = pipeline.tick(stale_weeks).run_requests
     run = pipeline.run("refresh_weeks", dict(request.tags))
