@@ -16,7 +16,7 @@ MAX_KEY_BYTES = 1000
 MAX_FILES_PER_RUN = 500
 """Starting a run takes as long as loading a hundred tiny files."""
 MIN_BYTES_PER_RUN, MAX_BYTES_PER_RUN = 256 * 1024**2, 16 * 1024**3
-"""The least that is worth the start of another run, and the most that waits for one worker."""
+"""The least that is worth the start of another run, and about the most that waits for one worker."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def group_into_runs(
 ) -> Iterator[list[FileRecord]]:
     """Groups files into runs over contiguous partition ranges of limited length and size.
 
-    Large files are divided evenly among the workers: between two files of a run nothing has to start.
+    Large files are divided evenly among the workers: between two files of a run nothing has to start. A file belongs
+    to the share that holds its middle, so that sizes that differ a little leave no file over for one more run.
 
     Args:
         files: the records to load; the versions of one name stay together, and each adds its bytes.
@@ -79,26 +80,28 @@ def group_into_runs(
         workers: number of runs that Dagster executes at a time.
     """
     group: list[FileRecord] = []
-    names = size = 0
+    names = share = before = 0
     in_order = sorted(
         (record for record in files if to_key(record.name) in position),
         key=lambda record: (position[to_key(record.name)], record.file_id),
     )
-    max_bytes = _max_bytes(sum(record.size_bytes or 0 for record in in_order), workers)
+    share_bytes = _share_bytes(sum(record.size_bytes or 0 for record in in_order), workers)
     for name, of_name in groupby(in_order, key=lambda record: record.name):
         versions = list(of_name)
         name_bytes = sum(record.size_bytes or 0 for record in versions)
         has_gap = group and position[to_key(name)] - position[to_key(group[-1].name)] > 1
-        if has_gap or names >= MAX_FILES_PER_RUN or (group and size + name_bytes > max_bytes):
+        share_of_name = (before + name_bytes // 2) // share_bytes
+        if has_gap or names >= MAX_FILES_PER_RUN or (group and share_of_name != share):
             yield group
-            group, names, size = [], 0, 0
+            group, names = [], 0
         group += versions
         names += 1
-        size += name_bytes
+        share = share_of_name
+        before += name_bytes
     if group:
         yield group
 
 
-def _max_bytes(total: int, workers: int) -> int:
-    """Of a run, so that each worker gets an even share of all bytes."""
+def _share_bytes(total: int, workers: int) -> int:
+    """Bytes of a run, so that each worker gets an even share of all."""
     return min(max(-(-total // workers), MIN_BYTES_PER_RUN), MAX_BYTES_PER_RUN)

@@ -139,7 +139,7 @@ def test_a_file_is_not_failed_for_what_others_of_its_run_or_the_machine_did() ->
     st.permutations(range(61)),
     st.integers(1, 100),
 )
-def test_runs_hold_every_file_once_without_gaps_and_within_their_limits(
+def test_runs_hold_every_file_once_without_gaps_in_even_shares(
     wanted: list[tuple[int, int]], order: list[int], workers: int
 ) -> None:
     files = [
@@ -148,20 +148,24 @@ def test_runs_hold_every_file_once_without_gaps_and_within_their_limits(
     position = {to_key(f"{name}.csv"): place for place, name in enumerate(order)}
     cut = list(group_into_runs(files, position, workers=workers))
     assert sorted(e.file_id for batch in cut for e in batch) == [f.file_id for f in files]
-    max_bytes = min(max(-(-bytes_of(files) // workers), MIN_BYTES_PER_RUN), MAX_BYTES_PER_RUN)
+    share = min(max(-(-bytes_of(files) // workers), MIN_BYTES_PER_RUN), MAX_BYTES_PER_RUN)
     for batch in cut:
         places = sorted({position[to_key(e.name)] for e in batch})
         assert places == list(range(places[0], places[-1] + 1))
         assert len(places) <= MAX_FILES_PER_RUN
-        assert len(places) == 1 or bytes_of(batch) <= max_bytes
+        first, last = (bytes_of([e for e in batch if e.name == batch[i].name]) for i in (0, -1))
+        assert len(places) == 1 or bytes_of(batch) - first / 2 - last / 2 <= share + 1
     assert len({e.name for b in cut for e in b}) == sum(len({e.name for e in b}) for b in cut)
-    # No two neighbours would have fitted into one run.
+    # Two neighbours are apart for a reason.
+    end = 0
     for one, other in pairwise(cut):
-        first_of_other = [record for record in other if record.name == other[0].name]
+        end += bytes_of(one)
+        last = bytes_of([e for e in one if e.name == one[-1].name])
+        first = bytes_of([e for e in other if e.name == other[0].name])
         assert (
             position[to_key(other[0].name)] - position[to_key(one[-1].name)] > 1
             or len({record.name for record in one}) == MAX_FILES_PER_RUN
-            or bytes_of([*one, *first_of_other]) > max_bytes
+            or (end - last) // share < (end + first) // share
         )
 
 
@@ -180,19 +184,29 @@ def test_a_run_takes_as_many_small_files_as_it_may(files: int, sizes: list[int])
     assert [len(batch) for batch in group_into_runs(records, position, workers=2)] == sizes
 
 
-@pytest.mark.parametrize(("second", "runs"), [(MIN_BYTES_PER_RUN - 10, 1), (MIN_BYTES_PER_RUN - 9, 2)])
+@pytest.mark.parametrize(
+    ("second", "runs"),
+    [(MIN_BYTES_PER_RUN - 10, 1), (2 * MIN_BYTES_PER_RUN - 22, 1), (2 * MIN_BYTES_PER_RUN - 20, 2)],
+)
 def test_files_of_few_bytes_are_one_run(second: int, runs: int) -> None:
     records = [queued("a.csv", file_id=1, size_bytes=10), queued("b.csv", file_id=2, size_bytes=second)]
     assert len(list(group_into_runs(records, {"a.csv": 0, "b.csv": 1}, workers=9))) == runs
 
 
 @pytest.mark.parametrize(
-    ("workers", "sizes"), [(1, [10]), (2, [5, 5]), (3, [3, 3, 3, 1]), (10, [1] * 10), (50, [1] * 10)]
+    ("workers", "sizes"), [(1, [10]), (2, [5, 5]), (3, [3, 4, 3]), (10, [1] * 10), (50, [1] * 10)]
 )
 def test_large_files_are_divided_evenly_among_the_workers(workers: int, sizes: list[int]) -> None:
     records = [queued(f"{n}.csv", file_id=n, size_bytes=MAX_BYTES_PER_RUN // 10) for n in range(10)]
     position = {to_key(record.name): place for place, record in enumerate(records)}
     assert [len(batch) for batch in group_into_runs(records, position, workers=workers)] == sizes
+
+
+@pytest.mark.parametrize("largest", range(6))
+def test_sizes_that_differ_a_little_leave_no_file_for_one_more_run(largest: int) -> None:
+    records = [queued(f"{n}.csv", file_id=n, size_bytes=2 * 10**8 + (n == largest)) for n in range(6)]
+    position = {to_key(record.name): place for place, record in enumerate(records)}
+    assert [len(batch) for batch in group_into_runs(records, position, workers=2)] == [3, 3]
 
 
 def test_one_run_does_not_make_a_worker_load_without_limit() -> None:
@@ -205,7 +219,7 @@ def test_the_newer_versions_of_a_file_count_towards_its_runs_bytes() -> None:
     records = [
         queued("a.csv", file_id=1, size_bytes=10),
         queued("b.csv", file_id=2, size_bytes=10),
-        queued("b.csv", file_id=3, size_bytes=MIN_BYTES_PER_RUN - 19),
+        queued("b.csv", file_id=3, size_bytes=2 * MIN_BYTES_PER_RUN - 30),
     ]
     assert [len(batch) for batch in group_into_runs(records, {"a.csv": 0, "b.csv": 1}, workers=9)] == [1, 2]
 
