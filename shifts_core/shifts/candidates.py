@@ -1,7 +1,7 @@
 """Candidate shifts: places and windows that serve many trips of the pooled weeks, the densest first.
 
 The trip with the most neighbours is the seed; `climb` moves it to where it serves the most trips, and each place on
-to the nearest point where a trip of that kind began or ended, so that people can stand there. The trips served are
+to a point nearby where a trip of that kind began or ended, so that people can stand there. The trips served are
 removed, and the next densest trip follows. Lazy evaluation finds it exactly, because counts of neighbours only fall.
 """
 
@@ -85,8 +85,8 @@ def _find(tree, counts, reach, min_trips):  # type: ignore[no-untyped-def]
         shift[:4] = point[:4]
         shift[4] = min(max(60.0 * np.rint((point[4] - half_s) / 60), 0.0), last_s)
         climb(tree.points, found[:count], shift, reach, near)
-        pickup = _nearest(tree.points, found[:count], shift, 0)
-        dropoff = _nearest(tree.points, found[:count], shift, 2)
+        pickup = _meeting_point(tree.points, found[:count], shift, 0, reach)
+        dropoff = _meeting_point(tree.points, found[:count], shift, 2, reach)
         point[:2], point[2:4] = tree.points[pickup, :2], tree.points[dropoff, 2:4]
         point[4] = shift[4] + half_s
         count = find_within(tree, point, served, stack, found)
@@ -103,11 +103,35 @@ def _find(tree, counts, reach, min_trips):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _nearest(points, found, shift, end):  # type: ignore[no-untyped-def]
-    """Return the trip whose point at one end is nearest to the shift's place; of several the first."""
-    nearest, least = found[0], np.inf
+def _meeting_point(points, found, shift, end, reach):  # type: ignore[no-untyped-def]
+    """Return the trip whose point at one end is the medoid near the shift's place: served riders walk least in all.
+
+    Near is as far as the edges of a place are soft; if no trip has a point there, the nearest is taken. Of several
+    the first trip of the tree is taken.
+    """
+    nearest, least, served = found[0], np.inf, 0
+    walkers = np.empty((len(found), 2))
     for trip in found:
-        squared = (points[trip, end] - shift[end]) ** 2 + (points[trip, end + 1] - shift[end + 1]) ** 2
+        squared = _squared(points, trip, end, shift[end], shift[end + 1])
         if squared < least or (squared == least and trip < nearest):
             nearest, least = trip, squared
-    return nearest
+        other = _squared(points, trip, 2 - end, shift[2 - end], shift[3 - end])
+        late_s = points[trip, 4] - shift[4]
+        if max(squared, other) <= reach.radius_m**2 and 0.0 <= late_s <= reach.window_s:
+            walkers[served, 0], walkers[served, 1] = points[trip, end], points[trip, end + 1]
+            served += 1
+    medoid, shortest = nearest, np.inf
+    for trip in found:
+        if _squared(points, trip, end, shift[end], shift[end + 1]) > reach.softness_m**2:
+            continue
+        walked = 0.0
+        for at in range(served):
+            walked += np.hypot(points[trip, end] - walkers[at, 0], points[trip, end + 1] - walkers[at, 1])
+        if walked < shortest or (walked == shortest and trip < medoid):
+            medoid, shortest = trip, walked
+    return medoid
+
+
+@numba.njit(cache=True, nogil=True)
+def _squared(points, trip, end, x, y):  # type: ignore[no-untyped-def]
+    return (points[trip, end] - x) ** 2 + (points[trip, end + 1] - y) ** 2

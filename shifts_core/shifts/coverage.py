@@ -94,7 +94,8 @@ def covered_trips(
     Args:
         index: the trips.
         places: shape (k, 4): longitude and latitude of pickup and drop-off, degrees.
-        windows_s: shape (k, 2): earliest and latest start, seconds since midnight; within one day.
+        windows_s: shape (k, 2): earliest and latest start, seconds since midnight; across midnight if the latest
+            is less.
         radius_m: largest distance at each end, metres on the sphere.
 
     Returns:
@@ -168,7 +169,8 @@ def _search(index, places, windows_s, radius_m, starts, trips):  # type: ignore[
         last_row = min(int(np.floor((lat + lat_reach - index.south) / index.row_degrees)), index.rows - 1)
         first_slot = max(int(windows_s[shift, 0] / index.slot_s), 0)
         last_slot = min(int(windows_s[shift, 1] / index.slot_s), index.slots - 1)
-        for slot in range(first_slot, last_slot + 1):
+        for offset in range((last_slot - first_slot) % index.slots + 1):
+            slot = (first_slot + offset) % index.slots
             for row in range(first_row, last_row + 1):
                 cell = slot * index.rows + row
                 low, high = index.cell_starts[cell], index.cell_starts[cell + 1]
@@ -191,7 +193,9 @@ def _search(index, places, windows_s, radius_m, starts, trips):  # type: ignore[
 @numba.njit(cache=True, nogil=True)
 def _serves(index, trip, place, window_s, radius_m, lat_reach):  # type: ignore[no-untyped-def]
     time_s, ends = index.times_s[trip], index.od_coords[trip]
-    if time_s < window_s[0] or time_s > window_s[1] or abs(ends[3] - place[3]) > lat_reach:
+    within = window_s[0] <= time_s, time_s <= window_s[1]
+    in_window = (within[0] and within[1]) if window_s[0] <= window_s[1] else (within[0] or within[1])
+    if not in_window or abs(ends[3] - place[3]) > lat_reach:
         return False
     if _haversine(place[2], place[3], ends[2], ends[3]) > radius_m:
         return False

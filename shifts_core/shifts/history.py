@@ -1,12 +1,9 @@
 """The trips of a region over some weeks, in an order that depends on their content only."""
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
-
-from shifts_core.calendar import week_number
 
 DAY_S = 86_400.0
 
@@ -47,9 +44,9 @@ class TripHistory:
         """Week number of each trip, as `calendar.week_number` counts; shape (n,)."""
         return self.days // 7
 
-    def between(self, first: date, last: date) -> "TripHistory":
-        """Return the trips of the weeks from one Monday to another, both included."""
-        start, stop = np.searchsorted(self.days, [7 * week_number(first), 7 * week_number(last) + 7])
+    def between(self, first: int, last: int) -> "TripHistory":
+        """Return the trips of the weeks from one week number to another, both included."""
+        start, stop = np.searchsorted(self.days, [7 * first, 7 * last + 7])
         return TripHistory(self.od_coords[start:stop], self.times_s[start:stop], self.days[start:stop])
 
 

@@ -12,6 +12,7 @@ from shifts_core.shifts.coverage import Coverage, covered_trips, index_trips, on
 from shifts_core.shifts.demand import Demand, estimate_demand
 from shifts_core.shifts.history import DAY_S, TripHistory, observed_days
 from shifts_core.shifts.parameters import GROUND_SHARE, ShiftParameters
+from shifts_core.shifts.places import move_to_stops
 from shifts_core.shifts.ranking import assign_trips, rank_by_gain
 
 _LIKELY = 0.25
@@ -45,6 +46,8 @@ class Shifts:
     """Shape (k,): number of the first of these weeks."""
     last_riders: NDArray[np.int64]
     """Shape (k,): riders in the last week of the history."""
+    last_departures: NDArray[np.int64]
+    """Shape (k,): departures in that week, on days with data."""
     trips: NDArray[np.int64]
     """Shape (k,): trips of the history that this shift and no better one serves."""
 
@@ -80,7 +83,13 @@ class _Departures:
         return estimate_demand((self.riders * held).sum(axis=1), held.sum(axis=1))
 
 
-def make_shifts(history: TripHistory, week: int, weeks: int, parameters: ShiftParameters) -> MadeShifts:
+def make_shifts(
+    history: TripHistory,
+    week: int,
+    weeks: int,
+    parameters: ShiftParameters,
+    stops: NDArray[np.float64] | None = None,
+) -> MadeShifts:
     """Make the shifts of a region.
 
     Every trip that a shift counts is within the radius of its places at both ends, starts within its window, which
@@ -88,10 +97,12 @@ def make_shifts(history: TripHistory, week: int, weeks: int, parameters: ShiftPa
     on the trips of these weeks only, not on their order.
 
     Args:
-        history: trips of the region; of any weeks, from which only those of the history are used.
+        history: trips of the region in these weeks.
         week: number of the last week of the history.
         weeks: length of the history.
         parameters: radius, window and least number of riders.
+        stops: shape (s, 2): longitude and latitude of the only places at which vehicles may stop, degrees; if None,
+            they stop at points where trips begin and end.
 
     Raises:
         ValueError: the history has trips of other weeks.
@@ -99,7 +110,7 @@ def make_shifts(history: TripHistory, week: int, weeks: int, parameters: ShiftPa
     first_week = week - weeks + 1
     if len(history) and not (first_week <= history.weeks[0] and history.weeks[-1] <= week):
         raise ValueError("the history has trips before its first or after its last week")
-    shifts, covered = _candidates(history, parameters)
+    shifts, covered = _candidates(history, parameters, stops)
     observed = observed_days(history, first_week, weeks)
     departures = _count(covered, history, observed, first_week, parameters.min_riders)
     runs_on = departures.demand().chance_of(parameters.min_riders) >= _LIKELY
@@ -115,7 +126,9 @@ def make_shifts(history: TripHistory, week: int, weeks: int, parameters: ShiftPa
     return MadeShifts(shifts, assign_trips(alone, len(history)))
 
 
-def _candidates(history: TripHistory, parameters: ShiftParameters) -> tuple[Shifts, Coverage]:
+def _candidates(
+    history: TripHistory, parameters: ShiftParameters, stops: NDArray[np.float64] | None
+) -> tuple[Shifts, Coverage]:
     """Return candidates in an order that depends on content only, and the trips that they serve on any weekday."""
     radius_m, window_s = parameters.max_radius_m * GROUND_SHARE, 60.0 * parameters.window_minutes
     points = np.column_stack([to_plane(history.od_coords), history.times_s])
@@ -123,11 +136,13 @@ def _candidates(history: TripHistory, parameters: ShiftParameters) -> tuple[Shif
     del points
     places = np.column_stack([history.od_coords[found.pickups, :2], history.od_coords[found.dropoffs, 2:]])
     windows_s = np.column_stack([found.starts_s, np.minimum(found.starts_s + window_s, DAY_S - 1)])
+    index = index_trips(history.od_coords, history.times_s, radius_m)
+    if stops is not None:
+        places, has_stops = move_to_stops(index, places, windows_s, stops, radius_m)
+        places, windows_s = places[has_stops], windows_s[has_stops]
     order = np.lexsort((*places.T, *windows_s.T))
     places, windows_s = places[order], windows_s[order]
-    covered = covered_trips(
-        index_trips(history.od_coords, history.times_s, radius_m), places, windows_s, radius_m
-    )
+    covered = covered_trips(index, places, windows_s, radius_m)
     return _undescribed(places, windows_s), covered
 
 
@@ -136,7 +151,19 @@ def _undescribed(places: NDArray[np.float64], windows_s: NDArray[np.float64]) ->
     zeros, counts = np.zeros(count), np.zeros(count, np.int64)
     every_day = np.ones((count, 7), np.bool_)
     return Shifts(
-        places, windows_s, zeros, every_day, zeros, counts, counts, zeros, counts, counts, counts, counts
+        places,
+        windows_s,
+        zeros,
+        every_day,
+        zeros,
+        counts,
+        counts,
+        zeros,
+        counts,
+        counts,
+        counts,
+        counts,
+        counts,
     )
 
 
@@ -190,6 +217,7 @@ def _describe(
         weeks=in_week.sum(axis=1),
         first_week=first_week + in_week.argmax(axis=1),
         last_riders=departures.riders[:, -1].sum(axis=1),
+        last_departures=held[:, -1].sum(axis=1),
     )
 
 

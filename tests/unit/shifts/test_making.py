@@ -122,3 +122,41 @@ def test_trips_of_other_weeks_are_refused() -> None:
 def test_parameters_out_of_range_are_refused(values: tuple[float, int, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         ShiftParameters(*values)
+
+
+def test_shifts_stop_at_given_stops_only_and_serve_trips_from_there() -> None:
+    commutes = random_commutes(7, 40, 4)
+    history = town(commutes, 10_000, 4)
+    rng = np.random.default_rng(7)
+    ends = np.array([commute.metres for commute in commutes[:30]]).reshape(-1, 2)
+    near = to_degrees(np.tile(ends + rng.uniform(-150, 150, ends.shape), 2))[:, :2]
+    far = to_degrees(rng.uniform(40_000, 50_000, (50, 4)))[:, :2]
+    stops = np.concatenate([near, far])
+    made = make_shifts(history, LAST_WEEK, 4, ShiftParameters(), stops)
+    assert len(made.shifts) >= 28
+    allowed = set(map(tuple, stops.tolist()))
+    for shift, place in enumerate(made.shifts.places.tolist()):
+        assert {tuple(place[:2]), tuple(place[2:])} <= allowed
+        assert is_served(history, made.shifts, shift, 500)[made.assigned == shift].all()
+    shuffled = make_shifts(history, LAST_WEEK, 4, ShiftParameters(), rng.permutation(stops)).shifts
+    assert shuffled.places.tobytes() == made.shifts.places.tobytes()
+    assert len(make_shifts(history, LAST_WEEK, 4, ShiftParameters(), far).shifts) == 0
+
+
+def test_places_are_points_of_trips_with_short_walks() -> None:
+    history = town(random_commutes(9, 40, 4), 0, 4)
+    made = make_shifts(history, LAST_WEEK, 4, ShiftParameters())
+    for shift, place in enumerate(made.shifts.places):
+        own = history.od_coords[made.assigned == shift]
+        for end in (0, 2):
+            assert (history.od_coords[:, end : end + 2] == place[end : end + 2]).all(axis=1).any()
+            walked = great_circle_m(
+                np.repeat(place[None, end : end + 2], len(own), axis=0), own[:, end : end + 2]
+            )
+            fewest = min(
+                great_circle_m(
+                    np.repeat(point[None, end : end + 2], len(own), axis=0), own[:, end : end + 2]
+                ).sum()
+                for point in own
+            )
+            assert walked.sum() <= 1.05 * fewest
