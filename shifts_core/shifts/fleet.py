@@ -3,8 +3,7 @@
 M. M. Vazifeh, P. Santi, G. Resta, S. H. Strogatz, C. Ratti, "Addressing the minimum fleet problem in on-demand urban
 mobility", Nature 557, 2018. Departures are the nodes of a graph with an edge wherever one vehicle can serve both. A
 maximum matching of departures with departures that follow them leaves the least number of chains (D. R. Fulkerson,
-"Note on Dilworth's decomposition theorem for partially ordered sets", 1956), by J. Hopcroft and R. Karp, "An n^5/2
-algorithm for maximum matchings in bipartite graphs", 1973, as in scipy.
+"Note on Dilworth's decomposition theorem for partially ordered sets", 1956).
 """
 
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from shifts_core.clustering.projection import haversine_m
+from shifts_core.shifts.bipartite import maximum_matching
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,7 @@ def minimum_fleet(
         departs_s[order] + vehicles.driving_s(places[order, :2], places[order, 2:]) + vehicles.turnaround_s
     )
     seconds_per_radian = float(vehicles.driving_s(np.zeros((1, 2)), np.array([[0.0, 1.0]]))[0] * 180 / np.pi)
-    starts, followers = _followers(ends, departs_s[order], free_s, seconds_per_radian)
-    graph = csr_matrix((np.ones(len(followers), np.bool_), followers, starts), shape=(len(order), len(order)))
-    follower = maximum_bipartite_matching(graph, perm_type="column")
+    follower = maximum_matching(*_followers(ends, departs_s[order], free_s, seconds_per_radian))
     chains = _chains(follower)
     part = np.arange(len(row)) - np.repeat(np.cumsum(needed) - needed, needed)
     shares = riders[row] // needed[row] + (part < riders[row] % needed[row])
@@ -97,7 +93,7 @@ def minimum_fleet(
     return Fleet([order[chain].tolist() for chain in chains], [share_of[chain].tolist() for chain in chains])
 
 
-def _chains(follower: NDArray[np.int32]) -> list[list[int]]:
+def _chains(follower: NDArray[np.int64]) -> list[list[int]]:
     """Return chains of departures, each followed by the next; follower -1 ends a chain."""
     is_first = np.ones(len(follower), np.bool_)
     is_first[follower[follower >= 0]] = False
@@ -114,7 +110,7 @@ def _chains(follower: NDArray[np.int32]) -> list[list[int]]:
 def _followers(ends, departs_s, free_s, seconds_per_radian):  # type: ignore[no-untyped-def]
     """Return for each departure those that its vehicle can serve next, in order of time, as rows of a CSR matrix."""
     count = len(departs_s)
-    starts = np.zeros(count + 1, np.int32)
+    starts = np.zeros(count + 1, np.int64)
     for fill in range(2):
         followers = np.empty(starts[count] if fill else 0, np.int32)
         edges = 0
