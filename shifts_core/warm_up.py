@@ -6,12 +6,16 @@ import numpy as np
 
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.identity import cluster_ids
+from shifts_core.shifts.fleet import Vehicles, minimum_fleet
+from shifts_core.shifts.history import TripHistory
+from shifts_core.shifts.making import make_shifts
+from shifts_core.shifts.parameters import ShiftParameters
 from shifts_core.tiles.warm_up import compile_kernels
 from shifts_core.trips import read_csv, read_parquet
 
 
 def main() -> None:
-    """Runs the parser, the counting kernels and the clustering once; numba caches their code beside its source."""
+    """Runs the parser, the counting kernels, clustering and shifts once; numba caches code beside its source."""
     read_csv.load_compiled()
     read_parquet.load_compiled()
     compile_kernels()
@@ -21,6 +25,9 @@ def main() -> None:
     moments = random.integers(0, 86_400_000_000, 800)
     found = find_clusters(od_coords, moments / 1e6, np.arange(800))
     cluster_ids("", date(2018, 1, 1), found.labels, od_coords, moments)
+    history, _ = TripHistory.of(od_coords, moments / 1e6, np.arange(800) % 14)
+    make_shifts(history, week=1, weeks=2, parameters=ShiftParameters(window_minutes=720, min_riders=1))
+    minimum_fleet(od_coords, moments / 1e6, np.ones(800, np.int64), Vehicles())
 
 
 if __name__ == "__main__":

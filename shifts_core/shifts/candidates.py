@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from shifts_core.clustering.dbscan import count_neighbours
 from shifts_core.clustering.kd_tree import STACK_SIZE, SearchRadius, build, count_within, find_within, remove
-from shifts_core.shifts.climb import DAY_MINUTES, Reach, climb
+from shifts_core.shifts.climb import DAY_MINUTES, Reach, climb, share_at
 
+MOST_POINTS = 2_000_000
 _TIME_WEIGHT = 4
 """Weight of time when a node of the tree is split, as for clusters."""
 _SEARCH_SHARE = 0.8
@@ -33,7 +34,9 @@ class Candidates(NamedTuple):
     """(k,): start of the window, seconds since midnight, whole minutes. Windows end on the day they start."""
 
 
-def find_candidates(points: NDArray[np.float64], reach: Reach, min_trips: int) -> Candidates:
+def find_candidates(
+    points: NDArray[np.float64], reach: Reach, min_trips: int, most_points: int = MOST_POINTS
+) -> Candidates:
     """Find shifts of at least `min_trips` trips; each trip counts for one of them at most.
 
     Args:
@@ -41,33 +44,66 @@ def find_candidates(points: NDArray[np.float64], reach: Reach, min_trips: int) -
             depends on content only.
         reach: how far a shift reaches.
         min_trips: least number of trips.
+        most_points: about how many trips are searched at once.
     """
-    if len(points) < min_trips:
+    parts = [
+        _find_in_part(points, first_s, last_s, reach, min_trips)
+        for first_s, last_s in _parts(points[:, 4], reach, most_points)
+    ]
+    return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _parts(times_s: NDArray[np.float64], reach: Reach, most_points: int) -> list[tuple[float, float]]:
+    """Divide the day by the starts of windows, in whole minutes, into parts with about as many trips.
+
+    Memory for a search is bounded so, whatever the number of trips. A part is at least as long as a window.
+    """
+    end_s = 60.0 * DAY_MINUTES - reach.window_s
+    parts = -(-len(times_s) // most_points)
+    borders = [0.0]
+    for share in range(1, parts):
+        border_s = 60.0 * np.floor(
+            np.partition(times_s, len(times_s) * share // parts)[len(times_s) * share // parts] / 60
+        )
+        if borders[-1] + reach.window_s <= border_s <= end_s - reach.window_s:
+            borders.append(border_s)
+    return list(zip(borders, [border_s - 60.0 for border_s in borders[1:]] + [end_s], strict=True))
+
+
+def _find_in_part(
+    points: NDArray[np.float64], first_s: float, last_s: float, reach: Reach, min_trips: int
+) -> Candidates:
+    """Find shifts whose windows start from `first_s` to `last_s`."""
+    rows = np.flatnonzero((first_s <= points[:, 4]) & (points[:, 4] <= last_s + reach.window_s))
+    if len(rows) < min_trips:
         return Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    points = points[rows]
     tree, order = build(points, _TIME_WEIGHT * reach.radius_m / (reach.window_s / 2))
     counts = count_neighbours(
         tree, SearchRadius(reach.radius_m, reach.window_s / 2, False), np.ones(len(points), np.bool_)
     )
-    pickups, dropoffs, starts_s = _find(tree, counts, reach, min_trips)
-    return Candidates(order[pickups], order[dropoffs], starts_s)
+    pickups, dropoffs, starts_s = _find(tree, counts, first_s, last_s, reach, min_trips)
+    return Candidates(rows[order[pickups]], rows[order[dropoffs]], starts_s)
 
 
 @numba.njit(cache=True, nogil=True)
-def _find(tree, counts, reach, min_trips):  # type: ignore[no-untyped-def]
+def _find(tree, counts, first_s, last_s, reach, min_trips):  # type: ignore[no-untyped-def]
     trips = tree.points.shape[0]
-    queue = [(-counts[trip], trip) for trip in range(trips) if counts[trip] >= min_trips]
+    half_s, end_s = reach.window_s / 2, 60.0 * DAY_MINUTES - reach.window_s
+    # Trips of windows that other parts search are served here, but no seeds.
+    start_s = np.minimum(np.maximum(60.0 * np.rint((tree.points[:, 4] - half_s) / 60), 0.0), end_s)
+    is_seed = (counts >= min_trips) & (first_s <= start_s) & (start_s <= last_s)
+    queue = [(-counts[trip], trip) for trip in range(trips) if is_seed[trip]]
     heapq.heapify(queue)
     most = trips // min_trips
     pickups, dropoffs, starts_s = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
     stack, found = np.empty(STACK_SIZE, np.int64), np.empty(trips, np.int64)
     near = np.empty((1024, 3))
     point, shift = np.empty(5), np.empty(5)
-    half_s = reach.window_s / 2
     served = SearchRadius(reach.radius_m, half_s, False)
     nearby = SearchRadius(
         (1 + _SEARCH_SHARE) * reach.radius_m, half_s + _SEARCH_SHARE * reach.window_s, False
     )
-    last_s = 60.0 * DAY_MINUTES - reach.window_s
     made = 0
     while queue:
         negative_bound, seed = heapq.heappop(queue)
@@ -83,8 +119,8 @@ def _find(tree, counts, reach, min_trips):  # type: ignore[no-untyped-def]
         if count > len(near):
             near = np.empty((2 * count, 3))
         shift[:4] = point[:4]
-        shift[4] = min(max(60.0 * np.rint((point[4] - half_s) / 60), 0.0), last_s)
-        climb(tree.points, found[:count], shift, reach, near)
+        shift[4] = start_s[seed]
+        climb(tree.points, found[:count], shift, first_s, last_s, reach, near)
         pickup = _meeting_point(tree.points, found[:count], shift, 0, reach)
         dropoff = _meeting_point(tree.points, found[:count], shift, 2, reach)
         point[:2], point[2:4] = tree.points[pickup, :2], tree.points[dropoff, 2:4]
@@ -104,12 +140,12 @@ def _find(tree, counts, reach, min_trips):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _meeting_point(points, found, shift, end, reach):  # type: ignore[no-untyped-def]
-    """Return the trip whose point at one end is the medoid near the shift's place: served riders walk least in all.
+    """Return the trip whose point at one end serves the most trips, and of such points that with the shortest walks.
 
-    Near is as far as the edges of a place are soft; if no trip has a point there, the nearest is taken. Of several
-    the first trip of the tree is taken.
+    Points as near to the shift's place as its edges are soft take part; if there are none, the nearest is taken. Of
+    several the first trip of the tree is taken.
     """
-    nearest, least, served = found[0], np.inf, 0
+    nearest, least, riders = found[0], np.inf, 0
     walkers = np.empty((len(found), 2))
     for trip in found:
         squared = _squared(points, trip, end, shift[end], shift[end + 1])
@@ -117,19 +153,21 @@ def _meeting_point(points, found, shift, end, reach):  # type: ignore[no-untyped
             nearest, least = trip, squared
         other = _squared(points, trip, 2 - end, shift[2 - end], shift[3 - end])
         late_s = points[trip, 4] - shift[4]
-        if max(squared, other) <= reach.radius_m**2 and 0.0 <= late_s <= reach.window_s:
-            walkers[served, 0], walkers[served, 1] = points[trip, end], points[trip, end + 1]
-            served += 1
-    medoid, shortest = nearest, np.inf
+        if other <= reach.radius_m**2 and 0.0 <= late_s <= reach.window_s:
+            walkers[riders, 0], walkers[riders, 1] = points[trip, end], points[trip, end + 1]
+            riders += 1
+    best, most = nearest, -np.inf
     for trip in found:
         if _squared(points, trip, end, shift[end], shift[end + 1]) > reach.softness_m**2:
             continue
-        walked = 0.0
-        for at in range(served):
-            walked += np.hypot(points[trip, end] - walkers[at, 0], points[trip, end + 1] - walkers[at, 1])
-        if walked < shortest or (walked == shortest and trip < medoid):
-            medoid, shortest = trip, walked
-    return medoid
+        served = 0.0
+        for at in range(riders):
+            served += share_at(
+                walkers[at, 0], walkers[at, 1], points[trip, end], points[trip, end + 1], reach
+            )
+        if served > most or (served == most and trip < best):
+            best, most = trip, served
+    return best
 
 
 @numba.njit(cache=True, nogil=True)

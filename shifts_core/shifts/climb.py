@@ -57,7 +57,8 @@ def _share(inside, softness):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _share_at(x, y, place_x, place_y, reach):  # type: ignore[no-untyped-def]
+def share_at(x, y, place_x, place_y, reach):  # type: ignore[no-untyped-def]
+    """Return how much a trip counts for a place, from 0 to 1, by the distance of its end."""
     squared = (x - place_x) ** 2 + (y - place_y) ** 2
     if squared >= (reach.radius_m + reach.softness_m) ** 2:
         return 0.0
@@ -77,7 +78,7 @@ def _share_in(time_s, start_s, reach):  # type: ignore[no-untyped-def]
 def _total_at(near, count, x, y, reach):  # type: ignore[no-untyped-def]
     total = 0.0
     for at in range(count):
-        total += near[at, 2] * _share_at(near[at, 0], near[at, 1], x, y, reach)
+        total += near[at, 2] * share_at(near[at, 0], near[at, 1], x, y, reach)
     return total
 
 
@@ -88,7 +89,7 @@ def _move_place(points, found, shift, end, reach, near, best):  # type: ignore[n
     for trip in found:
         share = _share_in(points[trip, 4], shift[4], reach)
         if share > 0.0:
-            share *= _share_at(
+            share *= share_at(
                 points[trip, other], points[trip, other + 1], shift[other], shift[other + 1], reach
             )
         if share > 0.0:
@@ -110,24 +111,23 @@ def _move_place(points, found, shift, end, reach, near, best):  # type: ignore[n
 
 
 @numba.njit(cache=True, nogil=True)
-def _move_window(points, found, shift, reach, near, best):  # type: ignore[no-untyped-def]
+def _move_window(points, found, shift, first_s, last_s, reach, near, best):  # type: ignore[no-untyped-def]
     """Move the window of the shift in whole minutes; return what the shift counts then."""
     count = 0
     for trip in found:
-        share = _share_at(points[trip, 0], points[trip, 1], shift[0], shift[1], reach)
+        share = share_at(points[trip, 0], points[trip, 1], shift[0], shift[1], reach)
         if share > 0.0:
-            share *= _share_at(points[trip, 2], points[trip, 3], shift[2], shift[3], reach)
+            share *= share_at(points[trip, 2], points[trip, 3], shift[2], shift[3], reach)
         if share > 0.0:
             near[count, 0], near[count, 1] = points[trip, 4], share
             count += 1
-    last_s = 60.0 * DAY_MINUTES - reach.window_s
     for step in _STEPS:
         step_s = 60.0 * max(np.rint(step * reach.window_s / 60), 1.0)
         moved = True
         while moved:
             moved = False
             for to_s in (shift[4] - step_s, shift[4] + step_s):
-                if to_s < 0.0 or to_s > last_s:
+                if to_s < first_s or to_s > last_s:
                     continue
                 total = 0.0
                 for at in range(count):
@@ -139,25 +139,27 @@ def _move_window(points, found, shift, reach, near, best):  # type: ignore[no-un
 
 
 @numba.njit(cache=True, nogil=True)
-def climb(points, found, shift, reach, near):  # type: ignore[no-untyped-def]
+def climb(points, found, shift, first_s, last_s, reach, near):  # type: ignore[no-untyped-def]
     """Move places and window in turn while the shift counts more.
 
     Args:
         points: shape (n, 5): origin x, y, destination x, y in metres, time of day in seconds.
         found: trips near the shift.
         shift: shape (5,): pickup x, y, drop-off x, y, start of the window in seconds; changed in place.
+        first_s: the window starts at this time or later, seconds.
+        last_s: the window starts at this time or earlier, seconds.
         reach: how far a shift reaches.
         near: working space of at least the length of `found`, shape (m, 3).
     """
     best = 0.0
     for trip in found:
         share = _share_in(points[trip, 4], shift[4], reach)
-        share *= _share_at(points[trip, 0], points[trip, 1], shift[0], shift[1], reach)
-        best += share * _share_at(points[trip, 2], points[trip, 3], shift[2], shift[3], reach)
+        share *= share_at(points[trip, 0], points[trip, 1], shift[0], shift[1], reach)
+        best += share * share_at(points[trip, 2], points[trip, 3], shift[2], shift[3], reach)
     for _ in range(MAX_ROUNDS):
         before = best
         best = _move_place(points, found, shift, 0, reach, near, best)
         best = _move_place(points, found, shift, 2, reach, near, best)
-        best = _move_window(points, found, shift, reach, near, best)
+        best = _move_window(points, found, shift, first_s, last_s, reach, near, best)
         if best <= before:
             break

@@ -18,17 +18,18 @@ _MARGIN = 1.0 + 1e-9
 
 
 class TripIndex(NamedTuple):
-    """Trips in cells of time and latitude of the origin, sorted by longitude of the origin within each cell."""
+    """Trips in cells of time and latitude of the origin, ordered by longitude of the origin within each cell."""
 
     od_coords: NDArray[np.float64]
-    """(n, 4), degrees; longitudes relative to `meridian`, from -180 to 180."""
+    """(n, 4), degrees; as indexed, not copied."""
     times_s: NDArray[np.float64]
     """(n,), seconds since midnight."""
     order: NDArray[np.int64]
-    """(n,): row of each trip in the arrays that were indexed."""
+    """(n,): rows of the trips, cell by cell."""
     cell_starts: NDArray[np.int64]
-    """(slots * rows + 1,): first trip of each cell."""
+    """(slots * rows + 1,): where each cell begins in `order`."""
     meridian: float
+    """Longitudes count from here, from -180 to 180."""
     slot_s: float
     """Seconds of a cell."""
     south: float
@@ -77,12 +78,10 @@ def index_trips(od_coords: NDArray[np.float64], times_s: NDArray[np.float64], ra
     rows, slots = int((north - south) / row_degrees) + 1, int(86_400 / slot_s)
     row = np.minimum(((od_coords[:, 1] - south) / row_degrees).astype(np.int64), rows - 1)
     cell = (times_s / slot_s).astype(np.int64) * rows + row
-    relative = od_coords.copy()
-    relative[:, ::2] = _wrap(relative[:, ::2] - meridian)
-    order = np.lexsort((relative[:, 0], cell))
-    cell_starts = np.searchsorted(cell[order], np.arange(slots * rows + 1))
+    order = np.lexsort((_from_meridian(od_coords[:, 0], meridian), cell))
+    cell_starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=slots * rows))])
     return TripIndex(
-        relative[order], times_s[order], order, cell_starts, meridian, slot_s, south, row_degrees, rows, slots
+        od_coords, times_s, order, cell_starts, meridian, slot_s, south, row_degrees, rows, slots
     )
 
 
@@ -101,12 +100,10 @@ def covered_trips(
     Returns:
         Rows of the arrays that were indexed.
     """
-    relative = places.copy()
-    relative[:, ::2] = _wrap(relative[:, ::2] - index.meridian)
-    sizes = _search(index, relative, windows_s, radius_m, np.empty(0, np.int64), np.empty(0, np.int64))
+    sizes = _search(index, places, windows_s, radius_m, np.empty(0, np.int64), np.empty(0, np.int64))
     starts = np.concatenate([[0], np.cumsum(sizes)])
     trips = np.empty(starts[-1], np.int64)
-    _search(index, relative, windows_s, radius_m, starts, trips)
+    _search(index, places, windows_s, radius_m, starts, trips)
     return Coverage(starts, trips)
 
 
@@ -121,9 +118,9 @@ def on_weekdays(coverage: Coverage, trip_weekdays: NDArray[np.int64], runs_on: N
     return coverage.where(runs_on[coverage.shift_of(), trip_weekdays[coverage.trips]])
 
 
-def _wrap(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
-    wrapped: NDArray[np.float64] = (degrees + 180) % 360 - 180
-    return wrapped
+@numba.vectorize(cache=True, nopython=True)
+def _from_meridian(lon, meridian):  # type: ignore[no-untyped-def]
+    return (lon - meridian + 180.0) % 360.0 - 180.0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -147,10 +144,10 @@ def _reach_degrees(lat, radius_m):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _first_from(index, low, high, lon):  # type: ignore[no-untyped-def]
-    """Return the first trip of [low, high) whose origin has at least this longitude (binary search)."""
+    """Return the first position of [low, high) whose origin has at least this longitude (binary search)."""
     while low < high:
         half = (low + high) // 2
-        if index.od_coords[half, 0] < lon:
+        if _from_meridian(index.od_coords[index.order[half], 0], index.meridian) < lon:
             low = half + 1
         else:
             high = half
@@ -163,7 +160,7 @@ def _search(index, places, windows_s, radius_m, starts, trips):  # type: ignore[
     sizes = np.zeros(len(places), np.int64)
     lat_reach = radius_m / _METRES_PER_DEGREE * _MARGIN + 1e-12
     for shift in range(len(places)):
-        lon, lat = places[shift, 0], places[shift, 1]
+        lon, lat = _from_meridian(places[shift, 0], index.meridian), places[shift, 1]
         reach = _reach_degrees(lat, radius_m)
         first_row = max(int(np.floor((lat - lat_reach - index.south) / index.row_degrees)), 0)
         last_row = min(int(np.floor((lat + lat_reach - index.south) / index.row_degrees)), index.rows - 1)
@@ -178,13 +175,16 @@ def _search(index, places, windows_s, radius_m, starts, trips):  # type: ignore[
                 for turn in (-360.0, 0.0, 360.0):
                     if lon + turn + reach < -180 or lon + turn - reach > 180:
                         continue
-                    trip = _first_from(index, low, high, lon + turn - reach)
-                    while trip < high and index.od_coords[trip, 0] <= lon + turn + reach:
+                    at = _first_from(index, low, high, lon + turn - reach)
+                    while at < high:
+                        trip = index.order[at]
+                        if _from_meridian(index.od_coords[trip, 0], index.meridian) > lon + turn + reach:
+                            break
                         if _serves(index, trip, places[shift], windows_s[shift], radius_m, lat_reach):
                             if len(starts):
-                                trips[starts[shift] + sizes[shift]] = index.order[trip]
+                                trips[starts[shift] + sizes[shift]] = trip
                             sizes[shift] += 1
-                        trip += 1
+                        at += 1
         if len(starts):
             trips[starts[shift] : starts[shift] + sizes[shift]].sort()
     return sizes

@@ -62,12 +62,9 @@ def move_to_stops(
     stops = stops[np.lexsort(stops.T[::-1])]
     # Trips that a moved pickup serves are within two radii of the present one.
     nearby = covered_trips(index, places, windows_s, 2 * radius_m)
-    coords = np.empty_like(index.od_coords)
-    coords[index.order] = index.od_coords
-    coords[:, ::2] += index.meridian
     places, found = places.copy(), np.zeros((len(places), 2), np.bool_)
     for shift in range(len(places)):
-        trips = coords[nearby.trips[nearby.starts[shift] : nearby.starts[shift + 1]]]
+        trips = index.od_coords[nearby.trips[nearby.starts[shift] : nearby.starts[shift + 1]]]
         for end in (0, 2):
             other = 2 - end
             place = places[shift]
