@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from shifts_core.clustering.dbscan import count_neighbours
 from shifts_core.clustering.kd_tree import STACK_SIZE, SearchRadius, build, count_within, find_within, remove
+from shifts_core.clustering.projection import to_plane
 from shifts_core.shifts.climb import DAY_MINUTES, Reach, climb, share_at
 
-MOST_POINTS = 2_000_000
+MOST_TRIPS = 2_000_000
 _TIME_WEIGHT = 4
 """Weight of time when a node of the tree is split, as for clusters."""
 _SEARCH_SHARE = 0.8
@@ -35,31 +36,35 @@ class Candidates(NamedTuple):
 
 
 def find_candidates(
-    points: NDArray[np.float64], reach: Reach, min_trips: int, most_points: int = MOST_POINTS
+    od_coords: NDArray[np.float64],
+    times_s: NDArray[np.float64],
+    reach: Reach,
+    min_trips: int,
+    most_trips: int = MOST_TRIPS,
 ) -> Candidates:
     """Find shifts of at least `min_trips` trips; each trip counts for one of them at most.
 
     Args:
-        points: shape (n, 5): origin x, y, destination x, y in metres, time of day in seconds; in an order that
-            depends on content only.
+        od_coords: shape (n, 4), degrees; in an order that depends on content only.
+        times_s: shape (n,), seconds since midnight.
         reach: how far a shift reaches.
         min_trips: least number of trips.
-        most_points: about how many trips are searched at once.
+        most_trips: about how many trips are searched at once.
     """
     parts = [
-        _find_in_part(points, first_s, last_s, reach, min_trips)
-        for first_s, last_s in _parts(points[:, 4], reach, most_points)
+        _find_in_part(od_coords, times_s, first_s, last_s, reach, min_trips)
+        for first_s, last_s in _parts(times_s, reach, most_trips)
     ]
     return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _parts(times_s: NDArray[np.float64], reach: Reach, most_points: int) -> list[tuple[float, float]]:
+def _parts(times_s: NDArray[np.float64], reach: Reach, most_trips: int) -> list[tuple[float, float]]:
     """Divide the day by the starts of windows, in whole minutes, into parts with about as many trips.
 
     Memory for a search is bounded so, whatever the number of trips. A part is at least as long as a window.
     """
     end_s = 60.0 * DAY_MINUTES - reach.window_s
-    parts = -(-len(times_s) // most_points)
+    parts = -(-len(times_s) // most_trips)
     borders = [0.0]
     for share in range(1, parts):
         border_s = 60.0 * np.floor(
@@ -71,13 +76,18 @@ def _parts(times_s: NDArray[np.float64], reach: Reach, most_points: int) -> list
 
 
 def _find_in_part(
-    points: NDArray[np.float64], first_s: float, last_s: float, reach: Reach, min_trips: int
+    od_coords: NDArray[np.float64],
+    times_s: NDArray[np.float64],
+    first_s: float,
+    last_s: float,
+    reach: Reach,
+    min_trips: int,
 ) -> Candidates:
     """Find shifts whose windows start from `first_s` to `last_s`."""
-    rows = np.flatnonzero((first_s <= points[:, 4]) & (points[:, 4] <= last_s + reach.window_s))
+    rows = np.flatnonzero((first_s <= times_s) & (times_s <= last_s + reach.window_s))
     if len(rows) < min_trips:
         return Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    points = points[rows]
+    points = np.column_stack([to_plane(od_coords[rows]), times_s[rows]])
     tree, order = build(points, _TIME_WEIGHT * reach.radius_m / (reach.window_s / 2))
     counts = count_neighbours(
         tree, SearchRadius(reach.radius_m, reach.window_s / 2, False), np.ones(len(points), np.bool_)

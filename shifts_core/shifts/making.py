@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.projection import to_plane
 from shifts_core.shifts.candidates import find_candidates
 from shifts_core.shifts.climb import reach_of
 from shifts_core.shifts.coverage import Coverage, covered_trips, index_trips, on_weekdays
@@ -15,7 +14,7 @@ from shifts_core.shifts.parameters import GROUND_SHARE, ShiftParameters
 from shifts_core.shifts.places import move_to_stops
 from shifts_core.shifts.ranking import assign_trips, rank_by_gain
 
-_LIKELY = 0.25
+_LIKELY = 0.2
 """A shift is regular on a weekday if its next departure has the least number of riders with this probability. With a
 higher one fewer departures are nearly empty, and fewer trips are served: docs/shifts.md has the figures."""
 _LOW, _HIGH = 0.1, 0.9
@@ -131,9 +130,12 @@ def _candidates(
 ) -> tuple[Shifts, Coverage]:
     """Return candidates in an order that depends on content only, and the trips that they serve on any weekday."""
     radius_m, window_s = parameters.max_radius_m * GROUND_SHARE, 60.0 * parameters.window_minutes
-    points = np.column_stack([to_plane(history.od_coords), history.times_s])
-    found = find_candidates(points, reach_of(radius_m, parameters.window_minutes), 2 * parameters.min_riders)
-    del points
+    found = find_candidates(
+        history.od_coords,
+        history.times_s,
+        reach_of(radius_m, parameters.window_minutes),
+        2 * parameters.min_riders,
+    )
     places = np.column_stack([history.od_coords[found.pickups, :2], history.od_coords[found.dropoffs, 2:]])
     windows_s = np.column_stack([found.starts_s, np.minimum(found.starts_s + window_s, DAY_S - 1)])
     index = index_trips(history.od_coords, history.times_s, radius_m)

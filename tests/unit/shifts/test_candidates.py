@@ -23,13 +23,14 @@ def served(points: NDArray[np.float64], shift: NDArray[np.float64]) -> int:
     return int((near & (shift[4] <= points[:, 4]) & (points[:, 4] <= shift[4] + REACH.window_s)).sum())
 
 
-@pytest.mark.parametrize("most_points", [2_000_000, 15_000, 100])
+@pytest.mark.parametrize("most_trips", [2_000_000, 15_000, 100])
 def test_standing_commutes_are_found_whether_the_day_is_searched_at_once_or_in_parts(
-    most_points: int,
+    most_trips: int,
 ) -> None:
     commutes = random_commutes(21, 80, 4)
-    points = points_of(town(commutes, 40_000, 4))
-    found = find_candidates(points, REACH, 6, most_points)
+    history = town(commutes, 40_000, 4)
+    points = points_of(history)
+    found = find_candidates(history.od_coords, history.times_s, REACH, 6, most_trips)
     assert (found.starts_s % 60 == 0).all()
     assert found.starts_s.min() >= 0
     assert found.starts_s.max() <= 23 * 3_600
@@ -39,7 +40,7 @@ def test_standing_commutes_are_found_whether_the_day_is_searched_at_once_or_in_p
     whole = sum(size >= 0.95 * most for size, most in zip(sizes, rides, strict=False))
     # A window that a border cuts may be found twice, once by each part.
     assert whole >= 0.95 * len(commutes)
-    assert len(shifts) <= (1.1 if most_points == 2_000_000 else 1.4) * len(commutes)
+    assert len(shifts) <= (1.1 if most_trips == 2_000_000 else 1.4) * len(commutes)
 
 
 def test_a_climb_serves_more_trips_than_its_seed() -> None:
@@ -54,6 +55,6 @@ def test_a_climb_serves_more_trips_than_its_seed() -> None:
 
 
 def test_fewer_trips_than_the_minimum_are_no_candidate() -> None:
-    points = points_of(town([Commute((0, 0, 4_000, 0), 480, (0,), 5, range(1))], 0, 1))
-    assert len(find_candidates(points, REACH, 6).pickups) == 0
-    assert len(find_candidates(points, REACH, 5).pickups) == 1
+    history = town([Commute((0, 0, 4_000, 0), 480, (0,), 5, range(1))], 0, 1)
+    assert len(find_candidates(history.od_coords, history.times_s, REACH, 6).pickups) == 0
+    assert len(find_candidates(history.od_coords, history.times_s, REACH, 5).pickups) == 1
