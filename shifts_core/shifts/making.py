@@ -107,7 +107,7 @@ def make_shifts(
         ValueError: the history has trips of other weeks.
     """
     first_week = week - weeks + 1
-    if len(history) and not (first_week <= history.weeks[0] and history.weeks[-1] <= week):
+    if len(history) and not (7 * first_week <= history.days[0] and history.days[-1] < 7 * week + 7):
         raise ValueError("the history has trips before its first or after its last week")
     shifts, covered = _candidates(history, parameters, stops)
     observed = observed_days(history, first_week, weeks)
