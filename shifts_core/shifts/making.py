@@ -17,6 +17,9 @@ from shifts_core.shifts.ranking import assign_trips, rank_by_gain
 _LIKELY = 0.2
 """A shift is regular on a weekday if its next departure has the least number of riders with this probability. With a
 higher one fewer departures are nearly empty, and fewer trips are served: docs/shifts.md has the figures."""
+_RECENT_WEEKS = 2
+"""A shift has stopped if none of its departures in so many weeks had the least number of riders. One such week may be
+a holiday."""
 _LOW, _HIGH = 0.1, 0.9
 
 
@@ -76,6 +79,13 @@ class _Departures:
     held: NDArray[np.bool_]
     """Shape (k, weeks, 7): days with data, from the first week in which the shift had enough riders on."""
 
+    def regular(self, min_riders: int) -> NDArray[np.bool_]:
+        """Return the weekdays on which each shift is regular, shape (k, 7): none if it has stopped."""
+        has_stopped = self.riders[:, -_RECENT_WEEKS:].max(axis=(1, 2), initial=0) < min_riders
+        regular = self.demand().chance_of(min_riders) >= _LIKELY
+        regular[has_stopped] = False
+        return regular
+
     def demand(self, runs_on: NDArray[np.bool_] | None = None) -> Demand:
         """Estimate the riders of departures on some weekdays, shape (k, 7), or on all."""
         held = self.held if runs_on is None else self.held & runs_on[:, None, :]
@@ -112,13 +122,13 @@ def make_shifts(
     shifts, covered = _candidates(history, parameters, stops)
     observed = observed_days(history, first_week, weeks)
     departures = _count(covered, history, observed, first_week, parameters.min_riders)
-    runs_on = departures.demand().chance_of(parameters.min_riders) >= _LIKELY
+    runs_on = departures.regular(parameters.min_riders)
     shifts, covered = _keep_regular(replace(shifts, runs_on=runs_on), covered, history)
     # A shift that is regular only by trips of better shifts adds departures, but few riders.
     alone = _served_alone(covered, len(history))
     departures = _count(alone, history, observed, first_week, parameters.min_riders)
-    regular = departures.demand().chance_of(parameters.min_riders) >= _LIKELY
-    shifts, covered = _keep_regular(replace(shifts, runs_on=shifts.runs_on & regular), covered, history)
+    runs_on = shifts.runs_on & departures.regular(parameters.min_riders)
+    shifts, covered = _keep_regular(replace(shifts, runs_on=runs_on), covered, history)
     alone = _served_alone(covered, len(history))
     departures = _count(alone, history, observed, first_week, parameters.min_riders)
     shifts = _describe(shifts, alone, departures, history, first_week, parameters)

@@ -160,3 +160,12 @@ def test_places_are_points_of_trips_with_short_walks() -> None:
                 for point in own
             )
             assert walked.sum() <= 1.05 * fewest
+
+
+def test_a_shift_that_stopped_is_made_for_one_more_week() -> None:
+    commutes = [
+        Commute((1_000 * number, 0, 1_000 * number, 7_000), 8 * 60, (0, 1, 2), 12, range(weeks))
+        for number, weeks in ((0, 2), (3, 3), (6, 4))
+    ]
+    shifts = make_shifts(town(commutes, 1_000, 4), LAST_WEEK, 4, ShiftParameters()).shifts
+    assert sorted(shifts.last_riders.tolist()) == [0, 36]
