@@ -144,7 +144,7 @@ def _candidates(
         history.od_coords,
         history.times_s,
         reach_of(radius_m, parameters.window_minutes),
-        2 * parameters.min_riders,
+        parameters.min_riders + 1,
     )
     places = np.column_stack([history.od_coords[found.pickups, :2], history.od_coords[found.dropoffs, 2:]])
     windows_s = np.column_stack([found.starts_s, np.minimum(found.starts_s + window_s, DAY_S - 1)])

@@ -169,3 +169,12 @@ def test_a_shift_that_stopped_is_made_for_one_more_week() -> None:
     ]
     shifts = make_shifts(town(commutes, 1_000, 4), LAST_WEEK, 4, ShiftParameters()).shifts
     assert sorted(shifts.last_riders.tolist()) == [0, 36]
+
+
+def test_a_commute_that_begins_on_one_weekday_of_the_last_week_is_found() -> None:
+    begins = Commute((0, 0, 7_000, 0), 8 * 60, (2,), 5, range(3, 4))
+    history = town([begins, *random_commutes(13, 30, 4)], 10_000, 4)
+    shifts = make_shifts(history, LAST_WEEK, 4, ShiftParameters()).shifts
+    near = np.abs(shifts.places - to_degrees(np.array([begins.metres]))).max(axis=1) < 0.004
+    assert shifts.runs_on[near].tolist() == [[False, False, True, False, False, False, False]]
+    assert shifts.first_week[near] == LAST_WEEK
