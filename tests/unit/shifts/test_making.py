@@ -87,6 +87,8 @@ def test_the_order_of_the_trips_does_not_matter() -> None:
         history.od_coords[shuffled], history.times_s[shuffled], history.days[shuffled]
     )
     assert np.array_equal(history.od_coords[shuffled[order]], again.od_coords)
+    assert np.array_equal(history.od_coords, again.od_coords)
+    assert len(np.unique(np.column_stack([history.days, history.times_s]), axis=0)) < len(history)
     for name, values in vars(make_shifts(again, LAST_WEEK, 4, ShiftParameters()).shifts).items():
         assert values.tobytes() == getattr(expected, name).tobytes(), name
 
