@@ -12,8 +12,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.dbscan import count_neighbours
-from shifts_core.clustering.kd_tree import STACK_SIZE, SearchRadius, build, count_within, find_within, remove
+from shifts_core.clustering.build_tree import build_in_place
+from shifts_core.clustering.counting import count_neighbours
+from shifts_core.clustering.kd_tree import STACK_SIZE, SearchRadius, count_within, find_within, remove
 from shifts_core.clustering.projection import to_plane
 from shifts_core.shifts.climb import DAY_MINUTES, Reach, climb, share_at
 
@@ -88,7 +89,7 @@ def _find_in_part(
     if len(rows) < min_trips:
         return Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     points = np.column_stack([to_plane(od_coords[rows]), times_s[rows]])
-    tree, order = build(points, _TIME_WEIGHT * reach.radius_m / (reach.window_s / 2))
+    tree, order = build_in_place(points, _TIME_WEIGHT * reach.radius_m / (reach.window_s / 2))
     counts = count_neighbours(
         tree, SearchRadius(reach.radius_m, reach.window_s / 2, False), np.ones(len(points), np.bool_)
     )

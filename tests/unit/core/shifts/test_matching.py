@@ -22,7 +22,7 @@ from shifts_core.shifts.matching import (
 )
 from shifts_core.shifts.parameters import ShiftParameters
 from tests.unit.core.clustering.scenarios import to_degrees
-from tests.unit.shifts.scenarios import FIRST_WEEK, Commute, random_commutes, town
+from tests.unit.core.shifts.scenarios import FIRST_WEEK, Commute, random_commutes, town
 
 RADIUS_M = 500.0
 

@@ -7,7 +7,7 @@ from shifts_core.shifts.history import TripHistory
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.parameters import ShiftParameters
 from tests.unit.core.clustering.scenarios import TURIN, great_circle_m, to_degrees
-from tests.unit.shifts.scenarios import FIRST_WEEK, Commute, is_served, random_commutes, town
+from tests.unit.core.shifts.scenarios import FIRST_WEEK, Commute, is_served, random_commutes, town
 
 LAST_WEEK = FIRST_WEEK + 3
 

@@ -8,7 +8,7 @@ from shifts_core.clustering.projection import to_plane
 from shifts_core.shifts.candidates import find_candidates
 from shifts_core.shifts.climb import climb, reach_of
 from shifts_core.shifts.history import TripHistory
-from tests.unit.shifts.scenarios import Commute, random_commutes, town
+from tests.unit.core.shifts.scenarios import Commute, random_commutes, town
 
 REACH = reach_of(497.5, 60)
 

@@ -7,7 +7,7 @@ from shifts_core.shifts.backtest import Plan, fit_week, plan_from_history, plan_
 from shifts_core.shifts.history import TripHistory
 from shifts_core.shifts.parameters import ShiftParameters
 from tests.unit.core.clustering.scenarios import great_circle_m
-from tests.unit.shifts.scenarios import FIRST_WEEK, random_commutes, town
+from tests.unit.core.shifts.scenarios import FIRST_WEEK, random_commutes, town
 
 TESTED = FIRST_WEEK + 4
 PARAMETERS = ShiftParameters()
