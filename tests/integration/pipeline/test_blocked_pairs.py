@@ -77,7 +77,8 @@ def test_pairs_of_other_files_are_refreshed(pipeline: Pipeline, monkeypatch: pyt
     assert run.success
     assert stale(pipeline) == PAIRS
     assert pipeline.query(
-        "SELECT r.name FROM shifts_store.weekly_trip_tiles JOIN shifts_store.regions r USING (region_id)"
+        "SELECT r.name FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
+        " WHERE w.aggregates_revision = w.revision"
     ) == [("Prague",)]
 
 
