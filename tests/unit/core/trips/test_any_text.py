@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shifts_core.trips import read_csv as reading_module
@@ -13,6 +13,7 @@ from shifts_core.trips.header import column_kinds
 from shifts_core.trips.quotes import NOT_CLOSED, SOUND
 from shifts_core.trips.reference_parser import parse_record
 from shifts_core.trips.reject_reasons import RejectedRow, parse_name, printable_row
+from shifts_core.trips.report import UnreadableFile
 from tests.unit.core.trips.malicious import damaged_lines, files
 from tests.unit.core.trips.oracle import NAMES, Record, Trip, records, trip_of
 from tests.unit.core.trips.reading import DATES, HEADER, Read, read
@@ -116,7 +117,12 @@ def test_where_blocks_and_batches_end_does_not_matter(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading_module, "BATCH_ROWS", batch_rows)
         patch.setattr(reading_module, "BLOCK_BYTES", block_bytes)
-        pieces = read(data)
+        try:
+            pieces = read(data)
+        except UnreadableFile as error:
+            # An open quote joins lines to a record that does not fit into a block.
+            assume(" is longer than " not in str(error))
+            raise
     assert list(map(key, pieces.trips)) == list(map(key, whole.trips))
     assert pieces.rejects == whole.rejects
 
