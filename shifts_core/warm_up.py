@@ -6,6 +6,7 @@ import numpy as np
 
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.identity import cluster_ids
+from shifts_core.clustering.members import members_by_cluster
 from shifts_core.shifts.fleet import Vehicles, minimum_fleet
 from shifts_core.shifts.history import TripHistory
 from shifts_core.shifts.making import make_shifts
@@ -25,6 +26,7 @@ def main() -> None:
     moments = random.integers(0, 86_400_000_000, 800)
     found = find_clusters(od_coords, moments / 1e6, np.arange(800))
     cluster_ids("", date(2018, 1, 1), found.labels, od_coords, moments)
+    members_by_cluster(found.labels, np.arange(800), len(found.sizes))
     history, _ = TripHistory.of(od_coords, moments / 1e6, np.arange(800) % 14)
     make_shifts(history, week=1, weeks=2, parameters=ShiftParameters(window_minutes=720, min_riders=1))
     minimum_fleet(od_coords, moments / 1e6, np.ones(800, np.int64), Vehicles())

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from geoalchemy2.functions import ST_X, ST_Y
-from sqlalchemy import BigInteger, Select, and_, func, literal, or_, select, true
+from sqlalchemy import BigInteger, Select, Time, and_, any_, case, cast, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import array
 
 from shifts_core.calendar import ONE_WEEK
@@ -13,7 +13,7 @@ from shifts_core.schema import tables, views
 from shifts_core.tiles.box import Box
 
 _cluster = views.cluster_features.c
-_member = tables.trip_cluster_members.c
+_stored = tables.trip_clusters.c
 _COORDINATES = [
     function(point).label(f"{point.name}_{axis}")
     for point in (_cluster.origin, _cluster.destination)
@@ -74,14 +74,15 @@ def select_cluster(cluster_id: int) -> Select[Any]:
 
 def select_cluster_trips(cluster_id: int, *, after: int, limit: int) -> Select[Any]:
     """The trips of a cluster whose ids are greater than `after`, by id."""
+    listed = (
+        select(func.unnest(_stored.trip_ids).label("trip_id"))
+        .where(_stored.week == monday_of_id(cluster_id), _stored.cluster_id == cluster_id)
+        .subquery("listed")
+    )
     members = (
-        select(_member.trip_id)
-        .where(
-            _member.week == monday_of_id(cluster_id),
-            _member.cluster_id == cluster_id,
-            _member.trip_id > after,
-        )
-        .order_by(_member.trip_id)
+        select(listed.c.trip_id)
+        .where(listed.c.trip_id > after)
+        .order_by(listed.c.trip_id)
         .limit(limit)
         .subquery("members")
     )
@@ -103,8 +104,37 @@ def select_cluster_trips(cluster_id: int, *, after: int, limit: int) -> Select[A
 
 
 def select_cluster_id_of_trip(trip_id: int) -> Select[int]:
-    """The id of the cluster that contains a trip."""
-    return select(_member.cluster_id).where(_member.week == monday_of_id(trip_id), _member.trip_id == trip_id)
+    """The id of the cluster that contains a trip.
+
+    No index leads from a trip to its cluster: members are looked up in the few clusters that can contain it.
+    """
+    monday = monday_of_id(trip_id)
+    trip = tables.trips.c
+    clock = cast(trip.started_at, Time)
+    is_in_window = case(
+        (
+            _stored.earliest_time <= _stored.latest_time,
+            clock.between(_stored.earliest_time, _stored.latest_time),
+        ),
+        else_=or_(clock >= _stored.earliest_time, clock <= _stored.latest_time),
+    )
+    candidates = (
+        select(_stored.cluster_id, _stored.trip_ids)
+        .join(tables.trips, trip.region_id == _stored.region_id)
+        .where(
+            trip.trip_id == trip_id,
+            trip.started_at >= monday,
+            trip.started_at < monday + ONE_WEEK,
+            _stored.week == monday,
+            is_in_window,
+            func.ST_DistanceSphere(_stored.origin, trip.origin) <= _stored.radius_m + 1,
+            func.ST_DistanceSphere(_stored.destination, trip.destination) <= _stored.radius_m + 1,
+        )
+        # Keeps PostgreSQL from reading the members of clusters that are too far away.
+        .offset(0)
+        .subquery("candidates")
+    )
+    return select(candidates.c.cluster_id).where(literal(trip_id, BigInteger) == any_(candidates.c.trip_ids))
 
 
 def select_trip_id(trip_id: int) -> Select[int]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
     Time,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(schema="shifts_store")
 
@@ -252,15 +252,12 @@ trip_clusters = Table(
         nullable=False,
         comment="Centroid of the destinations, in degrees (WGS 84), longitude first",
     ),
-)
-
-trip_cluster_members = Table(
-    "trip_cluster_members",
-    metadata,
-    Column("week", Date, primary_key=True, comment="Monday of the ISO week"),
-    Column("region_id", Integer, nullable=False, comment="Region, see shifts_store.regions"),
-    Column("cluster_id", BigInteger, nullable=False, comment="Cluster that the trip is in"),
-    Column("trip_id", BigInteger, primary_key=True, comment="Trip; it is in one cluster at most"),
+    Column(
+        "trip_ids",
+        ARRAY(BigInteger),
+        nullable=False,
+        comment="Its trips, ascending; a trip is in one cluster at most",
+    ),
 )
 
 weekly_trip_tiles = Table(

@@ -14,7 +14,7 @@ from shifts_pipeline.assets import week_metadata
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.failures import failure_of
 from shifts_pipeline.assets.metadata import optional_metadata
-from shifts_pipeline.assets.table_schemas import table_metadata, table_schema
+from shifts_pipeline.assets.table_schemas import table_metadata
 from shifts_pipeline.checks.cluster_guarantees import cluster_guarantees_specs
 from shifts_pipeline.checks.partition_checks import check_of_week, check_outputs
 from shifts_pipeline.checks.weekly_totals import weekly_totals_spec
@@ -68,8 +68,7 @@ class WeeklyConfig(dg.Config):
             owners=["team:platform"],
             code_version="1",
             description=week_metadata.CLUSTERS_DESCRIPTION,
-            metadata=table_metadata(tables.trip_clusters)
-            | {"members": table_schema(tables.trip_cluster_members)},
+            metadata=table_metadata(tables.trip_clusters),
         ),
     ],
     check_specs=[weekly_totals_spec, *cluster_guarantees_specs],

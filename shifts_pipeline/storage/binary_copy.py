@@ -1,4 +1,4 @@
-"""PostgreSQL's binary COPY format for rows of fixed size, as numpy structured dtypes.
+"""PostgreSQL's binary COPY format for rows of fixed size, and rows that end in an array, as numpy structured dtypes.
 
 Format: PostgreSQL manual, "COPY", section "Binary Format".
 """
@@ -15,6 +15,14 @@ from psycopg.pq import ExecStatus
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
+BIGINT_ARRAY = np.dtype(
+    [("dimensions", ">i4"), ("has_nulls", ">i4"), ("element_type", ">i4"), ("size", ">i4"), ("first", ">i4")]
+)
+"""The header of a value of type bigint[] that is not empty; its elements follow."""
+
+_ELEMENT = np.dtype([("length", ">i4"), ("value", ">i8")])
+_BIGINT_OID = 20
+_ROWS_A_CHUNK = 50_000
 _LENGTH = "_length"
 _READ_BYTES = 16 << 20
 
@@ -45,6 +53,41 @@ def concatenated(parts: Sequence[NDArray[np.void]], dtype: np.dtype[np.void]) ->
 def to_bytes(rows: NDArray[np.void]) -> bytes:
     """The rows as a complete COPY stream."""
     return HEADER + rows.tobytes() + TRAILER
+
+
+def with_arrays(
+    rows: NDArray[np.void], name: str, values: NDArray[np.int64], bounds: NDArray[np.int64]
+) -> Iterator[bytes]:
+    """Yields a complete COPY stream of rows whose last column is a bigint[], in pieces of some megabytes.
+
+    Args:
+        rows: shape (k,); the value of the last column is of dtype `BIGINT_ARRAY`, and is set here.
+        name: of the last column.
+        values: shape (m,): elements of all arrays, one array after the other.
+        bounds: shape (k + 1,): row i has values[bounds[i]:bounds[i + 1]], at least one.
+    """
+    sizes = np.diff(bounds)
+    rows[name + _LENGTH] = BIGINT_ARRAY.itemsize + sizes * _ELEMENT.itemsize
+    header = rows[name]
+    header["dimensions"], header["has_nulls"], header["element_type"], header["first"] = 1, 0, _BIGINT_OID, 1
+    header["size"] = sizes
+    yield HEADER
+    width = rows.dtype.itemsize
+    for begin in range(0, len(rows), _ROWS_A_CHUNK):
+        chunk = bounds[begin : begin + _ROWS_A_CHUNK + 1]
+        elements = np.empty(chunk[-1] - chunk[0], _ELEMENT)
+        elements["length"], elements["value"] = 8, values[chunk[0] : chunk[-1]]
+        fixed, varying = (
+            memoryview(rows[begin : begin + _ROWS_A_CHUNK].tobytes()),
+            memoryview(elements.tobytes()),
+        )
+        ends = ((chunk - chunk[0]) * _ELEMENT.itemsize).tolist()
+        pieces: list[memoryview] = []
+        for row in range(len(ends) - 1):
+            pieces.append(fixed[row * width : (row + 1) * width])
+            pieces.append(varying[ends[row] : ends[row + 1]])
+        yield b"".join(pieces)
+    yield TRAILER
 
 
 def copied_rows(

@@ -1,4 +1,4 @@
-"""Rows of the two cluster tables: computed from a pair's trips, and written for several pairs at a time."""
+"""Rows of the table of clusters: computed from a pair's trips, and written for several pairs at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from psycopg import sql
 
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.identity import cluster_ids
-from shifts_pipeline.storage.binary_copy import concatenated, new_rows, row_dtype, to_bytes
+from shifts_core.clustering.members import members_by_cluster
+from shifts_pipeline.storage.binary_copy import BIGINT_ARRAY, concatenated, new_rows, row_dtype, with_arrays
 from shifts_pipeline.storage.copy_format import POINT, set_ends, set_point_types
 from shifts_pipeline.storage.region_week import PairTrips
 
@@ -34,8 +35,8 @@ _CLUSTER = row_dtype(
     share_of_bin=">f8",
     origin=POINT,
     destination=POINT,
+    trip_ids=BIGINT_ARRAY,
 )
-_MEMBER = row_dtype(week=">i4", region_id=">i4", cluster_id=">i8", trip_id=">i8")
 
 
 @dataclass(frozen=True)
@@ -91,55 +92,24 @@ def clock_us(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def write_clusters(pairs: Sequence[PairClusters], connection: psycopg.Connection) -> None:
-    """Replace the clusters and members of pairs of one week in the open transaction."""
+    """Replace the clusters of pairs of one week in the open transaction."""
     week = pairs[0].trips.week
-    _delete_clusters(connection, [pair.trips.region_id for pair in pairs], week)
-    clusters = concatenated([pair.rows for pair in pairs], _CLUSTER)
-    ids = _unused_ids(connection, week, clusters["cluster_id"].astype(np.int64))
-    clusters["cluster_id"] = ids
-    _copy(connection, "trip_clusters", clusters)
-    ends = np.cumsum([len(pair.rows) for pair in pairs])
-    members = [
-        _member_rows(pair, ids[end - len(pair.rows) : end])
-        for pair, end in zip(pairs, ends.tolist(), strict=True)
-    ]
-    _copy(connection, "trip_cluster_members", concatenated(members, _MEMBER))
-
-
-def _delete_clusters(connection: psycopg.Connection, region_ids: list[int], week: date) -> None:
-    deleted = connection.execute(
-        "DELETE FROM shifts_store.trip_clusters WHERE week = %s AND region_id = ANY (%s) RETURNING cluster_id",
-        [week, region_ids],
-    ).fetchall()
-    if deleted:
-        # By the ids of their clusters: no index leads to the members of a region.
-        connection.execute(
-            "DELETE FROM shifts_store.trip_cluster_members"
-            " WHERE week = %s AND region_id = ANY (%s) AND cluster_id = ANY (%s)",
-            [week, region_ids, [id_ for (id_,) in deleted]],
-        )
-
-
-def _member_rows(pair: PairClusters, ids: NDArray[np.int64]) -> NDArray[np.void]:
-    """Rows of `trip_cluster_members`; `ids` has the id of each cluster."""
-    members = np.flatnonzero(pair.labels >= 0)
-    # In the order of the index on a cluster's trips.
-    members = members[np.lexsort((pair.trips.trip_ids[members], ids[pair.labels[members]]))]
-    rows = new_rows(_MEMBER, len(members))
-    rows["week"] = _days(pair.trips.week)
-    rows["region_id"] = pair.trips.region_id
-    rows["cluster_id"] = ids[pair.labels[members]]
-    rows["trip_id"] = pair.trips.trip_ids[members]
-    return rows
-
-
-def _copy(connection: psycopg.Connection, table: str, rows: NDArray[np.void]) -> None:
-    columns = [name for name in rows.dtype.names or () if name != "fields" and not name.endswith("_length")]
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier("shifts_store", table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    connection.execute(
+        "DELETE FROM shifts_store.trip_clusters WHERE week = %s AND region_id = ANY (%s)",
+        [week, [pair.trips.region_id for pair in pairs]],
+    )
+    rows = concatenated([pair.rows for pair in pairs], _CLUSTER)
+    rows["cluster_id"] = _unused_ids(connection, week, rows["cluster_id"].astype(np.int64))
+    members = [members_by_cluster(pair.labels, pair.trips.trip_ids, len(pair.rows)) for pair in pairs]
+    trip_ids = np.concatenate([ids for ids, _ in members])
+    bounds = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(bounds) for _, bounds in members]))])
+    columns = [name for name in _CLUSTER.names or () if name != "fields" and not name.endswith("_length")]
+    statement = sql.SQL("COPY shifts_store.trip_clusters ({}) FROM STDIN (FORMAT binary)").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(to_bytes(rows))
+        for piece in with_arrays(rows, "trip_ids", trip_ids, bounds):
+            copy.write(piece)
 
 
 def _days(week: date) -> int:

@@ -8,11 +8,6 @@ BEGIN
             DROP CONSTRAINT trip_clusters_pkey,
             ADD CONSTRAINT trip_clusters_of_region PRIMARY KEY (week, cluster_id, region_id);
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'trip_cluster_members_of_region') THEN
-        ALTER TABLE shifts_store.trip_cluster_members
-            DROP CONSTRAINT trip_cluster_members_pkey,
-            ADD CONSTRAINT trip_cluster_members_of_region PRIMARY KEY (week, trip_id, region_id);
-    END IF;
 END
 $$;
 

@@ -13,7 +13,6 @@ DECLARE
         'shifts_store.file_week_counts',
         'shifts_store.trips',
         'shifts_store.trip_clusters',
-        'shifts_store.trip_cluster_members',
         'shifts_store.weekly_trip_tiles',
         'shifts_store.tile_segments',
         'shifts_store.refresh_attempts',

@@ -58,31 +58,20 @@ SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     first_region integer := (SELECT min(u.id) FROM unnest(region_ids) AS u (id));
     last_region  integer := (SELECT max(u.id) FROM unnest(region_ids) AS u (id));
-    -- Members are found by the ids of their clusters, unless these are too many for a list: no index leads to the
-    -- members of a region.
-    listed_ids   bigint[] := ARRAY(
-        SELECT c.cluster_id FROM shifts_store.trip_clusters c
-        WHERE c.region_id = ANY (region_ids) AND c.week = cluster_violations.week LIMIT 20001);
 BEGIN
-    IF cardinality(listed_ids) > 20000 THEN
-        listed_ids := NULL;
-    END IF;
     RETURN QUERY
-    WITH members AS MATERIALIZED (
+    WITH members AS (
         SELECT c.region_id, c.cluster_id, c.trips, c.radius_m, c.earliest_time, c.latest_time, t.trip_id,
                t.started_at::time AS clock,
                greatest(public.ST_DistanceSphere(c.origin, t.origin),
                         public.ST_DistanceSphere(c.destination, t.destination)) AS distance_m
         FROM shifts_store.trip_clusters c
-        JOIN shifts_store.trip_cluster_members m
-            ON m.week = c.week AND m.region_id = c.region_id AND m.cluster_id = c.cluster_id
+        CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id)
         LEFT JOIN shifts_store.trips t
             ON t.trip_id = m.trip_id AND t.region_id = c.region_id
             AND t.region_id BETWEEN first_region AND last_region
             AND t.started_at >= cluster_violations.week AND t.started_at < cluster_violations.week + 7
         WHERE c.region_id = ANY (region_ids) AND c.week = cluster_violations.week
-          AND m.region_id = ANY (region_ids) AND m.week = cluster_violations.week
-          AND (listed_ids IS NULL OR m.cluster_id = ANY (listed_ids))
     ), checked AS (
         SELECT m.region_id, m.cluster_id,
                bool_or(m.distance_m > m.radius_m + 0.01 OR m.radius_m > max_radius_m) AS is_too_wide,

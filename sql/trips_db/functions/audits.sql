@@ -39,8 +39,8 @@ $$;
 
 -- Audits a week in one snapshot, reading its trips once. Returns the number of trips, and differences: in `raw_trips` the
 -- trips of each region and file ≠ those that the load recorded; in `weekly_aggregates` trips in tiles ≠ recorded trips
--- of the files that the tiles contain, or tiles of a fresh pair without some file; in `trip_clusters` the members of
--- clusters ≠ the trips that these state.
+-- of the files that the tiles contain, or tiles of a fresh pair without some file; in `trip_clusters` trips that are in
+-- clusters more than once.
 CREATE OR REPLACE FUNCTION shifts_store.audit_week(week date, max_differences integer)
 RETURNS TABLE (trips bigint, differences jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
@@ -68,15 +68,11 @@ BEGIN
         FROM shifts_store.weekly_trip_tiles t
         JOIN shifts_store.tile_segments g ON g.region_id = t.region_id AND g.week = t.week AND g.segment = t.segment
         WHERE t.week = audit_week.week GROUP BY t.region_id
-    ), wrong_clusters AS (
-        SELECT coalesce(c.region_id, m.region_id) AS region_id, coalesce(c.cluster_id, m.cluster_id) AS cluster_id,
-               c.trips AS expected, m.trips AS found
-        FROM (SELECT k.region_id, k.cluster_id, k.trips::bigint AS trips FROM shifts_store.trip_clusters k
-              WHERE k.week = audit_week.week) AS c
-        FULL JOIN (SELECT k.region_id, k.cluster_id, count(*) AS trips FROM shifts_store.trip_cluster_members k
-                   WHERE k.week = audit_week.week GROUP BY k.region_id, k.cluster_id) AS m
-            ON m.region_id = c.region_id AND m.cluster_id = c.cluster_id
-        WHERE c.trips IS DISTINCT FROM m.trips
+    ), wrong_members AS (
+        SELECT c.region_id, m.trip_id, count(*) AS clusters
+        FROM shifts_store.trip_clusters c CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id)
+        WHERE c.week = audit_week.week
+        GROUP BY c.region_id, m.trip_id HAVING count(*) > 1
     ), found AS (
         SELECT 'raw_trips' AS asset, coalesce(s.region_id, r.region_id) AS region_id,
                'trips of file ' || coalesce(s.file_id, r.file_id) AS what,
@@ -95,9 +91,8 @@ BEGIN
         SELECT 'weekly_aggregates', a.region_id, 'regions without a state', 0, 1
         FROM aggregated a LEFT JOIN pairs p ON p.region_id = a.region_id WHERE p.region_id IS NULL
         UNION ALL
-        SELECT 'trip_clusters', k.region_id, 'members of cluster ' || k.cluster_id,
-               coalesce(k.expected, 0), coalesce(k.found, 0)
-        FROM wrong_clusters k
+        SELECT 'trip_clusters', m.region_id, 'clusters with trip ' || m.trip_id, 1, m.clusters
+        FROM wrong_members m
     ), listed AS (
         SELECT f.asset, coalesce(g.name, f.region_id::text) AS region, f.what, f.expected, f.found
         FROM found f LEFT JOIN shifts_store.regions g ON g.region_id = f.region_id

@@ -12,7 +12,8 @@ SELECT c.cluster_id, r.name AS region, c.week, c.typical_time AS time_of_day, c.
 FROM shifts_store.trip_clusters c JOIN shifts_store.regions r USING (region_id);
 
 CREATE OR REPLACE VIEW shifts.cluster_members AS
-SELECT m.cluster_id, m.trip_id FROM shifts_store.trip_cluster_members m;
+SELECT c.cluster_id, m.trip_id
+FROM shifts_store.trip_clusters c CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id);
 
 -- Never stale: loads record their counts in the transaction that inserts the trips.
 CREATE OR REPLACE VIEW shifts.weekly AS
@@ -32,7 +33,7 @@ CREATE OR REPLACE VIEW shifts.grouped_trips AS
 SELECT m.cluster_id, r.name AS region, c.week, c.typical_time AS time_of_day, c.trips, t.trip_id, t.started_at,
        t.origin, t.destination, s.name AS source
 FROM shifts_store.trip_clusters c
-JOIN shifts_store.trip_cluster_members m USING (week, cluster_id)
-JOIN shifts_store.trips t USING (trip_id)
+CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id)
+JOIN shifts_store.trips t ON t.region_id = c.region_id AND t.trip_id = m.trip_id
 JOIN shifts_store.regions r ON r.region_id = c.region_id
 JOIN shifts_store.sources s USING (source_id);
