@@ -6,10 +6,9 @@ DROP VIEW IF EXISTS shifts.cluster_members, shifts.grouped_trips;
 ALTER TABLE shifts_store.trip_clusters ADD COLUMN trip_ids bigint[];
 -- Arrays that are not very short are stored out of line: lists of clusters do not read them.
 ALTER TABLE shifts_store.trip_clusters SET (toast_tuple_target = 128);
-UPDATE shifts_store.trip_clusters c SET trip_ids = m.trip_ids
-FROM (SELECT region_id, week, cluster_id, array_agg(trip_id ORDER BY trip_id) AS trip_ids
-      FROM shifts_store.trip_cluster_members GROUP BY region_id, week, cluster_id) AS m
-WHERE c.region_id = m.region_id AND c.week = m.week AND c.cluster_id = m.cluster_id;
+UPDATE shifts_store.trip_clusters c SET trip_ids = ARRAY(
+    SELECT m.trip_id FROM shifts_store.trip_cluster_members m
+    WHERE m.week = c.week AND m.cluster_id = c.cluster_id AND m.region_id = c.region_id ORDER BY m.trip_id);
 DROP TABLE shifts_store.trip_cluster_members;
 
 -- What a cluster lacks trips for by now is stale, and computed again.

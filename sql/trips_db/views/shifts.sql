@@ -30,7 +30,7 @@ SELECT file_id, line, reason, raw FROM shifts_store.rejected_rows;
 
 -- Each trip in a cluster, with the columns of both. A condition on started_at excludes the partitions of other weeks.
 CREATE OR REPLACE VIEW shifts.grouped_trips AS
-SELECT m.cluster_id, r.name AS region, c.week, c.typical_time AS time_of_day, c.trips, t.trip_id, t.started_at,
+SELECT c.cluster_id, r.name AS region, c.week, c.typical_time AS time_of_day, c.trips, t.trip_id, t.started_at,
        t.origin, t.destination, s.name AS source
 FROM shifts_store.trip_clusters c
 CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id)
