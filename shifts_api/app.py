@@ -30,6 +30,7 @@ from shifts_api.access.browser_guard import BrowserGuard
 from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.openapi import add_docs
 from shifts_api.queries.database import create_feed_engine, create_pools
+from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
@@ -58,6 +59,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         state = app.state
         state.pools = create_pools(settings)
         state.tiles = TileCache(state.pools.reads, settings.api_tiles_bytes)
+        state.reads = SharedReads(state.pools.reads)
         state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
         state.feed = Broadcaster(
             create_feed_engine(settings), settings.api_max_listeners, settings.dagster_base_url
@@ -72,6 +74,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         await asyncio.gather(compiling, reading, return_exceptions=True)
         if running:
             await asyncio.wait(running, timeout=_CANCELLED_REQUESTS_S)
+        await state.reads.stop()
         await state.feed.stop()
         await state.pools.dispose()
 

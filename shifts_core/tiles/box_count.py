@@ -45,6 +45,7 @@ class BoxCount:
 
     def __init__(self, index: RegionTileIndex, weeks: slice, box: Box, match: Match) -> None:
         self.index = index
+        self.weeks = weeks
         self._n_weeks = weeks.stop - weeks.start
         index.last_used[weeks] = time.monotonic()
         tiles = index.tiles
@@ -149,7 +150,9 @@ class BoxCount:
         return low_bits_ranges(self.index, self._leaves[leaves], axes)
 
     def resolve(self, chunks: Sequence[bytes]) -> None:
-        """Counts the undecided trips; `chunks` holds one chunk per range of `missing_low_bits`."""
+        """Counts the undecided trips, if any; `chunks` holds one chunk per range of `missing_low_bits`."""
+        if not self._undecided:
+            return
         (trips,) = self._undecided
         _, _, column_of = self._undecided_columns(trips)
         at, axes = np.nonzero(trips.undecided)
