@@ -41,7 +41,7 @@ from shifts_api.web.limits import LimitsMiddleware
 from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.uploads import RETRY_OPTIONS
 from shifts_core.landing.open_zone import open_zone
-from shifts_core.tiles.warm_up import compile_kernels
+from shifts_core.tiles.warm_up import compile_building, compile_counting
 
 PREFIX = "/api/v1"
 ROUTERS = (statistics, trips, clusters, regions, files, events, live)
@@ -65,7 +65,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             create_feed_engine(settings), settings.api_max_listeners, settings.dagster_base_url
         )
         state.feed.start()
-        compiling = asyncio.create_task(asyncio.to_thread(compile_kernels))
+        compiling = asyncio.create_task(asyncio.to_thread(compile_counting))
         reading = asyncio.create_task(state.tiles.read_ahead())
         state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
         state.zone.delete_partial_uploads()

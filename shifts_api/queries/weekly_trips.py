@@ -109,7 +109,7 @@ async def count_in_memory(
     region, chunks = await reads.read(query.region, low_bits)
     if region is None or not region.has_same_trips(known):
         return None
-    box_count.resolve([chunk for chunk in chunks if chunk is not None])
+    box_count.resolve(chunks)
     return query.statistics(_by_monday(box_count), region.span, region.as_of)
 
 
