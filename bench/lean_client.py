@@ -41,7 +41,7 @@ def ask_together(port: int, requests: Sequence[bytes], clients: int, seconds: fl
             selector.register(client.connection, selectors.EVENT_READ, client)
             _send(client, requests)
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
+        while time.perf_counter() < end or not times:
             for key, _ in selector.select(1):
                 client = key.data
                 client.received += client.connection.recv(65_536)

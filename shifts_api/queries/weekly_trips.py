@@ -24,7 +24,7 @@ from shifts_core.weekly_statistics import WeeklyQuery, WeeklyStatistics
 
 _FETCH_BYTES = 6 * 1024**2
 _FETCH_RANGES = 2000
-_LEAVES_PER_THREAD = 500
+_LEAVES_PER_THREAD = 2000
 """Fewer leaves are counted within 2 ms, which may block the event loop."""
 _CORES = os.cpu_count() or 1
 _PENDING_TIMEOUT_S = 120

@@ -88,6 +88,9 @@ def high_bits_ranges(
         needed: shape (k, 4): which coordinates.
     """
     at, axes = np.nonzero(needed)
+    if len(at) == 0:
+        none = np.zeros(0, np.int64)
+        return ByteRanges(none, none, none, np.zeros((0, 2), np.int64))
     starts = index.tiles.leaf_starts
     tiles = np.searchsorted(starts, leaves[at], side="right") - 1
     counts = np.diff(starts)[tiles]
