@@ -47,6 +47,8 @@ PREFIX = "/api/v1"
 ROUTERS = (statistics, trips, clusters, regions, files, events, live)
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
+_KERNELS_S = 2
+"""How long the start waits for kernels that were compiled before."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -65,13 +67,16 @@ def create_app(settings: ApiSettings) -> FastAPI:
             create_feed_engine(settings), settings.api_max_listeners, settings.dagster_base_url
         )
         state.feed.start()
-        compiling = asyncio.create_task(asyncio.to_thread(compile_counting))
         reading = asyncio.create_task(state.tiles.read_ahead())
+        counting = asyncio.create_task(asyncio.to_thread(compile_counting))
         state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
         state.zone.delete_partial_uploads()
+        # While kernels load, they would slow down the first answers. Compiling them takes far longer: nobody waits for that.
+        await asyncio.wait([counting], timeout=_KERNELS_S)
+        building = asyncio.create_task(_compile_building(counting))
         yield
         reading.cancel()
-        await asyncio.gather(compiling, reading, return_exceptions=True)
+        await asyncio.gather(building, reading, return_exceptions=True)
         if running:
             await asyncio.wait(running, timeout=_CANCELLED_REQUESTS_S)
         await state.reads.stop()
@@ -97,6 +102,12 @@ def create_app(settings: ApiSettings) -> FastAPI:
     add_docs(app, settings)
     _add_middleware(app, settings, metrics, running)
     return app
+
+
+async def _compile_building(counting: asyncio.Task[None]) -> None:
+    """Compiles what posts need after what most requests need."""
+    await counting
+    await asyncio.to_thread(compile_building)
 
 
 def _add_middleware(
