@@ -4,6 +4,7 @@ import gc
 import resource
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 from pydantic import ValidationError
@@ -48,7 +49,20 @@ def main() -> None:
     listener = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, lambda: app.state.feed.shutdown.set()).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the endless streams first when it stops; uvicorn waits for all responses."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops serving."""
+        self._end_streams()
+        await super().shutdown(sockets)
 
 
 def _make_full_collections_rare() -> None:

@@ -37,6 +37,7 @@ from shifts_api.routes import clusters, events, files, health, live, regions, st
 from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import AccessLogMiddleware
 from shifts_api.web.errors import install_error_handlers, responses
+from shifts_api.web.event_stream import OpenStreams
 from shifts_api.web.limits import LimitsMiddleware
 from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.uploads import RETRY_OPTIONS
@@ -67,6 +68,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
             create_feed_engine(settings), settings.api_max_listeners, settings.dagster_base_url
         )
         state.feed.start()
+        state.streams = OpenStreams()
+        watching = asyncio.create_task(state.streams.watch())
         reading = asyncio.create_task(state.tiles.read_ahead())
         counting = asyncio.create_task(asyncio.to_thread(compile_counting))
         state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
@@ -76,7 +79,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         building = asyncio.create_task(_compile_building(counting))
         yield
         reading.cancel()
-        await asyncio.gather(building, reading, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(building, reading, watching, return_exceptions=True)
         if running:
             await asyncio.wait(running, timeout=_CANCELLED_REQUESTS_S)
         await state.reads.stop()

@@ -34,6 +34,11 @@ class EventFilter:
     run_id: str | None = None
     types: frozenset[str] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it accepts every event."""
+        return self.types is None and self.task_id is None and self.run_id is None
+
     def accepts(self, event: "Event") -> bool:
         """Whether the event meets every condition."""
         return (
