@@ -59,7 +59,10 @@ def measure(environment: dict[str, str], folder: Path, clients: int, seconds: fl
                 ask_together(port, requests, clients, 1)
                 before = [_cpu_s(each) for each in measured]
                 times = ask_together(port, requests, clients, seconds)
-                spent = [1000 * (_cpu_s(each) - cpu_s) / len(times) for each, cpu_s in zip(measured, before, strict=True)]
+                spent = [
+                    1000 * (_cpu_s(each) - cpu_s) / len(times)
+                    for each, cpu_s in zip(measured, before, strict=True)
+                ]
                 p50, p95, worst = 1000 * np.quantile(times, [0.5, 0.95, 1])
                 lines.append(
                     f"| `{path}`, {label} | {len(times) / seconds:,.0f} | {p50:,.0f} ms | {p95:,.0f} ms"

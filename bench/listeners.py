@@ -21,7 +21,9 @@ _SECONDS = 120
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("--listeners", type=int, default=10_000, help="(default: %(default)s)")
-    parser.add_argument("--events", type=int, default=100, help="published at even intervals (default: %(default)s)")
+    parser.add_argument(
+        "--events", type=int, default=100, help="published at even intervals (default: %(default)s)"
+    )
     parser.add_argument("--seconds", type=float, default=10, help="of publishing (default: %(default)s)")
 
 
@@ -41,7 +43,10 @@ def measure(environment: dict[str, str], folder: Path, listeners: int, events: i
         service_process(environment | limit, folder / "api.log") as (process, port),
         psycopg.connect(outbox_url, autocommit=True) as outbox,
         subprocess.Popen(
-            [sys.executable, "-m", "bench.lean_listeners"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bench.lean_listeners"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as client,
     ):
         assert client.stdin is not None
@@ -57,7 +62,9 @@ def measure(environment: dict[str, str], folder: Path, listeners: int, events: i
         before = sum(api.cpu_times()[:2])
         next_at = time.perf_counter()
         for number in range(events):
-            publish(outbox, _TYPES[number % len(_TYPES)], task_ids=("t",), run_id="r", message=f"event {number}")
+            publish(
+                outbox, _TYPES[number % len(_TYPES)], task_ids=("t",), run_id="r", message=f"event {number}"
+            )
             next_at += seconds / events
             time.sleep(max(0.0, next_at - time.perf_counter()))
         record = json.loads(client.stdout.readline())
@@ -68,7 +75,11 @@ def measure(environment: dict[str, str], folder: Path, listeners: int, events: i
     print(f"| 95th percentile | {1000 * record['p95_s']:,.0f} ms |")
     print(f"| worst | {1000 * record['worst_s']:,.0f} ms |")
     print(f"| listeners with every event | {record['complete']:,} |")
-    print(f"| CPU time of the API | {cpu_s:.1f} s, {1e6 * cpu_s / listeners / events:.1f} µs a listener and event |")
+    print(
+        f"| CPU time of the API | {cpu_s:.1f} s, {1e6 * cpu_s / listeners / events:.1f} µs a listener and event |"
+    )
     print(f"| CPU time of the listeners | {record['cpu_s']:.1f} s |")
-    print(f"| memory of the API | {memory / 2**20:,.0f} MiB, {(memory - empty) / listeners / 2**10:.0f} KiB a listener |")
+    print(
+        f"| memory of the API | {memory / 2**20:,.0f} MiB, {(memory - empty) / listeners / 2**10:.0f} KiB a listener |"
+    )
     print(f"| connecting | {connected:.1f} s |")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from shifts_api.app import create_app
 from shifts_api.settings import ApiSettings
-from shifts_api.web.header_timeout import LimitedProtocol
+from shifts_api.web.http_protocol import LimitedProtocol
 from shifts_api.web.logs import configure_logs
 
 GRACEFUL_SHUTDOWN_S = 4

@@ -101,7 +101,9 @@ class SharedReads:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 async with binary_cursor(connection) as cursor:
                     while self._waiting:
-                        requests = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_REQUESTS))]
+                        requests = [
+                            self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_REQUESTS))
+                        ]
                         await cursor.execute(_STATEMENT, _parameters(requests))
                         _deliver(requests, await cursor.fetchall())
                         requests = ()
@@ -128,7 +130,10 @@ def _parameters(requests: Sequence[_Request]) -> list[Any]:
             ranges[0].extend([low_bits.region_id] * len(low_bits.parameters[0]))
             for column, values in zip(ranges[1:], low_bits.parameters, strict=True):
                 column.extend(values)
-    return [list({request.name for request in requests}), *(f"{{{','.join(map(str, each))}}}" for each in ranges)]
+    return [
+        list({request.name for request in requests}),
+        *(f"{{{','.join(map(str, each))}}}" for each in ranges),
+    ]
 
 
 def _deliver(requests: Sequence[_Request], rows: Sequence[tuple[Any, ...]]) -> None:

@@ -1,16 +1,17 @@
 """The feed as server-sent events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from shifts_api.feed.broadcaster import Broadcaster
-from shifts_api.feed.event import TYPES, EventFilter
+from shifts_api.feed.event import TYPES, Event, EventFilter
 from shifts_api.feed.window import EventBatch
 from shifts_api.web.errors import ApiError
 from shifts_api.web.event_stream import EventStream
+from shifts_api.web.http_protocol import pushing
 from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 
 router = APIRouter(tags=["feed"])
@@ -70,17 +71,24 @@ async def follow_events(
     if feed.is_full:
         raise ApiError(503, "Too many listeners, try again", {"Retry-After": "10"})
     after = None if last_event_id is None else int(last_event_id)
-    return EventStream(_stream(feed, EventFilter(task_id, run_id, chosen), after), request.app.state.streams)
+    event_filter = EventFilter(task_id, run_id, chosen)
+    pieces = _stream(feed, event_filter, after, pushing(request.scope))
+    return EventStream(pieces, request.app.state.streams)
 
 
-async def _stream(feed: Broadcaster, event_filter: EventFilter, after: int | None) -> AsyncGenerator[bytes]:
+async def _stream(
+    feed: Broadcaster, event_filter: EventFilter, after: int | None, push: Callable[[bytes], bool] | None
+) -> AsyncGenerator[bytes]:
+    def encode(batch: Sequence[Event]) -> bytes:
+        if isinstance(batch, EventBatch):
+            return batch.frames
+        return b"".join(event.frame_for(event_filter) for event in batch)
+
     yield b": connected\r\n\r\n"
+    push_events = None if push is None else lambda batch: push(encode(batch))
     try:
-        async for batch in feed.follow(event_filter, after):
-            if isinstance(batch, EventBatch):
-                yield batch.frames
-            else:
-                yield b"".join(event.frame_for(event_filter) for event in batch)
+        async for batch in feed.follow(event_filter, after, push_events):
+            yield encode(batch)
     except SQLAlchemyError:
         # The outbox cannot be read now: the client resumes with its last id.
         return

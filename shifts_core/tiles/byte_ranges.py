@@ -148,7 +148,9 @@ def _fill_low_bits(tiles, leaves, axes, leaf_starts, low, high, trips, decimals,
             for axis in range(4):
                 for leaf in range(first, stop):
                     places = decimals[leaf, axis]
-                    largest = largest_offset(key_of(low[leaf, axis], places), key_of(high[leaf, axis], places))
+                    largest = largest_offset(
+                        key_of(low[leaf, axis], places), key_of(high[leaf, axis], places)
+                    )
                     width = (shift_of(largest) + 7) // 8 * trips[leaf]
                     end += width
                     widths[axis, leaf - first], ends[axis, leaf - first] = width, end

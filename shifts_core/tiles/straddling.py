@@ -59,7 +59,11 @@ def _compare(tiles, leaves, chosen, sides, ends, both, inside):  # type: ignore[
     low, high, trips = leaves
     first, stop, first_week = chosen
     size = leaf_starts[stop] - leaf_starts[first]
-    found, found_tiles, axes = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros((size, 4), np.bool_)
+    found, found_tiles, axes = (
+        np.empty(size, np.int64),
+        np.empty(size, np.int64),
+        np.zeros((size, 4), np.bool_),
+    )
     n_found = 0
     ignored = np.zeros(4, np.bool_)
     for tile in range(first, stop):
