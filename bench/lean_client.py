@@ -1,4 +1,4 @@
-"""HTTP clients that cost little of the processor which they share with the service: raw sockets, answers not parsed."""
+"""HTTP clients that cost little of the processors that they share with the service: raw sockets, no parsing."""
 
 import selectors
 import socket

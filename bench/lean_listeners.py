@@ -1,7 +1,7 @@
-"""Many listeners of the feed in one process: `python -m bench.lean_listeners`, with its options as JSON on standard input.
+"""Many listeners of the feed in one process: `python -m bench.lean_listeners`, with options as JSON on its input.
 
-Listeners that receive the same bytes share the parsing, so that receiving costs less than serving. The process records
-how many events each listener received and how long after their publication.
+Listeners that receive the same bytes share the parsing, so that receiving costs less than serving. The process
+records how many events each listener received and how long after their publication.
 """
 
 import gc

@@ -80,6 +80,7 @@ def measure(environment: dict[str, str], folder: Path, listeners: int, events: i
     )
     print(f"| CPU time of the listeners | {record['cpu_s']:.1f} s |")
     print(
-        f"| memory of the API | {memory / 2**20:,.0f} MiB, {(memory - empty) / listeners / 2**10:.0f} KiB a listener |"
+        f"| memory of the API | {memory / 2**20:,.0f} MiB,"
+        f" {(memory - empty) / listeners / 2**10:.0f} KiB a listener |"
     )
     print(f"| connecting | {connected:.1f} s |")

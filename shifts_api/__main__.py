@@ -4,9 +4,9 @@ import gc
 import resource
 import socket
 import sys
-from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from shifts_api.app import create_app
@@ -49,19 +49,19 @@ def main() -> None:
     listener = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-    _Server(config, lambda: app.state.feed.shutdown.set()).run(sockets=[listener])
+    _Server(config, app).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Ends the endless streams first when it stops; uvicorn waits for all responses."""
 
-    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
-        self._end_streams = end_streams
+        self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops serving."""
-        self._end_streams()
+        self._app.state.feed.shutdown.set()
         await super().shutdown(sockets)
 
 

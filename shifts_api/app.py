@@ -74,7 +74,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         counting = asyncio.create_task(asyncio.to_thread(compile_counting))
         state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
         state.zone.delete_partial_uploads()
-        # While kernels load, they would slow down the first answers. Compiling them takes far longer: nobody waits for that.
+        # Kernels that load would slow down the first answers. Compiling them takes far longer: that is not awaited.
         await asyncio.wait([counting], timeout=_KERNELS_S)
         building = asyncio.create_task(_compile_building(counting))
         yield

@@ -105,7 +105,7 @@ class SharedReads:
                             self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_REQUESTS))
                         ]
                         await cursor.execute(_STATEMENT, _parameters(requests))
-                        _deliver(requests, await cursor.fetchall())
+                        self._deliver(requests, await cursor.fetchall())
                         requests = ()
                 self._readers -= 1
         except Exception as error:  # any: the requests that wait for the result raise it
@@ -117,6 +117,24 @@ class SharedReads:
             for request in requests:
                 if not request.answer.done():
                     request.answer.set_exception(error)
+
+    @staticmethod
+    def _deliver(requests: Sequence[_Request], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Divides the rows among the requests."""
+        regions: dict[str, Region] = {}
+        chunks: dict[int, bytes | None] = {}
+        for name, number, chunk, *columns in rows:
+            if name is None:
+                chunks[number] = chunk
+            else:
+                regions[name] = Region(*columns)
+        first = 1
+        for request in requests:
+            size = 0 if request.low_bits is None else len(request.low_bits.parameters[0])
+            if not request.answer.done():
+                own = [chunks[number] for number in range(first, first + size)]
+                request.answer.set_result(Answer(regions.get(request.name), own))
+            first += size
 
 
 def _parameters(requests: Sequence[_Request]) -> list[Any]:
@@ -134,21 +152,3 @@ def _parameters(requests: Sequence[_Request]) -> list[Any]:
         list({request.name for request in requests}),
         *(f"{{{','.join(map(str, each))}}}" for each in ranges),
     ]
-
-
-def _deliver(requests: Sequence[_Request], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Divides the rows among the requests."""
-    regions: dict[str, Region] = {}
-    chunks: dict[int, bytes | None] = {}
-    for name, number, chunk, *columns in rows:
-        if name is None:
-            chunks[number] = chunk
-        else:
-            regions[name] = Region(*columns)
-    first = 1
-    for request in requests:
-        size = 0 if request.low_bits is None else len(request.low_bits.parameters[0])
-        if not request.answer.done():
-            own = [chunks[number] for number in range(first, first + size)]
-            request.answer.set_result(Answer(regions.get(request.name), own))
-        first += size

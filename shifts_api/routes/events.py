@@ -30,6 +30,7 @@ _EXAMPLE = (
 @router.get(
     "/events",
     response_class=EventStream,
+    status_code=200,
     responses={
         200: {
             "description": "An endless stream of events, with a comment every 15 seconds",

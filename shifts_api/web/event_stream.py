@@ -1,4 +1,4 @@
-"""A stream of server-sent events to one of many thousand clients: few tasks a client, and one timer for all of them."""
+"""A stream of server-sent events to one of thousands of clients: few tasks a client, and one timer for all."""
 
 import asyncio
 import time
@@ -64,7 +64,7 @@ class EventStream(Response):
         self._pieces = pieces
         self._streams = streams
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Sends the stream.
 
         Raises:

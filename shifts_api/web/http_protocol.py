@@ -1,4 +1,4 @@
-"""What uvicorn's protocol for HTTP lacks: limits for request lines and headers, and a way to push parts of a stream."""
+"""What uvicorn's HTTP protocol lacks: limits for request lines and headers, and pushing parts of a stream."""
 
 import asyncio
 import json

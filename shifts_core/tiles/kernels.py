@@ -1,8 +1,8 @@
 """Compiled counting of trips in straddling leaves, from the high bits of their coordinates.
 
 High bits match for certain if all offsets that have them lie in the box, and possibly if any may. `high_ranges` holds
-both ranges of each (leaf, coordinate), as `OffsetRanges.high_bits` describes them. For longitudes of a box that crosses
-the antimeridian (`inverted`), values between the sides are outside.
+both ranges of each (leaf, coordinate), as `OffsetRanges.high_bits` describes them. For longitudes of a box that
+crosses the antimeridian (`inverted`), values between the sides are outside.
 
 Arrays of k straddling leaves: `addresses` (k, 4), where the high bits of each coordinate lie in memory, which the
 caller keeps alive; `trips` (k,), trips in each leaf; `straddling` (k, 4), the coordinates that decide, whose
@@ -143,8 +143,8 @@ def resolve(  # type: ignore[no-untyped-def]
 ):
     """Decides the m trips that high bits do not decide; sets those that match in `matches` (m,).
 
-    `undecided_trips` is what `find_undecided` found, `ranges` are the first three fields of `OffsetRanges`, and `starts`
-    (k, 4) is where the low bits of each undecided coordinate of a leaf begin in `low_bits`.
+    `undecided_trips` is what `find_undecided` found, `ranges` are the first three fields of `OffsetRanges`, and
+    `starts` (k, 4) is where the low bits of each undecided coordinate of a leaf begin in `low_bits`.
     """
     leaves, places, between, undecided = undecided_trips
     first, last, shifts = ranges

@@ -1,4 +1,4 @@
-"""Compiled comparison of a box with bounds: what lies inside counts at once, what straddles a side is examined further.
+"""Compiled comparison of a box with bounds: what lies inside counts at once, what straddles is examined further.
 
 Bounds are four coordinates (origin longitude and latitude, destination longitude and latitude), smallest and largest.
 """
