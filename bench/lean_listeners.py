@@ -12,6 +12,7 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 
@@ -66,7 +67,7 @@ class Listeners:
                 missing -= len(published)
                 self.delays += [now - moment for moment in published]
 
-    def _read(self):  # type: ignore[no-untyped-def]
+    def _read(self) -> Iterator[tuple[int, bytes]]:
         for number, _ in self._poll.poll(1):
             data = self._sockets[number].recv(262_144)
             if not data:

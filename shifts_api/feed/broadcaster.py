@@ -137,6 +137,7 @@ class Broadcaster:
                 await self._wait(_Waiter())
             position = ClientPosition(window.last_id if after is None else await self._clamp(window, after))
             while window is self._window and not self.shutdown.is_set():
+                events: Sequence[Event]
                 if covered := position.is_covered(window):
                     events = position.from_memory(window, BATCH)
                 elif position.is_dropped:

@@ -37,15 +37,18 @@ class OpenStreams:
         """Checks all streams every second; never returns."""
         while True:
             await asyncio.sleep(_CHECK_INTERVAL_S)
-            now = time.monotonic()
-            for client in self._clients:
-                if client.is_stalled(now):
-                    client.drop()
-                elif client.is_silent(now):
-                    # A client that does not read must not delay the others.
-                    task = asyncio.create_task(client.send(_HEARTBEAT))
-                    self._heartbeats.add(task)
-                    task.add_done_callback(self._heartbeats.discard)
+            self.check(time.monotonic())
+
+    def check(self, now: float) -> None:
+        """Drops the clients that are stalled, and sends heartbeats to those that are silent."""
+        for client in self._clients:
+            if client.is_stalled(now):
+                client.drop()
+            elif client.is_silent(now):
+                # A client that does not read must not delay the others.
+                task = asyncio.create_task(client.send(_HEARTBEAT))
+                self._heartbeats.add(task)
+                task.add_done_callback(self._heartbeats.discard)
 
 
 class EventStream(Response):
@@ -56,10 +59,9 @@ class EventStream(Response):
         streams: watches this one.
     """
 
-    media_type = "text/event-stream"
-
     def __init__(self, pieces: AsyncGenerator[bytes], streams: OpenStreams) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=headers, media_type="text/event-stream")
         del self.headers["Content-Length"]
         self._pieces = pieces
         self._streams = streams

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from typing import cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -65,7 +66,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._cancel_timeout()
         super().on_headers_complete()
         # The application starts later, so it finds this in its scope.
-        self.scope.setdefault("extensions", {})[_PUSH] = partial(self._push, self.cycle)
+        scope = cast("Scope", self.scope)
+        scope.setdefault("extensions", {})[_PUSH] = partial(self._push, self.cycle)
 
     def _push(self, cycle: RequestResponseCycle, piece: bytes) -> bool:
         if self.flow.write_paused or cycle.disconnected or cycle.response_complete:

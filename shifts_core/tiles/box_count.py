@@ -126,8 +126,8 @@ class BoxCount:
         trips = self._undecided[0]
         needed = np.zeros((self.n_straddling, 4), bool)
         np.logical_or.at(needed, trips.leaves, trips.undecided)
-        self._low_columns = needed.nonzero()
-        leaves, axes = self._low_columns
+        leaves, axes = needed.nonzero()
+        self._low_columns = leaves, axes
         ranges = low_bits_ranges(self.index, self._leaves[leaves], axes)
         self._low_sizes = ranges.sizes.tolist()
         return ranges
