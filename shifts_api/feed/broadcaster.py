@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import psycopg
@@ -15,55 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.feed.event import Event, EventFilter
 from shifts_api.feed.outbox import PAGE, read_id_before, read_incarnation, read_last_id, read_page
+from shifts_api.feed.waiter import ALL_EVENTS, BATCH, Push, Waiter
 from shifts_api.feed.window import ClientPosition, EventWindow
 
 MAX_EVENTS = 4_096
 """Events in memory; a client that falls further behind is dropped and may resume by id."""
 MAX_BYTES = 16 * 1024**2
-BATCH = 2 * PAGE
-"""Events that are delivered at a time."""
 _DELAY_S_PER_CLIENT, _MAX_DELAY_S = 2.5e-5, 0.05
 """Between broadcasts: one broadcast of a burst costs far less than one of each event."""
 _PUSHED_AT_ONCE = 250
 """Clients that receive events before other tasks run: some milliseconds."""
-_ALL_EVENTS = EventFilter()
 _MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.1, 5.0
 
 _log = logging.getLogger(__name__)
-
-
-Push = Callable[[Sequence[Event]], bool]
-"""Sends events to a client without waiting; false if it cannot."""
-
-
-@dataclass(eq=False)
-class _Waiter:
-    """A client that has received every event so far."""
-
-    position: ClientPosition | None = None
-    event_filter: EventFilter = _ALL_EVENTS
-    push: Push | None = None
-    woken: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def receive(self, window: EventWindow) -> int:
-        """Pushes new events and returns their number, or wakes the client."""
-        position, push = self.position, self.push
-        if position is None or push is None or not position.is_covered(window):
-            self.wake()
-            return 0
-        events = window.after(position.event_id, BATCH)
-        accepted = self.event_filter.choose(events)
-        if len(events) == BATCH or (accepted and not push(accepted)):
-            self.wake()
-            return 0
-        if events:
-            position.event_id = events[-1].event_id
-        return len(accepted)
-
-    def wake(self) -> None:
-        """Makes the client look for events itself."""
-        if not self.woken.done():
-            self.woken.set_result(None)
 
 
 class Broadcaster:
@@ -83,7 +46,7 @@ class Broadcaster:
         """None until the outbox was read; replaced when the outbox was restored."""
         self._incarnation: str | None = None
         """Of the outbox that the window was read from."""
-        self._waiters: set[_Waiter] = set()
+        self._waiters: set[Waiter] = set()
         self._broadcast_at = -_MAX_DELAY_S
         """Start of the last broadcast, by the monotonic clock."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,7 +97,7 @@ class Broadcaster:
             while (window := self._window) is None:
                 if self.shutdown.is_set():
                     return
-                await self._wait(_Waiter())
+                await self._wait(Waiter())
             position = ClientPosition(window.last_id if after is None else await self._clamp(window, after))
             while window is self._window and not self.shutdown.is_set():
                 events: Sequence[Event]
@@ -149,9 +112,9 @@ class Broadcaster:
                     self.delivered += len(accepted)
                     yield accepted
                 elif covered and not events:
-                    await self._wait(_Waiter(position, event_filter, push))
+                    await self._wait(Waiter(position, event_filter, push))
 
-    async def _wait(self, waiter: "_Waiter") -> None:
+    async def _wait(self, waiter: Waiter) -> None:
         """Returns when the client has something to do itself."""
         self._waiters.add(waiter)
         try:
@@ -261,6 +224,6 @@ class Broadcaster:
         connection: AsyncConnection,
         after: int,
         through: int | None,
-        event_filter: EventFilter = _ALL_EVENTS,
+        event_filter: EventFilter = ALL_EVENTS,
     ) -> Sequence[Event]:
         return await read_page(connection, after, through, event_filter, self._dagster_url)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shifts_api.feed.broadcaster import BATCH, _Waiter
 from shifts_api.feed.event import Event, EventFilter
+from shifts_api.feed.waiter import BATCH, Waiter
 from shifts_api.feed.window import ClientPosition, EventWindow
 
 
@@ -61,7 +61,7 @@ def test_a_client_that_waits_is_pushed_or_woken(
 
     async def receive() -> None:
         client = ClientPosition(1)
-        waiter = _Waiter(client, EventFilter(types=None if types is None else frozenset(types)), push)
+        waiter = Waiter(client, EventFilter(types=None if types is None else frozenset(types)), push)
         delivered = waiter.receive(_window(last, floor))
         assert delivered == (0 if woken else len(pushed))
         assert (received, client.event_id, waiter.woken.done()) == (pushed, position, woken)
