@@ -13,6 +13,8 @@ NAMES = (
     "stats_pairs",
     "landing",
     "api",
+    "crowd",
+    "listeners",
     "pairs",
     "tiny_files",
     "pipeline",

@@ -55,7 +55,18 @@ def service(environment: dict[str, str], log: Path) -> Iterator[int]:
 
 @contextmanager
 def service_process(environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Starts the API and returns its process and port."""
+    """Starts the API, waits until it is ready and returns its process and port."""
+    with starting_service(environment, log) as (process, port):
+        while not _is_ready(port):
+            if process.poll() is not None:
+                raise RuntimeError(log.read_text())
+            time.sleep(0.1)
+        yield process, port
+
+
+@contextmanager
+def starting_service(environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Starts the API and returns its process and port at once."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -63,10 +74,6 @@ def service_process(environment: dict[str, str], log: Path) -> Iterator[tuple[su
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-m", "shifts_api"], env=settings, stderr=output)
     try:
-        while not _is_ready(port):
-            if process.poll() is not None:
-                raise RuntimeError(log.read_text())
-            time.sleep(0.1)
         yield process, port
     finally:
         process.terminate()

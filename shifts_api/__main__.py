@@ -6,11 +6,12 @@ import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from shifts_api.app import create_app
 from shifts_api.settings import ApiSettings
-from shifts_api.web.header_timeout import LimitedProtocol
+from shifts_api.web.http_protocol import LimitedProtocol
 from shifts_api.web.logs import configure_logs
 
 GRACEFUL_SHUTDOWN_S = 4
@@ -48,7 +49,20 @@ def main() -> None:
     listener = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, app).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the endless streams first when it stops; uvicorn waits for all responses."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops serving."""
+        self._app.state.feed.shutdown.set()
+        await super().shutdown(sockets)
 
 
 def _make_full_collections_rare() -> None:

@@ -30,22 +30,26 @@ from shifts_api.access.browser_guard import BrowserGuard
 from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.openapi import add_docs
 from shifts_api.queries.database import create_feed_engine, create_pools
+from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
 from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import AccessLogMiddleware
 from shifts_api.web.errors import install_error_handlers, responses
+from shifts_api.web.event_stream import OpenStreams
 from shifts_api.web.limits import LimitsMiddleware
 from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.uploads import RETRY_OPTIONS
 from shifts_core.landing.open_zone import open_zone
-from shifts_core.tiles.warm_up import compile_kernels
+from shifts_core.tiles.warm_up import compile_building, compile_counting
 
 PREFIX = "/api/v1"
 ROUTERS = (statistics, trips, clusters, regions, files, events, live)
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
+_KERNELS_S = 2
+"""How long the start waits for kernels that were compiled before."""
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -58,20 +62,28 @@ def create_app(settings: ApiSettings) -> FastAPI:
         state = app.state
         state.pools = create_pools(settings)
         state.tiles = TileCache(state.pools.reads, settings.api_tiles_bytes)
+        state.reads = SharedReads(state.pools.reads)
         state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
         state.feed = Broadcaster(
             create_feed_engine(settings), settings.api_max_listeners, settings.dagster_base_url
         )
         state.feed.start()
-        compiling = asyncio.create_task(asyncio.to_thread(compile_kernels))
+        state.streams = OpenStreams()
+        watching = asyncio.create_task(state.streams.watch())
         reading = asyncio.create_task(state.tiles.read_ahead())
+        counting = asyncio.create_task(asyncio.to_thread(compile_counting))
         state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
         state.zone.delete_partial_uploads()
+        # Kernels that load would slow down the first answers. Compiling them takes far longer: that is not awaited.
+        await asyncio.wait([counting], timeout=_KERNELS_S)
+        building = asyncio.create_task(_compile_building(counting))
         yield
         reading.cancel()
-        await asyncio.gather(compiling, reading, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(building, reading, watching, return_exceptions=True)
         if running:
             await asyncio.wait(running, timeout=_CANCELLED_REQUESTS_S)
+        await state.reads.stop()
         await state.feed.stop()
         await state.pools.dispose()
 
@@ -94,6 +106,12 @@ def create_app(settings: ApiSettings) -> FastAPI:
     add_docs(app, settings)
     _add_middleware(app, settings, metrics, running)
     return app
+
+
+async def _compile_building(counting: asyncio.Task[None]) -> None:
+    """Compiles what posts need after what most requests need."""
+    await counting
+    await asyncio.to_thread(compile_building)
 
 
 def _add_middleware(

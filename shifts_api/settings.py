@@ -31,7 +31,7 @@ class ApiSettings(SharedSettings):
     api_max_upload_bytes: int = Field(20 * 1024**3, ge=1)
     api_tiles_bytes: int = Field(1024**3, ge=0)
     """Memory for tiles, with their bounds and bookkeeping; their high bits take 8 bytes per trip."""
-    api_max_listeners: int = Field(5_000, ge=1)
+    api_max_listeners: int = Field(20_000, ge=1)
     """Largest number of clients of the feed."""
     dagster_port: Port = 3000
     dagster_url: str | None = None

@@ -11,7 +11,7 @@ from shifts_core.shifts.fleet import Vehicles, minimum_fleet
 from shifts_core.shifts.history import TripHistory
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.parameters import ShiftParameters
-from shifts_core.tiles.warm_up import compile_kernels
+from shifts_core.tiles.warm_up import compile_building, compile_counting
 from shifts_core.trips import read_csv, read_parquet
 
 
@@ -19,7 +19,8 @@ def main() -> None:
     """Runs the parser, the counting kernels, clustering and shifts once; numba caches code beside its source."""
     read_csv.load_compiled()
     read_parquet.load_compiled()
-    compile_kernels()
+    compile_counting()
+    compile_building()
     random = np.random.default_rng(0)
     routes = random.uniform(0.0, 0.5, (20, 4))
     od_coords = np.repeat(routes, 40, axis=0) + random.normal(0.0, 0.002, (800, 4))

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
-import anyio
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,16 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.feed.event import Event, EventFilter
 from shifts_api.feed.outbox import PAGE, read_id_before, read_incarnation, read_last_id, read_page
+from shifts_api.feed.waiter import ALL_EVENTS, BATCH, Push, Waiter
 from shifts_api.feed.window import ClientPosition, EventWindow
 
 MAX_EVENTS = 4_096
 """Events in memory; a client that falls further behind is dropped and may resume by id."""
 MAX_BYTES = 16 * 1024**2
-BATCH = 2 * PAGE
-"""Events that are delivered at a time."""
 _DELAY_S_PER_CLIENT, _MAX_DELAY_S = 2.5e-5, 0.05
-"""Before new events are read: clients that are woken once for a burst cost far less than once for each event."""
-_ALL_EVENTS = EventFilter()
+"""Between broadcasts: one broadcast of a burst costs far less than one of each event."""
+_PUSHED_AT_ONCE = 250
+"""Clients that receive events before other tasks run: some milliseconds."""
 _MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.1, 5.0
 
 _log = logging.getLogger(__name__)
@@ -46,9 +46,11 @@ class Broadcaster:
         """None until the outbox was read; replaced when the outbox was restored."""
         self._incarnation: str | None = None
         """Of the outbox that the window was read from."""
-        self._new_events = asyncio.Event()
+        self._waiters: set[Waiter] = set()
+        self._broadcast_at = -_MAX_DELAY_S
+        """Start of the last broadcast, by the monotonic clock."""
         self._tasks: list[asyncio.Task[None]] = []
-        self.shutdown = anyio.Event()
+        self.shutdown = asyncio.Event()
         """Ends all clients' streams when set."""
         self.connected = False
         self.clients = 0
@@ -76,7 +78,9 @@ class Broadcaster:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._engine.dispose()
 
-    async def follow(self, event_filter: EventFilter, after: int | None) -> AsyncIterator[Sequence[Event]]:
+    async def follow(
+        self, event_filter: EventFilter, after: int | None, push: Push | None = None
+    ) -> AsyncIterator[Sequence[Event]]:
         """Batches of events, from now on or from an id on.
 
         Events that are no longer in memory are read from the outbox in pages, each up to the newest id in memory at
@@ -87,15 +91,16 @@ class Broadcaster:
         Args:
             event_filter: the events to deliver.
             after: the id after which to resume; None for new events only.
+            push: takes new events while the stream waits for them, which costs less than yielding them.
         """
         with self._count_client():
             while (window := self._window) is None:
                 if self.shutdown.is_set():
                     return
-                await self._new_events.wait()
+                await self._wait(Waiter())
             position = ClientPosition(window.last_id if after is None else await self._clamp(window, after))
             while window is self._window and not self.shutdown.is_set():
-                new_events = self._new_events
+                events: Sequence[Event]
                 if covered := position.is_covered(window):
                     events = position.from_memory(window, BATCH)
                 elif position.is_dropped:
@@ -103,12 +108,19 @@ class Broadcaster:
                     return
                 else:
                     events = await self._replay(event_filter, position, window)
-                accepted = [event for event in events if event_filter.accepts(event)]
-                if accepted:
+                if accepted := event_filter.choose(events):
                     self.delivered += len(accepted)
                     yield accepted
                 elif covered and not events:
-                    await new_events.wait()
+                    await self._wait(Waiter(position, event_filter, push))
+
+    async def _wait(self, waiter: Waiter) -> None:
+        """Returns when the client has something to do itself."""
+        self._waiters.add(waiter)
+        try:
+            await waiter.woken
+        finally:
+            self._waiters.discard(waiter)
 
     async def _replay(
         self, event_filter: EventFilter, position: ClientPosition, window: EventWindow
@@ -172,17 +184,28 @@ class Broadcaster:
 
     async def _receive(self, connection: AsyncConnection, window: EventWindow) -> None:
         """Reads the new events once and wakes all clients."""
-        await asyncio.sleep(min(_MAX_DELAY_S, self.clients * _DELAY_S_PER_CLIENT))
+        delay = min(_MAX_DELAY_S, self.clients * _DELAY_S_PER_CLIENT)
+        await asyncio.sleep(max(0.0, self._broadcast_at + delay - time.monotonic()))
         while page := await self._read_page(connection, window.last_id, None):
             window.append(page)
             self.received += len(page)
-            self._wake()
+            await self._broadcast(window)
             # Clients run before the next page could evict events that they have not received.
             await asyncio.sleep(0)
 
+    async def _broadcast(self, window: EventWindow) -> None:
+        """Pushes the new events to the clients that wait, and wakes those that cannot take them."""
+        self._broadcast_at = time.monotonic()
+        for number, waiter in enumerate(tuple(self._waiters), start=1):
+            if not waiter.woken.done():
+                self.delivered += waiter.receive(window)
+            if number % _PUSHED_AT_ONCE == 0:
+                # Requests are answered in between.
+                await asyncio.sleep(0)
+
     def _wake(self) -> None:
-        new_events, self._new_events = self._new_events, asyncio.Event()
-        new_events.set()
+        for waiter in self._waiters:
+            waiter.wake()
 
     async def _wake_at_shutdown(self) -> None:
         await self.shutdown.wait()
@@ -201,6 +224,6 @@ class Broadcaster:
         connection: AsyncConnection,
         after: int,
         through: int | None,
-        event_filter: EventFilter = _ALL_EVENTS,
+        event_filter: EventFilter = ALL_EVENTS,
     ) -> Sequence[Event]:
         return await read_page(connection, after, through, event_filter, self._dagster_url)

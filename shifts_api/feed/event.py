@@ -1,6 +1,7 @@
 """One event of the feed: its filter, and its encoding for server-sent events and WebSocket clients."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -41,6 +42,12 @@ class EventFilter:
             and (self.task_id is None or self.task_id in event.task_ids)
             and (self.run_id is None or self.run_id == event.run_id)
         )
+
+    def choose(self, events: "Sequence[Event]") -> "Sequence[Event]":
+        """The events that it accepts; all of them without a condition."""
+        if self.types is None and self.task_id is None and self.run_id is None:
+            return events
+        return [event for event in events if self.accepts(event)]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,20 @@
 
 import bisect
 from collections.abc import Sequence
+from functools import cached_property
 
 from shifts_api.feed.event import Event
+
+_MAX_BATCHES = 8
+
+
+class EventBatch(tuple[Event, ...]):
+    """Events of the window that many clients receive together."""
+
+    @cached_property
+    def frames(self) -> bytes:
+        """All of them as server-sent events, for clients without a filter."""
+        return b"".join(event.frame for event in self)
 
 
 class EventWindow:
@@ -19,12 +31,15 @@ class EventWindow:
         self.floor = floor
         self.last_id = floor
         self._events: list[Event] = []
+        self._batches: dict[tuple[int, int], EventBatch] = {}
+        """Of the last calls of `after`: clients that wait have the same position."""
         self._bytes = 0
         self._max_events = max_events
         self._max_bytes = max_bytes
 
     def append(self, page: Sequence[Event]) -> None:
         """Adds the events that follow `last_id` in the outbox."""
+        self._batches.clear()
         self._events.extend(page)
         self._bytes += sum(len(event.frame) for event in page)
         self.last_id = page[-1].event_id
@@ -36,10 +51,15 @@ class EventWindow:
             self.floor = self._events[evicted - 1].event_id
             del self._events[:evicted]
 
-    def after(self, position: int, limit: int) -> Sequence[Event]:
+    def after(self, position: int, limit: int) -> EventBatch:
         """The first `limit` events with an id above `position`, which must be at least `floor`."""
-        first = bisect.bisect_right(self._events, position, key=lambda event: event.event_id)
-        return self._events[first : first + limit]
+        if (batch := self._batches.get((position, limit))) is None:
+            first = bisect.bisect_right(self._events, position, key=lambda event: event.event_id)
+            batch = EventBatch(self._events[first : first + limit])
+            if len(self._batches) >= _MAX_BATCHES:
+                self._batches.clear()
+            self._batches[position, limit] = batch
+        return batch
 
 
 class ClientPosition:
@@ -64,10 +84,12 @@ class ClientPosition:
         """Whether a live client fell behind what memory holds; meaningful only if it is not covered."""
         return self._is_live
 
-    def from_memory(self, window: EventWindow, limit: int) -> Sequence[Event]:
+    def from_memory(self, window: EventWindow, limit: int) -> EventBatch:
         """Advances past the next events in memory and returns them."""
         events = window.after(self.event_id, limit)
-        return self._advance(events, events[-1].event_id) if events else events
+        if events:
+            self.event_id = events[-1].event_id
+        return events
 
     def from_outbox(self, page: Sequence[Event], through: int, *, is_full: bool) -> Sequence[Event]:
         """Advances past a page that was read up to the id `through`; a full page ends at its last event."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shifts_api.queries.regions import Region
 from shifts_api.queries.tile_ranges import HIGH_BITS
 from shifts_api.queries.tile_rows import decode_tiles
 from shifts_core.tiles.byte_ranges import READ_AHEAD_BYTES, ByteRanges, read_ahead_ranges
@@ -43,11 +44,20 @@ class TileCache:
         self.indexes = RegionIndexes(max_bytes)
         self._incarnation = ""
         """Of the database that the indexes were read from."""
+        self._regions: dict[str, Region] = {}
         self._to_read: asyncio.Queue[int | None] = asyncio.Queue()
         """Regions to read ahead; None for all."""
         self._queued: set[int | None] = set()
         self.failure: str | None = None
         """The error of this process that prevented the last read; None after a success."""
+
+    def region(self, name: str) -> Region | None:
+        """The region in the snapshot for which its index was read; None if it was not read by name."""
+        return self._regions.get(name)
+
+    def remember(self, name: str, region: Region) -> None:
+        """Keeps a region whose index `get` has just returned."""
+        self._regions[name] = region
 
     async def get(
         self, cursor: psycopg.AsyncCursor[Any], region_id: int, revision: int, incarnation: str
@@ -63,6 +73,7 @@ class TileCache:
         """
         if self._incarnation != incarnation:
             self.indexes.clear()
+            self._regions.clear()
             self._incarnation = incarnation
         current = self.indexes.get(region_id)
         if current is not None and current.revision == revision:

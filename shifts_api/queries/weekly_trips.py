@@ -6,54 +6,28 @@ Trips that an older version loaded and that no refresh has put into tiles since 
 import asyncio
 import os
 from collections import Counter
-from datetime import date, datetime
-from typing import Any, NamedTuple
+from datetime import date
+from typing import Any
 
 import psycopg
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.regions import Region
+from shifts_api.queries.shared_reads import LowBits, SharedReads
 from shifts_api.queries.tile_cache import TileCache, binary_cursor
 from shifts_api.queries.tile_ranges import LOW_BITS
 from shifts_core.schema.tables import file_week_counts
 from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.box_count import BoxCount
+from shifts_core.weekly_statistics import WeeklyQuery, WeeklyStatistics
 
 _FETCH_BYTES = 6 * 1024**2
 _FETCH_RANGES = 2000
-_LEAVES_PER_THREAD = 500
+_LEAVES_PER_THREAD = 2000
 """Fewer leaves are counted within 2 ms, which may block the event loop."""
 _CORES = os.cpu_count() or 1
 _PENDING_TIMEOUT_S = 120
-
-
-class Region(NamedTuple):
-    """A region in a snapshot."""
-
-    region_id: int
-    first_at: datetime | None
-    """Time of the first trip; None if all trips were removed."""
-    last_at: datetime | None
-    tiles_revision: int
-    is_pending: bool
-    """Whether it has trips that are in no tile: of an older version, not refreshed since the upgrade."""
-    as_of: datetime
-    """Time of the snapshot."""
-    incarnation: str
-    """Of the database."""
-
-    @property
-    def span(self) -> tuple[datetime, datetime] | None:
-        """First and last trip."""
-        return (self.first_at, self.last_at) if self.first_at and self.last_at else None
-
-
-async def find_region(connection: AsyncConnection, name: str) -> Region | None:
-    """Finds a region by its name; None if it never had trips."""
-    found = func.shifts_store.find_region(name).table_valued(*Region._fields[:5])
-    statement = select(found, func.now(), func.shifts_store.incarnation())
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else Region(*row)
 
 
 async def count_pending_trips(connection: AsyncConnection, region: Region, weeks: tuple[date, date]) -> int:
@@ -95,7 +69,7 @@ async def weekly_trips(
                 box_count.load(*await tiles.load(cursor, region.region_id, index, ranges))
             await _count(box_count)
             await _resolve(box_count, cursor, region.region_id)
-            counts.update(dict(zip(index.weeks[chosen].tolist(), box_count.counts.tolist(), strict=True)))
+            counts.update(_by_monday(box_count))
         tiles.indexes.evict()
     if region.is_pending:
         # The time depends on the number of pending trips, not on the request.
@@ -106,6 +80,37 @@ async def weekly_trips(
         result = await connection.execute(select(pending.table_valued("week", "trips")))
         counts.update(dict(result.tuples().all()))
     return {week: trips for week, trips in sorted(counts.items()) if trips}
+
+
+async def count_in_memory(
+    reads: SharedReads, tiles: TileCache, query: WeeklyQuery
+) -> WeeklyStatistics | None:
+    """The answer, counted from tiles in memory that are the newest in a snapshot of the database.
+
+    The count goes ahead of that snapshot; it is dropped if the region has changed since its tiles were read.
+
+    Returns:
+        None if a snapshot must be counted: tiles in memory are missing or outdated, or trips are in no tile.
+
+    Raises:
+        SQLAlchemyError, psycopg.Error: the database does not answer.
+    """
+    known = tiles.region(query.region)
+    index = None if known is None else tiles.indexes.get(known.region_id)
+    limits = None if known is None else query.limits(known.span)
+    if known is None or index is None or limits is None or index.revision != known.tiles_revision:
+        return None
+    box_count = BoxCount(index, index.weeks_between(*limits), query.box, query.match)
+    if known.is_pending or len(box_count.missing_high_bits().tiles):
+        return None
+    await _count(box_count)
+    ranges = box_count.missing_low_bits()
+    low_bits = None if ranges is None else LowBits(known.region_id, ranges.parameters(index))
+    region, chunks = await reads.read(query.region, low_bits)
+    if region is None or not region.has_same_trips(known):
+        return None
+    box_count.resolve(chunks)
+    return query.statistics(_by_monday(box_count), region.span, region.as_of)
 
 
 async def _count(box_count: BoxCount) -> None:
@@ -123,3 +128,9 @@ async def _resolve(box_count: BoxCount, cursor: psycopg.AsyncCursor[Any], region
     if ranges is not None:
         await cursor.execute(LOW_BITS, [*ranges.parameters(box_count.index), region_id])
         box_count.resolve([chunk for (chunk,) in await cursor.fetchall()])
+
+
+def _by_monday(box_count: BoxCount) -> dict[date, int]:
+    """Matching trips by Monday, without weeks that have none."""
+    weeks = box_count.index.weeks[box_count.weeks].tolist()
+    return {week: trips for week, trips in zip(weeks, box_count.counts.tolist(), strict=True) if trips}

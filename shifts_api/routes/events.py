@@ -1,23 +1,20 @@
 """The feed as server-sent events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from sqlalchemy.exc import SQLAlchemyError
-from sse_starlette import EventSourceResponse
 
 from shifts_api.feed.broadcaster import Broadcaster
-from shifts_api.feed.event import TYPES, EventFilter
+from shifts_api.feed.event import TYPES, Event, EventFilter
+from shifts_api.feed.window import EventBatch
 from shifts_api.web.errors import ApiError
+from shifts_api.web.event_stream import EventStream
+from shifts_api.web.http_protocol import pushing
 from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 
 router = APIRouter(tags=["feed"])
-
-HEARTBEAT_S = 15
-SEND_TIMEOUT_S = 10
-"""A client that accepts no byte for this long is dropped."""
-SHUTDOWN_GRACE_S = 2
 
 _EXAMPLE = (
     "id: 42\r\nevent: file.loaded\r\n"
@@ -32,7 +29,8 @@ _EXAMPLE = (
 
 @router.get(
     "/events",
-    response_class=EventSourceResponse,
+    response_class=EventStream,
+    status_code=200,
     responses={
         200: {
             "description": "An endless stream of events, with a comment every 15 seconds",
@@ -65,7 +63,7 @@ async def follow_events(
             examples=["41"],
         ),
     ] = None,
-) -> EventSourceResponse:
+) -> EventStream:
     """Server-sent events with ascending ids; a client that sends `Last-Event-ID` receives each event once."""
     feed: Broadcaster = request.app.state.feed
     chosen = frozenset(types.split(",")) if types else None
@@ -74,20 +72,24 @@ async def follow_events(
     if feed.is_full:
         raise ApiError(503, "Too many listeners, try again", {"Retry-After": "10"})
     after = None if last_event_id is None else int(last_event_id)
-    return EventSourceResponse(
-        _stream(feed, EventFilter(task_id, run_id, chosen), after),
-        ping=HEARTBEAT_S,
-        send_timeout=SEND_TIMEOUT_S,
-        shutdown_event=feed.shutdown,
-        shutdown_grace_period=SHUTDOWN_GRACE_S,
-    )
+    event_filter = EventFilter(task_id, run_id, chosen)
+    pieces = _stream(feed, event_filter, after, pushing(request.scope))
+    return EventStream(pieces, request.app.state.streams)
 
 
-async def _stream(feed: Broadcaster, event_filter: EventFilter, after: int | None) -> AsyncIterator[bytes]:
+async def _stream(
+    feed: Broadcaster, event_filter: EventFilter, after: int | None, push: Callable[[bytes], bool] | None
+) -> AsyncGenerator[bytes]:
+    def encode(batch: Sequence[Event]) -> bytes:
+        if isinstance(batch, EventBatch):
+            return batch.frames
+        return b"".join(event.frame_for(event_filter) for event in batch)
+
     yield b": connected\r\n\r\n"
+    push_events = None if push is None else lambda batch: push(encode(batch))
     try:
-        async for batch in feed.follow(event_filter, after):
-            yield b"".join(event.frame_for(event_filter) for event in batch)
+        async for batch in feed.follow(event_filter, after, push_events):
+            yield encode(batch)
     except SQLAlchemyError:
         # The outbox cannot be read now: the client resumes with its last id.
         return

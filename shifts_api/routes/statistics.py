@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from shifts_api.queries.database import snapshot
+from shifts_api.queries.regions import find_region
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.queries.weekly_trips import count_pending_trips, find_region, weekly_trips
+from shifts_api.queries.weekly_trips import count_in_memory, count_pending_trips, weekly_trips
 from shifts_api.web.errors import ApiError
 from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
 from shifts_core.tiles.box import EMPTY_BOX, Box, Match
@@ -81,7 +82,7 @@ async def weekly(
 
 
 async def _answer(request: Request, query: WeeklyQuery) -> WeeklyStatistics:
-    """Counts in one snapshot: at once, or in turn where many pending trips make the count slow.
+    """Counts from memory; else in one snapshot: at once, or in turn where many pending trips make the count slow.
 
     Raises:
         ApiError: 400, the region has never had trips; 503, too many slow counts are waiting.
@@ -99,9 +100,12 @@ async def _answer(request: Request, query: WeeklyQuery) -> WeeklyStatistics:
                 if await count_pending_trips(connection, region, limits) > max_pending:
                     return None
                 trips = await weekly_trips(connection, tiles, region, query.box, query.match, limits)
+                tiles.remember(query.region, region)
         return query.statistics(trips, region.span, region.as_of)
 
-    # A request that waits for its turn holds no connection.
-    answer = await count(_MAX_FAST_PENDING) or await slow.run(query, count)
+    answer = await count_in_memory(request.app.state.reads, tiles, query)
+    if answer is None:
+        # A request that waits for its turn holds no connection.
+        answer = await count(_MAX_FAST_PENDING) or await slow.run(query, count)
     assert answer is not None
     return answer

@@ -6,10 +6,10 @@ import re
 import time
 import uuid
 
-from sse_starlette.sse import SendTimeoutError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shifts_api.web.event_stream import SendTimeoutError
 from shifts_api.web.logs import request_id
 from shifts_api.web.metrics import RequestMetrics
 

@@ -7,14 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.tiles.bounds import ranges
-from shifts_core.tiles.box import Box, Match, relate
+from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.byte_ranges import ByteRanges, high_bits_ranges, low_bits_ranges
-from shifts_core.tiles.codec import decode_offsets
-from shifts_core.tiles.format import low_bytes, scale_of_bounds
-from shifts_core.tiles.kernels import count_leaves, find_undecided, gather_high_bits, match_trips
+from shifts_core.tiles.kernels import count_leaves, find_undecided, resolve
 from shifts_core.tiles.offset_ranges import offset_ranges
 from shifts_core.tiles.region_index import Columns, RegionTileIndex
+from shifts_core.tiles.straddling import compare_bounds
 
 
 class Undecided(NamedTuple):
@@ -45,46 +43,26 @@ class BoxCount:
 
     def __init__(self, index: RegionTileIndex, weeks: slice, box: Box, match: Match) -> None:
         self.index = index
+        self.weeks = weeks
         self._n_weeks = weeks.stop - weeks.start
         index.last_used[weeks] = time.monotonic()
-        tiles = index.tiles
-        first, stop = index.tile_starts[weeks.start], index.tile_starts[weeks.stop]
-        of_tiles = relate(tiles.low[first:stop], tiles.high[first:stop], box, match)
-        week_of_tiles = tiles.week_of[first:stop] - weeks.start
-        opened = first + np.flatnonzero(of_tiles.straddling.any(axis=1))
-        starts, stops = tiles.leaf_starts[opened], tiles.leaf_starts[opened + 1]
-        leaves = ranges(starts, stops)
-        week_of_leaves = np.repeat(week_of_tiles[opened - first], stops - starts)
-        of_leaves = relate(index.leaves.low[leaves], index.leaves.high[leaves], box, match)
-        signed = tiles.signs[first:stop] * tiles.trips[first:stop]
-        signs_of_leaves = np.repeat(tiles.signs[opened], stops - starts)
-        self._inside = self._by_week(week_of_tiles, np.where(of_tiles.inside, signed, 0))
-        self._inside += self._by_week(
-            week_of_leaves, np.where(of_leaves.inside, signs_of_leaves * index.leaves.trips[leaves], 0)
-        )
+        self._inside, straddling = compare_bounds(index, weeks, box, match)
         self._inside += index.small.count_weeks(weeks, box, match)
-        straddling = np.flatnonzero(of_leaves.straddling.any(axis=1))
-        self._straddling = of_leaves.straddling[straddling]
-        self._leaves, self._week_of = leaves[straddling], week_of_leaves[straddling]
-        self._signs = signs_of_leaves[straddling]
+        self._leaves, self._straddling = straddling.leaves, straddling.axes
+        self._week_of = index.tiles.week_of[straddling.tiles] - weeks.start
+        self._signs = index.tiles.signs[straddling.tiles]
         self._trips = index.leaves.trips[self._leaves]
         self._addresses = index.addresses[self._leaves]
         self._chunks: list[Sequence[bytes]] = [*index.chunks_of(weeks)]
         """Kept so that the addresses stay valid."""
-        at, axes = np.nonzero(self._straddling)
-        self._rows = np.full(self._straddling.shape, -1)
-        self._rows[at, axes] = np.arange(len(at))
-        """Shape (straddling leaves, 4): row of each coordinate in `_offset_ranges`."""
-        columns = (self._leaves[at], axes)
-        decimals = index.leaves.decimals[columns]
-        scale = scale_of_bounds(index.leaves.low[columns], index.leaves.high[columns], decimals)
-        self._offset_ranges = offset_ranges(box, axes, decimals, scale)
-        self._high_ranges = np.zeros((*self._straddling.shape, 4), np.uint16)
-        self._high_ranges[at, axes] = self._offset_ranges.high_bits()
+        self._ranges = offset_ranges(box, index.leaves, self._leaves, self._straddling)
         self._inverted = box.west > box.east
         self._any_end = match == "any"
-        self._certain = np.zeros(len(straddling), np.int64)
+        self._certain = np.zeros(len(self._leaves), np.int64)
         self._undecided: list[Undecided] = []
+        self._low_columns: tuple[NDArray[np.int64], NDArray[np.int64]]
+        """Leaf, among those that straddle, and coordinate of each range of low bits."""
+        self._low_sizes: list[int] = []
         self._resolved = np.zeros(self._n_weeks, np.int64)
 
     @property
@@ -125,7 +103,7 @@ class BoxCount:
             self._addresses[chosen],
             self._trips[chosen],
             self._straddling[chosen],
-            self._high_ranges[chosen],
+            self._ranges.high_bits[chosen],
             self._inverted,
             self._any_end,
         )
@@ -145,32 +123,42 @@ class BoxCount:
         if not self._undecided:
             return None
         self._undecided = [Undecided(*map(np.concatenate, zip(*self._undecided, strict=True)))]
-        axes, leaves, _ = self._undecided_columns(self._undecided[0])
-        return low_bits_ranges(self.index, self._leaves[leaves], axes)
+        trips = self._undecided[0]
+        needed = np.zeros((self.n_straddling, 4), bool)
+        np.logical_or.at(needed, trips.leaves, trips.undecided)
+        leaves, axes = needed.nonzero()
+        self._low_columns = leaves, axes
+        ranges = low_bits_ranges(self.index, self._leaves[leaves], axes)
+        self._low_sizes = ranges.sizes.tolist()
+        return ranges
 
-    def resolve(self, chunks: Sequence[bytes]) -> None:
-        """Counts the undecided trips; `chunks` holds one chunk per range of `missing_low_bits`."""
+    def resolve(self, chunks: Sequence[bytes | None]) -> None:
+        """Counts the undecided trips, if any; `chunks` holds one chunk per range of `missing_low_bits`.
+
+        Raises:
+            ValueError: a chunk has another size than its range.
+        """
+        if not self._undecided:
+            return
+        read = [chunk or b"" for chunk in chunks]
+        if [*map(len, read)] != self._low_sizes:
+            raise ValueError("low bits are shorter than their bounds say")
         (trips,) = self._undecided
-        _, _, column_of = self._undecided_columns(trips)
-        at, axes = np.nonzero(trips.undecided)
-        leaves, places = trips.leaves[at], trips.places[at]
-        rows = self._rows[leaves, axes]
-        shifts = self._offset_ranges.scale.shifts[rows]
-        high_bits = gather_high_bits(self._addresses[leaves, axes], places)
-        starts = np.cumsum([0, *map(len, chunks)])[column_of] + places * low_bytes(shifts)
-        offsets = decode_offsets(high_bits, shifts, b"".join(chunks), starts)
-        between = trips.between.copy()
-        between[at, axes] = self._offset_ranges.contain(rows, offsets)
-        matches = match_trips(between, self._straddling[trips.leaves], self._any_end)
+        starts = np.zeros((self.n_straddling, 4), np.int64)
+        starts[self._low_columns] = np.cumsum([0, *self._low_sizes])[:-1]
+        matches = np.empty(len(trips.leaves), bool)
+        resolve(
+            self._addresses,
+            self._straddling,
+            self._ranges[:3],
+            self._inverted,
+            self._any_end,
+            tuple(trips),
+            starts,
+            np.frombuffer(b"".join(read), np.uint8),
+            matches,
+        )
         self._resolved += self._by_week(self._week_of[trips.leaves], self._signs[trips.leaves] * matches)
-
-    def _undecided_columns(
-        self, trips: Undecided
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Coordinate and leaf of each column with undecided values, and the column of each undecided value."""
-        at, axes = np.nonzero(trips.undecided)
-        columns, column_of = np.unique(axes * self.n_straddling + trips.leaves[at], return_inverse=True)
-        return columns // self.n_straddling, columns % self.n_straddling, column_of
 
     def _by_week(self, week_of: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.bincount(week_of, values, self._n_weeks).astype(np.int64)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.bounds import ranges
-from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_TRIPS, low_bytes, scale_of_bounds
+from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_TRIPS, key_of, largest_offset, shift_of
 from shifts_core.tiles.region_index import Columns, RegionTileIndex
 
 _MAX_GAP = 6
@@ -87,6 +88,9 @@ def high_bits_ranges(
         needed: shape (k, 4): which coordinates.
     """
     at, axes = np.nonzero(needed)
+    if len(at) == 0:
+        none = np.zeros(0, np.int64)
+        return ByteRanges(none, none, none, np.zeros((0, 2), np.int64))
     starts = index.tiles.leaf_starts
     tiles = np.searchsorted(starts, leaves[at], side="right") - 1
     counts = np.diff(starts)[tiles]
@@ -118,28 +122,41 @@ def low_bits_ranges(index: RegionTileIndex, leaves: NDArray[np.int64], axes: NDA
 
     Args:
         index: of the region.
-        leaves: shape (k,): positions.
+        leaves: shape (k,): positions, ascending.
         axes: shape (k,): coordinates.
     """
-    starts = index.tiles.leaf_starts
-    tiles, tile_of = np.unique(np.searchsorted(starts, leaves, side="right") - 1, return_inverse=True)
+    starts, bounds = index.tiles.leaf_starts, index.leaves
+    tiles = np.searchsorted(starts, leaves, side="right") - 1
+    begins, sizes = np.empty(len(leaves), np.int64), np.empty(len(leaves), np.int64)
+    _fill_low_bits(tiles, leaves, axes, starts, *bounds, begins, sizes)
+    columns = axes * np.diff(starts)[tiles] + leaves - starts[tiles]
+    return ByteRanges(tiles, begins, sizes, np.stack([columns, columns + 1], axis=1))
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_low_bits(tiles, leaves, axes, leaf_starts, low, high, trips, decimals, begins, sizes):  # type: ignore[no-untyped-def]
+    """Fills where the low bits of each column begin in their tile, and how many bytes they take."""
+    tile = -1
     # Low bits have no fixed width: where a column starts follows from all columns before it in its tile.
-    whole = ranges(starts[tiles], starts[tiles + 1])
-    counts = starts[tiles + 1] - starts[tiles]
-    firsts = np.cumsum(counts) - counts
-    bounds = index.leaves
-    scale = scale_of_bounds(bounds.low[whole], bounds.high[whole], bounds.decimals[whole])
-    sizes = low_bytes(scale.shifts) * bounds.trips[whole][:, None]
-    before = np.cumsum(sizes, axis=0) - sizes
-    of_axis = np.add.reduceat(sizes, firsts, axis=0)
-    own = firsts[tile_of] + leaves - starts[tiles[tile_of]]
-    begins = (
-        before[own, axes]
-        - before[firsts[tile_of], axes]
-        + (np.cumsum(of_axis, axis=1) - of_axis)[tile_of, axes]
-    )
-    columns = axes * counts[tile_of] + leaves - starts[tiles[tile_of]]
-    return ByteRanges(tiles[tile_of], begins, sizes[own, axes], np.stack([columns, columns + 1], axis=1))
+    widths, ends = np.empty((4, 0), np.int64), np.empty((4, 0), np.int64)
+    for number in range(len(tiles)):
+        if tiles[number] != tile:
+            tile = tiles[number]
+            first, stop = leaf_starts[tile], leaf_starts[tile + 1]
+            widths, ends = np.empty((4, stop - first), np.int64), np.empty((4, stop - first), np.int64)
+            end = 0
+            for axis in range(4):
+                for leaf in range(first, stop):
+                    places = decimals[leaf, axis]
+                    largest = largest_offset(
+                        key_of(low[leaf, axis], places), key_of(high[leaf, axis], places)
+                    )
+                    width = (shift_of(largest) + 7) // 8 * trips[leaf]
+                    end += width
+                    widths[axis, leaf - first], ends[axis, leaf - first] = width, end
+        place = leaves[number] - leaf_starts[tile]
+        sizes[number] = widths[axes[number], place]
+        begins[number] = ends[axes[number], place] - sizes[number]
 
 
 def read_ahead_ranges(index: RegionTileIndex) -> Iterator[ByteRanges]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.format import (
+    DECIMALS,
     HIGH_BITS_DTYPE,
     LEAF_DTYPE,
     low_bytes,
@@ -55,8 +56,14 @@ def decode_tile(tile: Tile) -> NDArray[np.float64]:
 
 
 def decode_leaves(blobs: Sequence[bytes]) -> Leaves:
-    """Decodes the column `leaves` of several tiles."""
+    """Decodes the column `leaves` of several tiles.
+
+    Raises:
+        ValueError: a record has an unknown number of decimals.
+    """
     stored = np.frombuffer(b"".join(blobs), LEAF_DTYPE)
+    if stored["decimals"].max(initial=0) > max(DECIMALS):
+        raise ValueError("unknown decimals")
     return Leaves(
         stored["low"].copy(),
         stored["high"].copy(),

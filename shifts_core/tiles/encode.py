@@ -5,7 +5,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.codec import Tile
-from shifts_core.tiles.format import DECIMALS, HIGH_BITS, HIGH_BITS_DTYPE, LEAF_DTYPE, LEAF_TRIPS
+from shifts_core.tiles.format import (
+    DECIMALS,
+    HIGH_BITS_DTYPE,
+    LEAF_DTYPE,
+    LEAF_TRIPS,
+    largest_offset,
+    shift_of,
+)
 
 _SCALES = tuple(10.0**decimals for decimals in DECIMALS)
 _MOST_LOW_BYTES = 7
@@ -81,14 +88,9 @@ def _cut(keys, count, high_bits, low_bits, size):  # type: ignore[no-untyped-def
     smallest = largest = keys[0]
     for trip in range(count):
         smallest, largest = min(smallest, keys[trip]), max(largest, keys[trip])
-    # A difference of two int64 fits into uint64; the subtraction wraps to it.
     base = np.uint64(smallest)
-    span = np.uint64(largest) - base
-    shift, more = np.uint64(0), span >> np.uint64(HIGH_BITS)
-    while more:
-        shift += np.uint64(1)
-        more >>= np.uint64(1)
-    width = (np.int64(shift) + 7) // 8
+    low_bits_of_offset = shift_of(largest_offset(smallest, largest))
+    width, shift = (low_bits_of_offset + 7) // 8, np.uint64(low_bits_of_offset)
     mask = (np.uint64(1) << shift) - np.uint64(1)
     for trip in range(count):
         offset = np.uint64(keys[trip]) - base

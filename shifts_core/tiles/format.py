@@ -22,6 +22,7 @@ A key minus the smallest key of its leaf and coordinate is an *offset*. The offs
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,28 +49,21 @@ class OffsetScale(NamedTuple):
     """The number of low bits: by how many bits an offset is shifted to give its high bits."""
 
 
-def offset_scale(low: NDArray[np.int64], high: NDArray[np.int64]) -> OffsetScale:
-    """The scale of coordinates of leaves, from the keys of their smallest and largest values; any shape."""
-    # A difference of two int64 fits into uint64; the subtraction wraps to it.
-    largest = (high - low).view(np.uint64)
-    filled = largest.copy()
-    for step in (1, 2, 4, 8, 16, 32):
-        filled |= filled >> np.uint64(step)
-    lengths = np.bitwise_count(filled).astype(np.int64)
-    return OffsetScale(low, largest, np.maximum(lengths - HIGH_BITS, 0))
-
-
 def scale_of_bounds(
     low: NDArray[np.float64], high: NDArray[np.float64], decimals: NDArray[np.uint8]
 ) -> OffsetScale:
     """The scale of coordinates of leaves, from their smallest and largest values (degrees); any shape."""
-    return offset_scale(keys(low, decimals), keys(high, decimals))
+    base, largest = keys(low, decimals), np.empty(low.shape, np.uint64)
+    shifts = np.empty(low.shape, np.int64)
+    _scale(base.ravel(), keys(high, decimals).ravel(), largest.reshape(-1), shifts.reshape(-1))
+    return OffsetScale(base, largest, shifts)
 
 
 def keys(values: NDArray[np.float64], decimals: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The keys of coordinates (degrees); both arguments have one shape."""
-    scaled = np.rint(values * 10.0**decimals).astype(np.int64)
-    return np.where(decimals > 0, scaled, float_keys(values))
+    found = np.empty(values.shape, np.int64)
+    _keys(values.ravel(), decimals.ravel(), found.reshape(-1))
+    return found
 
 
 def values(keys: NDArray[np.int64], decimals: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -80,11 +74,47 @@ def values(keys: NDArray[np.int64], decimals: NDArray[np.uint8]) -> NDArray[np.f
 
 def float_keys(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Integers in the order of the values: their bits, all but the sign inverted below zero. -0.0 counts as 0.0."""
-    bits = (values + 0.0).view(np.int64)
-    ordered: NDArray[np.int64] = bits ^ ((bits >> 63) & _ALL_BUT_SIGN)
-    return ordered
+    return keys(values, np.zeros(values.shape, np.uint8))
 
 
 def low_bytes(shifts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Bytes that the low bits of one offset take."""
     return (shifts + 7) // 8
+
+
+@numba.njit(cache=True, nogil=True)
+def key_of(value, decimals):  # type: ignore[no-untyped-def]
+    """The key of one coordinate."""
+    if decimals > 0:
+        return np.int64(np.rint(value * 10.0 ** np.int64(decimals)))
+    bits = np.float64(value + 0.0).view(np.int64)
+    return bits ^ ((bits >> 63) & _ALL_BUT_SIGN)
+
+
+@numba.njit(cache=True, nogil=True)
+def largest_offset(low_key, high_key):  # type: ignore[no-untyped-def]
+    """The largest offset of a leaf's coordinate; a difference of two int64 fits into uint64, to which it wraps."""
+    return np.uint64(high_key) - np.uint64(low_key)
+
+
+@numba.njit(cache=True, nogil=True)
+def shift_of(largest):  # type: ignore[no-untyped-def]
+    """The number of low bits of offsets up to the largest."""
+    shift, more = np.int64(0), largest >> np.uint64(HIGH_BITS)
+    while more:
+        shift += 1
+        more >>= np.uint64(1)
+    return shift
+
+
+@numba.njit(cache=True, nogil=True)
+def _keys(values, decimals, found):  # type: ignore[no-untyped-def]
+    for number in range(len(values)):
+        found[number] = key_of(values[number], decimals[number])
+
+
+@numba.njit(cache=True, nogil=True)
+def _scale(low, high, largest, shifts):  # type: ignore[no-untyped-def]
+    for number in range(len(low)):
+        largest[number] = largest_offset(low[number], high[number])
+        shifts[number] = shift_of(largest[number])

@@ -1,8 +1,8 @@
 """Compiled counting of trips in straddling leaves, from the high bits of their coordinates.
 
 High bits match for certain if all offsets that have them lie in the box, and possibly if any may. `high_ranges` holds
-both ranges of each (leaf, coordinate) as `OffsetRanges.high_bits` returns them. For longitudes of a box that crosses
-the antimeridian (`inverted`), values between the sides are outside.
+both ranges of each (leaf, coordinate), as `OffsetRanges.high_bits` describes them. For longitudes of a box that
+crosses the antimeridian (`inverted`), values between the sides are outside.
 
 Arrays of k straddling leaves: `addresses` (k, 4), where the high bits of each coordinate lie in memory, which the
 caller keeps alive; `trips` (k,), trips in each leaf; `straddling` (k, 4), the coordinates that decide, whose
@@ -13,7 +13,6 @@ import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from shifts_core.tiles.format import LEAF_TRIPS
 
@@ -139,42 +138,38 @@ def find_undecided(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _match_trips(between, straddling, any_end, matches):  # type: ignore[no-untyped-def]
-    for trip in range(len(between)):
-        inside, decides = between[trip], straddling[trip]
-        origin = (inside[0] or not decides[0]) and (inside[1] or not decides[1])
-        destination = (inside[2] or not decides[2]) and (inside[3] or not decides[3])
-        if any_end:
-            origin = origin and (decides[0] or decides[1])
-            destination = destination and (decides[2] or decides[3])
-            matches[trip] = origin or destination
-        else:
-            matches[trip] = origin and destination
+def resolve(  # type: ignore[no-untyped-def]
+    addresses, straddling, ranges, inverted, any_end, undecided_trips, starts, low_bits, matches
+):
+    """Decides the m trips that high bits do not decide; sets those that match in `matches` (m,).
 
-
-def match_trips(
-    between: NDArray[np.bool_], straddling: NDArray[np.bool_], any_end: bool
-) -> NDArray[np.bool_]:
-    """Whether single trips match, from their coordinates; shape (m,).
-
-    Args:
-        between: shape (m, 4): whether each coordinate lies in the box.
-        straddling: shape (m, 4): the coordinates that decide.
-        any_end: whether one end in the box is enough.
+    `undecided_trips` is what `find_undecided` found, `ranges` are the first three fields of `OffsetRanges`, and
+    `starts` (k, 4) is where the low bits of each undecided coordinate of a leaf begin in `low_bits`.
     """
-    matches = np.empty(len(between), bool)
-    _match_trips(between, straddling, any_end, matches)
-    return matches
+    leaves, places, between, undecided = undecided_trips
+    first, last, shifts = ranges
+    inside = np.empty(4, np.bool_)
+    for trip in range(len(leaves)):
+        leaf, place = leaves[trip], places[trip]
+        for axis in range(4):
+            inside[axis] = between[trip, axis]
+            if undecided[trip, axis]:
+                shift = shifts[leaf, axis]
+                width = (shift + 7) // 8
+                offset = np.uint64(_high_bits(addresses[leaf, axis], place + 1)[place]) << np.uint64(shift)
+                at = starts[leaf, axis] + place * width
+                for byte in range(width):
+                    offset |= np.uint64(low_bits[at + byte]) << np.uint64(8 * byte)
+                is_between = offset >= first[leaf, axis] and offset <= last[leaf, axis]
+                inside[axis] = is_between != (inverted and axis % _LON == 0)
+        matches[trip] = _matches(inside, straddling[leaf], any_end)
 
 
 @numba.njit(cache=True, nogil=True)
-def _gather(addresses, places, high_bits):  # type: ignore[no-untyped-def]
-    for number in range(addresses.size):
-        high_bits[number] = _high_bits(addresses[number], places[number] + 1)[places[number]]
-
-
-def gather_high_bits(addresses: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.uint16]:
-    """The high bits of single trips: at each address, those of the trip at each place; shapes (m,)."""
-    high_bits = np.empty(len(addresses), np.uint16)
-    _gather(addresses, places, high_bits)
-    return high_bits
+def _matches(inside, decides, any_end):  # type: ignore[no-untyped-def]
+    """Whether a trip matches, from the coordinates that decide."""
+    origin = (inside[0] or not decides[0]) and (inside[1] or not decides[1])
+    destination = (inside[2] or not decides[2]) and (inside[3] or not decides[3])
+    if any_end:
+        return (origin and (decides[0] or decides[1])) or (destination and (decides[2] or decides[3]))
+    return origin and destination

@@ -1,27 +1,48 @@
-"""Compiles the kernels that count and those that build tiles before the first request."""
+"""Compiles the kernels that count, and those that build tiles, before the first request."""
+
+from datetime import date
 
 import numpy as np
 
+from shifts_core.tiles.bounds import TileRow
 from shifts_core.tiles.box import Box
+from shifts_core.tiles.box_count import BoxCount
 from shifts_core.tiles.build import build_tiles
-from shifts_core.tiles.format import LEAF_TRIPS
-from shifts_core.tiles.kernels import count_leaves, find_undecided, gather_high_bits, match_trips
+from shifts_core.tiles.codec import decode_leaves
+from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_DTYPE, LEAF_TRIPS
+from shifts_core.tiles.region_index import RegionTileIndex, WeekRevision, empty_index
 from shifts_core.tiles.small_segments import SmallSegments
 
+_SIDE = 0.20001
+_HIGH_BITS_OF_SIDE = 20001 >> 2
+"""Offsets up to 100,000, one degree at five decimals, have 17 bits; these high bits do not decide."""
 
-def compile_kernels() -> None:
-    """Runs every kernel once, on a leaf of zeros; numba caches the code beside its source, or in NUMBA_CACHE_DIR."""
-    high_bits = np.zeros(LEAF_TRIPS, np.uint16)
-    addresses = np.full((1, 4), high_bits.ctypes.data, np.int64)
-    one = np.zeros(1, np.int64)
-    flags = np.ones((1, 4), bool)
-    arguments = (addresses, np.ones(1, np.int64), flags, np.zeros((1, 4, 4), np.uint16), False, False)
-    count_leaves(*arguments, one.copy(), one.copy())
-    find_undecided(*arguments, one, one.copy(), one.copy(), flags.copy(), flags.copy())
-    match_trips(flags, flags, False)
-    gather_high_bits(addresses[0], one.repeat(4))
-    ends = np.zeros((LEAF_TRIPS + 1, 4))
-    SmallSegments(one.repeat(4), one.repeat(4), ends[:4]).count_weeks(
-        slice(0, 1), Box(0.0, 0.0, 0.0, 0.0), "both"
-    )
-    list(build_tiles(ends))
+
+def compile_counting() -> None:
+    """Counts a box with every kernel; numba caches the code beside its source, or in NUMBA_CACHE_DIR."""
+    index = _index_of_one_trip()
+    count = BoxCount(index, slice(0, 1), Box(_SIDE, _SIDE, 0.5, 0.5), "both")
+    missing = count.missing_high_bits()
+    chunks = [np.full(size // 2, _HIGH_BITS_OF_SIDE, HIGH_BITS_DTYPE).tobytes() for size in missing.sizes]
+    count.load(missing.locate(index, chunks), chunks)
+    count.count()
+    low_bits = count.missing_low_bits()
+    assert low_bits is not None
+    count.resolve([b"\1" * size for size in low_bits.sizes])
+    assert count.counts.tolist() == [2]
+
+
+def compile_building() -> None:
+    """Builds tiles with every kernel."""
+    list(build_tiles(np.zeros((LEAF_TRIPS + 1, 4))))
+
+
+def _index_of_one_trip() -> RegionTileIndex:
+    """One trip in a tile, and one in a small segment."""
+    leaves = np.zeros(1, LEAF_DTYPE)
+    leaves["high"], leaves["trips"], leaves["decimals"] = 1.0, 1, 5
+    monday, blob = date(2018, 5, 28), leaves.tobytes()
+    one = np.ones(1, np.int64)
+    small = SmallSegments(one - 1, one, np.full((1, 4), 0.3))
+    row = TileRow(monday, 1, 0, 1, 1, blob)
+    return empty_index().updated(1, {monday: WeekRevision(1, 1)}, [row], decode_leaves([blob]), small)

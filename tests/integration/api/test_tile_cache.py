@@ -18,8 +18,9 @@ from bench.pairs_data import fill_pairs
 from shifts_api.app import create_app
 from shifts_api.queries import tile_cache, tile_rows
 from shifts_api.queries.database import create_pools
+from shifts_api.queries.regions import find_region
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.queries.weekly_trips import find_region, weekly_trips
+from shifts_api.queries.weekly_trips import weekly_trips
 from shifts_api.settings import ApiSettings
 from shifts_core.tiles.box import Box
 from shifts_core.tiles.codec import Leaves, decode_leaves

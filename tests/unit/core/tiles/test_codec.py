@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import decode_leaves, decode_tile
 from shifts_core.tiles.encode import encode_tile
-from shifts_core.tiles.format import LEAF_DTYPE, LEAF_TRIPS, TILE_TRIPS, float_keys
+from shifts_core.tiles.format import DECIMALS, LEAF_DTYPE, LEAF_TRIPS, TILE_TRIPS, float_keys
 from tests.unit.core.tiles.random_trips import KINDS, random_trips
 
 DEGREES = st.floats(-180, 180, allow_subnormal=True)
@@ -81,3 +81,10 @@ def test_leaf_records_of_several_tiles_are_decoded_in_order() -> None:
 def test_the_widest_and_the_narrowest_leaf_are_decoded(low: float, high: float) -> None:
     ends = np.array([[low, high] * 2, [high, low] * 2])
     assert bits(decode_tile(encode_tile(ends))) == bits(ends)
+
+
+def test_leaves_with_an_unknown_number_of_decimals_are_refused() -> None:
+    leaves = np.zeros(1, LEAF_DTYPE)
+    leaves["trips"], leaves["decimals"] = 1, max(DECIMALS) + 1
+    with pytest.raises(ValueError, match="unknown decimals"):
+        decode_leaves([leaves.tobytes()])

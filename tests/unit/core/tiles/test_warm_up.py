@@ -6,16 +6,19 @@ import sys
 _COUNT_AFTER_WARM_UP = """
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from shifts_core.tiles import kernels
+from shifts_core.tiles import byte_ranges, format, kernels, offset_ranges, small_segments, straddling
 from shifts_core.tiles.box import Box
 from shifts_core.tiles.build import build_tiles
-from shifts_core.tiles.warm_up import compile_kernels
+from shifts_core.tiles.warm_up import compile_building, compile_counting
 from tests.unit.core.tiles.counting import count_by_tiles
 
 def compiled():
-    return {name: len(f.signatures) for name, f in vars(kernels).items() if isinstance(f, Dispatcher)}
+    modules = (byte_ranges, format, kernels, offset_ranges, small_segments, straddling)
+    functions = [f for module in modules for f in vars(module).values() if isinstance(f, Dispatcher)]
+    return {f.py_func.__qualname__: f.signatures for f in functions}
 
-compile_kernels()
+compile_building()
+compile_counting()
 before = compiled()
 ends = np.random.default_rng(1).normal(0, 1, (5_000, 4))
 for west, east in ((-0.1, 0.2), (0.2, -0.1), (ends[7, 0], ends[9, 2])):
