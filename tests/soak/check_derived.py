@@ -65,7 +65,7 @@ class DerivedCheck:
     def _check_clusters(self, pair: PairTrips) -> None:
         stored: dict[int, set[int]] = {}
         for cluster_id, trip_id in self._platform.query(
-            "SELECT cluster_id, trip_id FROM shifts_store.trip_cluster_members"
+            "SELECT cluster_id, unnest(trip_ids) FROM shifts_store.trip_clusters"
             " WHERE region_id = %s AND week = %s",
             [pair.region_id, pair.week],
         ):

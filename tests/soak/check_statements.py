@@ -48,9 +48,9 @@ class StatementCheck:
         """The members of every cluster exist and satisfy its guarantees; no trip is in two clusters."""
         members = """
             FROM shifts_store.trip_clusters c
-            LEFT JOIN shifts_store.trip_cluster_members m USING (week, cluster_id)
+            CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id)
             LEFT JOIN shifts_store.trips t
-                ON t.trip_id = m.trip_id AND t.region_id = c.region_id AND m.region_id = c.region_id
+                ON t.trip_id = m.trip_id AND t.region_id = c.region_id
                 AND t.started_at >= c.week AND t.started_at < c.week + 7
         """
         statements = {
@@ -63,9 +63,7 @@ class StatementCheck:
             "clusters that last too long": "SELECT cluster_id, earliest_time, latest_time"
             " FROM shifts_store.trip_clusters"
             " WHERE (extract(epoch FROM latest_time - earliest_time)::integer + 86400) %% 86400 > %(window)s",
-            "members without a cluster": "SELECT m.cluster_id, m.trip_id FROM shifts_store.trip_cluster_members m"
-            " LEFT JOIN shifts_store.trip_clusters c USING (week, cluster_id) WHERE c.cluster_id IS NULL",
-            "trips in two clusters": "SELECT trip_id, count(*) FROM shifts_store.trip_cluster_members"
+            "trips in two clusters": "SELECT trip_id, count(*) FROM shifts.cluster_members"
             " GROUP BY 1 HAVING count(*) > 1",
         }
         limits = {"least": MIN_TRIPS, "radius": MAX_RADIUS_M, "window": _WINDOW_S}

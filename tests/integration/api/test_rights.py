@@ -57,7 +57,6 @@ def as_service(database_url: str, client: httpx.Client) -> Iterator[psycopg.Conn
         "DELETE FROM shifts_store.region_weeks",
         "DELETE FROM shifts_store.file_week_counts",
         "DELETE FROM shifts_store.trip_clusters",
-        "DELETE FROM shifts_store.trip_cluster_members",
         "INSERT INTO shifts_store.idempotency_keys (key, fingerprint) VALUES ('x', 'x')",
         "SELECT shifts_store.remove_file(1)",
         "SELECT shifts_store.mark_stale('{1}', '{2018-05-28}', true)",

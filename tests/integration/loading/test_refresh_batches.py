@@ -24,7 +24,7 @@ from tests.unit.core.trips.reading import HEADER
 
 MONDAY = date(2018, 5, 28)
 REGIONS = ("Hamburg", "Lyon", "Prague", "Turin")
-_EMPTIED = "trip_clusters, trip_cluster_members, refresh_attempts, failed_pair_checks, regions"
+_EMPTIED = "trip_clusters, refresh_attempts, failed_pair_checks, regions"
 
 Rows = list[tuple[Any, ...]]
 
@@ -114,13 +114,12 @@ def refresh_one_by_one(connection: psycopg.Connection) -> None:
         refresh_pair.refresh_pair(connection, pair, ["clusters"], TripClusterer, lambda _: None)
 
 
-def derived(loader: Loader) -> tuple[Rows, Rows, Rows]:
-    """Clusters, members and failed checks."""
+def derived(loader: Loader) -> tuple[Rows, Rows]:
+    """Clusters and failed checks."""
     return (
         loader.query(
             "SELECT c.*, c.origin::text FROM shifts_store.trip_clusters c ORDER BY region_id, cluster_id"
         ),
-        loader.query("SELECT * FROM shifts_store.trip_cluster_members ORDER BY trip_id"),
         loader.query("SELECT * FROM shifts_store.failed_pair_checks ORDER BY 1, 2, 4"),
     )
 
@@ -209,7 +208,7 @@ def test_a_batch_writes_the_same_rows_as_pairs_refreshed_one_by_one(
     assert caplog.records == []
     found = derived(loader)
     assert len(found[0]) > 10
-    assert found[2] == []
+    assert found[1] == []
     refresh_one_by_one(connection)
     assert derived(loader) == found
 
@@ -350,7 +349,7 @@ def test_pairs_whose_worker_died_in_a_batch_are_refreshed_alone(
 
     with pytest.raises(psycopg.OperationalError):
         run()
-    assert derived(loader) == ([], [], [])
+    assert derived(loader) == ([], [])
     assert attempts(loader) == dict.fromkeys(REGIONS, 1)
     assert locks(loader) == 0
     end_pauses(loader)
@@ -412,31 +411,21 @@ def test_failed_checks_of_a_batch_are_recorded_for_their_pairs(
     loader: Loader, connection: psycopg.Connection
 ) -> None:
     load(loader, "a.csv", b"".join(map(commuters, REGIONS)))
-    for table, condition, change in (
-        (
-            "trip_clusters",
-            "region_id = (SELECT region_id FROM shifts_store.regions WHERE name = 'Lyon')",
-            "radius_m := 501",
-        ),
-        (
-            "trip_cluster_members",
-            "region_id = (SELECT region_id FROM shifts_store.regions WHERE name = 'Turin')",
-            "trip_id := NEW.trip_id - 1000",
-        ),
-    ):
+    for region, change in (("Lyon", "radius_m := 501"), ("Turin", "trip_ids[1] := NEW.trip_ids[1] - 1000")):
         loader.execute(
-            f"CREATE FUNCTION shifts_store.tamper_{table}() RETURNS trigger LANGUAGE plpgsql AS"
-            f" $$ BEGIN IF NEW.{condition} THEN NEW.{change}; END IF; RETURN NEW; END $$"
+            f"CREATE FUNCTION shifts_store.tamper_{region}() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN IF NEW.region_id = (SELECT region_id FROM shifts_store.regions"
+            f" WHERE name = '{region}') THEN NEW.{change}; END IF; RETURN NEW; END $$"
         )
         loader.execute(
-            f"CREATE TRIGGER tamper BEFORE INSERT ON shifts_store.{table}"
-            f" FOR EACH ROW EXECUTE FUNCTION shifts_store.tamper_{table}()"
+            f"CREATE TRIGGER tamper_{region} BEFORE INSERT ON shifts_store.trip_clusters"
+            f" FOR EACH ROW EXECUTE FUNCTION shifts_store.tamper_{region}()"
         )
     try:
         refresh(connection)
     finally:
-        for table in ("trip_clusters", "trip_cluster_members"):
-            loader.execute(f"DROP FUNCTION shifts_store.tamper_{table}() CASCADE")
+        for region in ("Lyon", "Turin"):
+            loader.execute(f"DROP FUNCTION shifts_store.tamper_{region}() CASCADE")
     failed = (
         "SELECT r.name, f.check_name, f.details->'violations' FROM shifts_store.failed_pair_checks f"
         " JOIN shifts_store.regions r USING (region_id) ORDER BY 1, 2"

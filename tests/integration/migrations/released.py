@@ -29,8 +29,9 @@ KEPT = (
     "SELECT region_id, week, file_id, trips, first_at, last_at FROM shifts_store.file_week_counts",
     "SELECT region_id, week, revision, changed_at, deletion_count, clusters_revision, clusters_at"
     " FROM shifts_store.region_weeks",
-    "SELECT * FROM shifts_store.trip_clusters",
-    "SELECT * FROM shifts_store.trip_cluster_members",
+    "SELECT cluster_id, region_id, week, time_bin, trips, radius_m, typical_time, earliest_time, latest_time,"
+    " share_of_bin, origin, destination FROM shifts_store.trip_clusters",
+    "SELECT cluster_id, trip_id FROM shifts.cluster_members",
     "SELECT last_value FROM shifts_store.revisions",
     "SELECT last_value FROM shifts_store.trip_numbers",
 )

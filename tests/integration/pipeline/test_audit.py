@@ -105,8 +105,8 @@ def test_it_passes_fresh_stale_and_replaced_trips(filled: Pipeline) -> None:
             ("2018-06-04", "Lyon", "", "regions without a state", 0, 1),
         ),
         (
-            "DELETE FROM shifts_store.trip_cluster_members"
-            " WHERE trip_id = (SELECT min(trip_id) FROM shifts_store.trip_cluster_members)",
+            "UPDATE shifts_store.trip_clusters SET trip_ids[1] = trip_ids[2]"
+            " WHERE cluster_id = (SELECT min(cluster_id) FROM shifts_store.trip_clusters)",
             "trip_clusters",
             None,
         ),
@@ -124,8 +124,8 @@ def test_each_difference_is_named_where_it_is(
         assert expected in [tuple(record.values()) for record in records]
     else:
         (record,) = records
-        assert record["what"].startswith("members of cluster ")
-        assert record["expected"] == record["found"] + 1
+        assert record["what"].startswith("clusters with trip ")
+        assert (record["expected"], record["found"]) == (1, 2)
     assert checks[asset].metadata["differences"].value == len(records)
 
 

@@ -3,13 +3,13 @@
 import pytest
 from sqlalchemy import Table
 
-from shifts_core.schema.tables import trip_cluster_members, trip_clusters, trips, weekly_trip_tiles
+from shifts_core.schema.tables import trip_clusters, trips, weekly_trip_tiles
 from shifts_pipeline.assets.table_schemas import table_metadata, table_schema
 
 
 @pytest.mark.parametrize(
     "table",
-    [trips, trip_clusters, trip_cluster_members, weekly_trip_tiles],
+    [trips, trip_clusters, weekly_trip_tiles],
     ids=lambda table: table.name,
 )
 def test_every_column_of_an_assets_table_has_a_description(table: Table) -> None:
