@@ -36,7 +36,8 @@ def refresh_regions(
         forced: weeks to be made even if nothing has changed.
 
     Returns:
-        The number of regions of each week that were made or named again, or whose shifts were deleted.
+        The number of regions of each week that were made or named again, or whose shifts were deleted; 0 for weeks
+        that are no longer stale with nothing to do.
     """
     states = read_states(connection, region_ids)
     refresh = _Refresh(connection, options)
@@ -52,6 +53,9 @@ def refresh_regions(
         for week, pair in state.pairs.items()
         if pair.is_stale
     ]
+    for _, week, _ in seen:
+        for number in range(options.weeks):
+            done.setdefault(week + number * ONE_WEEK, 0)
     connection.execute(
         "SELECT shifts_store.record_shifts(%s::integer[], %s::date[], %s::bigint[], %s)",
         [*([list(column) for column in zip(*seen, strict=True)] or [[], [], []]), options.text],

@@ -146,8 +146,11 @@ END
 $$;
 
 -- Returns how many pairs of the histories of a week's makings are stale.
-CREATE OR REPLACE FUNCTION shifts_store.stale_shift_pairs(week date, weeks integer) RETURNS bigint
+CREATE OR REPLACE FUNCTION shifts_store.stale_shift_pairs(week date) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    weeks integer := coalesce((SELECT max((p.parameters::jsonb ->> 'weeks')::integer)
+                               FROM shifts_store.shift_parameters p), 1);
 BEGIN
     RETURN (SELECT count(*) FROM shifts_store.region_weeks w
             WHERE w.shifts_revision <> w.revision
