@@ -1,7 +1,7 @@
 """Makings of shifts: the same whatever the order of weeks, complete after interruptions, and checked in SQL."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 import pytest
@@ -9,7 +9,8 @@ import pytest
 from shifts_core.shifts.parameters import ShiftParameters
 from shifts_pipeline.storage.shifts import refresh as refresh_module
 from shifts_pipeline.storage.shifts import regions
-from shifts_pipeline.storage.shifts.making import make
+from shifts_pipeline.storage.shifts.making import Making, make
+from shifts_pipeline.storage.shifts.rows import copy_stream
 from shifts_pipeline.storage.shifts.run import refresh_shifts
 from shifts_pipeline.storage.shifts.state import MakingOptions
 from shifts_pipeline.storage.shifts.violations import COUNTED_ONCE, TRIPS_FIT, check_shifts
@@ -190,6 +191,36 @@ def test_an_interrupted_refresh_continues_where_it_stopped(
         assert not is_stale(loader)
 
 
+def test_a_connection_that_is_killed_leaves_whole_makings(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_all(loader)
+    with psycopg.connect(loader.url, autocommit=True) as connection:
+        refresh(connection)
+    expected = shifts(loader)
+    loader.execute("TRUNCATE shifts_store.shifts, shifts_store.shift_makings")
+    loader.execute("UPDATE shifts_store.region_weeks SET shifts_revision = 0")
+    written = iter(range(3))
+    original = copy_stream
+
+    def killed(makings: Sequence[Making]) -> Iterator[bytes]:
+        yield from original(makings)
+        if next(written, None) is None:
+            loader.query("SELECT pg_terminate_backend(%s, 5000)", worker.info.backend_pid)
+
+    monkeypatch.setattr("shifts_pipeline.storage.shifts.rows.copy_stream", killed)
+    with psycopg.connect(loader.url, autocommit=True) as worker, pytest.raises(psycopg.Error):
+        refresh(worker)
+    monkeypatch.undo()
+    whole = "SELECT DISTINCT week FROM shifts_store.{} ORDER BY week"
+    weeks = [(week(number),) for number in range(3)]
+    assert loader.query(whole.format("shift_makings")) == loader.query(whole.format("shifts")) == weeks
+    loader.execute("UPDATE shifts_store.shift_attempts SET retry_at = now()")
+    with psycopg.connect(loader.url, autocommit=True) as connection:
+        refresh(connection)
+    assert shifts(loader) == expected
+
+
 def test_a_making_never_contains_trips_that_were_deleted_meanwhile(
     loader: Loader, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +336,9 @@ def test_a_region_that_fails_delays_no_other(
     monkeypatch.setattr(refresh_module, "make", fail_lyon)
     assert refresh_shifts(connection, request()).failures == ["Lyon: ValueError: odd trips"]
     assert {row[1] for row in shifts(loader)} == {"Turin"}
-    assert loader.query("SELECT error FROM shifts_store.shift_attempts") == [("ValueError: odd trips",)]
+    assert loader.query("SELECT region, week, derived_table, error FROM shifts_store.failed_refreshes") == [
+        ("Lyon", week(0), "shifts", "ValueError: odd trips")
+    ]
     assert refresh(connection).regions == 0
     monkeypatch.undo()
     loader.execute("UPDATE shifts_store.shift_attempts SET retry_at = now()")
