@@ -13,7 +13,7 @@ from shifts_pipeline.storage.waiting_pairs import WaitingPairs, waiting_pairs
 NAME = "nothing_waits_longer_than_15_minutes"
 MAX_WAIT = timedelta(minutes=15)
 
-_CHECKED = {**ASSET_OF, "shifts": SHIFTS}
+_CHECKED: dict[str, dg.AssetKey] = {**{str(table): key for table, key in ASSET_OF.items()}, "shifts": SHIFTS}
 _DESCRIPTION = (
     "No (region, week) pair has been stale for over 15 minutes. Such a pair waits for workers, its refresh fails, or"
     " a file whose rows differ from the ledger blocks it. The schedule"
