@@ -1,7 +1,7 @@
 """The trips of regions by week, each week read once while the weeks of a history pass."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shifts_core.calendar import week_number
 from shifts_core.shifts.history import TripHistory
-from shifts_pipeline.storage.region_week import PairTrips, read_pairs
+from shifts_pipeline.storage.region_week import PairTrips, read_pair, read_pairs
 from shifts_pipeline.storage.shifts.state import History, RegionState
 
 _DAY_US = 86_400_000_000
@@ -46,14 +46,24 @@ class MakingTrips:
 
     @classmethod
     def of(cls, weeks: Sequence[WeekTrips]) -> "MakingTrips":
-        """Concatenate weeks, which stay sorted."""
+        """Concatenate weeks, which stay sorted. The weeks of the result are parts of its arrays."""
         history = TripHistory(
             *(
                 np.concatenate(columns)
                 for columns in zip(*(vars(week.history).values() for week in weeks), strict=True)
             )
         )
-        return cls(weeks, history, np.concatenate([week.trip_ids for week in weeks]))
+        trip_ids = np.concatenate([week.trip_ids for week in weeks])
+        ends = np.cumsum([len(week.trip_ids) for week in weeks]).tolist()
+        parts = [
+            replace(
+                week,
+                history=history.between(number, number),
+                trip_ids=trip_ids[end - len(week.trip_ids) : end],
+            )
+            for week, end, number in zip(weeks, ends, [week_number(each.week) for each in weeks], strict=True)
+        ]
+        return cls(parts, history, trip_ids)
 
     @property
     def revisions(self) -> History:
@@ -83,10 +93,22 @@ class TripsOfWeeks:
                 for region_id, (state, weeks) in histories.items()
                 if week in weeks and (region_id, week) not in self._read
             }
-            if missing:
-                for pair in read_pairs(self._connection, missing, week):
-                    self._read[pair.region_id, week] = WeekTrips.of(pair)
-        return {
-            region_id: MakingTrips.of([self._read[region_id, week] for week in weeks])
-            for region_id, (_, weeks) in histories.items()
-        }
+            for pair in _read_pairs(self._connection, missing, week):
+                self._read[pair.region_id, week] = WeekTrips.of(pair)
+        return {region_id: self._concatenate(region_id, weeks) for region_id, (_, weeks) in histories.items()}
+
+    def _concatenate(self, region_id: int, weeks: Sequence[date]) -> MakingTrips:
+        found = MakingTrips.of([self._read[region_id, week] for week in weeks])
+        for part in found.weeks:
+            self._read[region_id, part.week] = part
+        return found
+
+
+def _read_pairs(
+    connection: psycopg.Connection, regions: Mapping[int, str], week: date
+) -> Iterable[PairTrips]:
+    if len(regions) > 1:
+        return read_pairs(connection, regions, week)
+    # Perhaps a large one, which is read without holding its rows.
+    pairs = (read_pair(connection, region, week) for region in regions.values())
+    return (pair for pair in pairs if pair is not None)
