@@ -20,7 +20,8 @@ DECLARE
         'shifts_store.failed_pair_checks',
         'shifts_store.blocked_pairs',
         'shifts_store.shift_makings',
-        'shifts_store.shifts'];
+        'shifts_store.shifts',
+        'shifts_store.shift_attempts'];
     name       text;
 BEGIN
     FOREACH name IN ARRAY everywhere LOOP

@@ -7,6 +7,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('shifts:' || 
 -- Makes all makings stale if they are to have other parameters than before. Returns whether they are.
 CREATE OR REPLACE FUNCTION shifts_store.set_shift_parameters(parameters text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    since timestamptz := clock_timestamp();
 BEGIN
     IF EXISTS (SELECT FROM shifts_store.shift_parameters p WHERE p.parameters = set_shift_parameters.parameters) THEN
         RETURN false;
@@ -14,7 +16,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('shifts_store.shift_parameters'));
     DELETE FROM shifts_store.shift_parameters;
     INSERT INTO shifts_store.shift_parameters (parameters) VALUES (set_shift_parameters.parameters);
-    UPDATE shifts_store.region_weeks w SET shifts_revision = 0, shifts_stale_since = clock_timestamp()
+    UPDATE shifts_store.region_weeks w SET shifts_revision = 0, shifts_stale_since = since
     WHERE w.shifts_revision = w.revision;
     RETURN true;
 END
