@@ -30,7 +30,8 @@ def commuters(region: str, week: str, hour: str = "08", count: int = 8) -> str:
 def load_weeks(pipeline: Pipeline, regions: tuple[str, ...] = ("Prague", "Turin")) -> None:
     for number, week in enumerate(WEEK_KEYS):
         pipeline.put(f"{number}.csv", HEADER + "".join(commuters(region, week) for region in regions))
-    pipeline.load()
+    assert all(run.success for run in pipeline.load())
+    assert {status for status, _, _ in pipeline.ledger().values()} == {"loaded"}
 
 
 def statuses(pipeline: Pipeline) -> dict[str, Any]:
@@ -113,6 +114,7 @@ def test_a_backfill_makes_a_range_of_weeks_in_one_run(pipeline: Pipeline) -> Non
         "dagster/asset_partition_range_end": WEEK_KEYS[3],
     }
     run = pipeline.run("refresh_shifts", tags)
+    assert run.success
     assert materialized(run) == WEEK_KEYS[1:4]
     assert pipeline.query(MADE) == before
 
