@@ -3,10 +3,11 @@
 import dagster as dg
 
 from shifts_pipeline.assets.raw_trips import raw_trips
+from shifts_pipeline.assets.shifts import shifts
 from shifts_pipeline.assets.weekly_assets import weekly_assets
 from shifts_pipeline.checks.audit import audit
 from shifts_pipeline.checks.freshness import freshness
-from shifts_pipeline.jobs.asset_jobs import load_trip_files, refresh_weeks
+from shifts_pipeline.jobs.asset_jobs import load_trip_files, refresh_shifts, refresh_weeks
 from shifts_pipeline.jobs.check_jobs import (
     audit_everything,
     check_freshness,
@@ -18,11 +19,13 @@ from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.landing import Landing
 from shifts_pipeline.resources.load_limits import LoadLimits
+from shifts_pipeline.resources.shift_making import ShiftMaking
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.lost_workers import lost_workers
 from shifts_pipeline.sensors.queued_files import queued_files
+from shifts_pipeline.sensors.stale_shifts import stale_shifts
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from shifts_pipeline.settings import PipelineSettings, settings
 
@@ -35,11 +38,11 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
     """
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(
-        assets=[raw_trips, weekly_assets],
+        assets=[raw_trips, weekly_assets, shifts],
         asset_checks=[freshness, audit],
-        jobs=[load_trip_files, refresh_weeks, check_freshness, audit_everything, cleanup],
+        jobs=[load_trip_files, refresh_weeks, refresh_shifts, check_freshness, audit_everything, cleanup],
         schedules=[check_freshness_every_15_minutes, nightly_audit, nightly_cleanup],
-        sensors=[landing_zone, queued_files, stale_weeks, lost_workers],
+        sensors=[landing_zone, queued_files, stale_weeks, stale_shifts, lost_workers],
         executor=dg.in_process_executor,
         resources={
             "trips_database": TripsDatabase(url=trips_url),
@@ -53,6 +56,12 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
                 time_bin_minutes=options.time_bin_minutes,
                 eps_m=options.cluster_eps_m,
                 min_trips=options.cluster_min_trips,
+                max_radius_m=options.cluster_max_radius_m,
+            ),
+            "shift_making": ShiftMaking(
+                weeks=options.shift_weeks,
+                min_riders=options.shift_min_riders,
+                time_bin_minutes=options.time_bin_minutes,
                 max_radius_m=options.cluster_max_radius_m,
             ),
         },

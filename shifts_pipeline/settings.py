@@ -6,6 +6,7 @@ from pydantic import Field
 
 from shifts_core.clustering.parameters import DEFAULT_EPS_M, DEFAULT_MAX_RADIUS_M, DEFAULT_MIN_TRIPS
 from shifts_core.settings import DatabaseUrl, SharedSettings
+from shifts_core.shifts.parameters import DEFAULT_MIN_RIDERS, DEFAULT_SHIFT_WEEKS, MAX_SHIFT_WEEKS
 
 
 class PipelineSettings(SharedSettings):
@@ -18,6 +19,8 @@ class PipelineSettings(SharedSettings):
     cluster_eps_m: float = Field(DEFAULT_EPS_M, gt=0)
     cluster_min_trips: int = Field(DEFAULT_MIN_TRIPS, ge=2)
     cluster_max_radius_m: float = Field(DEFAULT_MAX_RADIUS_M, gt=0)
+    shift_weeks: int = Field(DEFAULT_SHIFT_WEEKS, ge=1, le=MAX_SHIFT_WEEKS)
+    shift_min_riders: int = Field(DEFAULT_MIN_RIDERS, ge=1)
     max_rejected_share: float = Field(0.5, ge=0, le=1)
 
 

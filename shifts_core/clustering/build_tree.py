@@ -4,7 +4,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.cores import for_each
+from shifts_core.clustering.cores import FEW_TRIPS, for_each
 from shifts_core.clustering.kd_tree import STACK_SIZE, KDTree
 
 LEAF_SIZE = 8
@@ -38,7 +38,7 @@ def build_in_place(points: NDArray[np.float64], metres_per_second: float) -> tup
     def build_below(node: int) -> None:
         _build_below(points, rows, weights, starts, stops, lower, upper, first_leaf, node)
 
-    top = min(first_leaf, 1 << _PARALLEL_LEVELS)
+    top = min(first_leaf, 1 << _PARALLEL_LEVELS) if trips > FEW_TRIPS else 1
     level = 1
     while level < top:
         for_each(split, range(level, 2 * level))

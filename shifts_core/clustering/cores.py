@@ -7,6 +7,9 @@ from typing import TypeVar
 
 Part = TypeVar("Part")
 
+FEW_TRIPS = 5_000
+"""A tree of so few trips is built and searched faster than threads start."""
+
 
 def for_each(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
     """Run `work` on each part. Parts start in their order, and write to different places."""

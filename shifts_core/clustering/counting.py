@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.cores import for_each
+from shifts_core.clustering.cores import FEW_TRIPS, for_each
 from shifts_core.clustering.kd_tree import DAY_S, KDTree, SearchRadius, count_in_nodes
 
 _BLOCK_SIZE = 32
@@ -42,7 +42,7 @@ def count_neighbours(tree: KDTree, radius: SearchRadius, queried: NDArray[np.boo
         for shift in shifts:
             _count_below(tree, radius, queried, queried_count, counts, first_block, shift, node)
 
-    top = min(first_block, 1 << _PARALLEL_LEVELS)
+    top = min(first_block, 1 << _PARALLEL_LEVELS) if trips > FEW_TRIPS else 1
     for_each(count_below, range(top, 2 * top))
     return counts
 

@@ -138,6 +138,8 @@ region_weeks = Table(
     Column("clusters_revision", BigInteger, nullable=False),
     Column("clusters_at", DateTime(timezone=True)),
     Column("merged_revision", BigInteger, nullable=False),
+    Column("shifts_revision", BigInteger, nullable=False),
+    Column("shifts_stale_since", DateTime(timezone=True), nullable=False),
 )
 
 file_week_counts = Table(
@@ -259,6 +261,92 @@ trip_clusters = Table(
         comment="Its trips, ascending; a trip is in one cluster at most",
     ),
 )
+
+shift_makings = Table(
+    "shift_makings",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("parameters", Text, nullable=False),
+    Column("history_weeks", ARRAY(Date), nullable=False),
+    Column("history_revisions", ARRAY(BigInteger), nullable=False),
+    Column("earlier_names", LargeBinary, nullable=False),
+    Column("names", LargeBinary, nullable=False),
+    Column("trips", BigInteger, nullable=False),
+    Column("trips_served", BigInteger, nullable=False),
+    Column("shifts", Integer, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+)
+
+shifts = Table(
+    "shifts",
+    metadata,
+    Column("region_id", Integer, primary_key=True, comment="Region, see shifts_store.regions"),
+    Column(
+        "week",
+        Date,
+        primary_key=True,
+        comment="Monday of the last ISO week of the history that the shift was made from",
+    ),
+    Column(
+        "rank",
+        Integer,
+        primary_key=True,
+        comment="From 1: the first shifts together count the most trips of the history",
+    ),
+    Column(
+        "shift_id", BigInteger, nullable=False, comment="Identifier, the same in the weeks in which it stands"
+    ),
+    Column("weekdays", SmallInteger, nullable=False, comment="Days on which it departs, bit 0 for Monday"),
+    Column("departs", Time, nullable=False, comment="Typical departure, local wall clock"),
+    Column("earliest", Time, nullable=False, comment="Earliest start of a trip that it counts"),
+    Column("latest", Time, nullable=False, comment="Latest start of a trip that it counts"),
+    Column("riders", Double, nullable=False, comment="Riders expected on a departure"),
+    Column("riders_low", Integer, nullable=False, comment="10 % quantile of the riders on a departure"),
+    Column("riders_high", Integer, nullable=False, comment="90 % quantile of the riders on a departure"),
+    Column(
+        "regularity",
+        Double,
+        nullable=False,
+        comment="Share of its departures in the history with enough riders, 0 to 1",
+    ),
+    Column("weeks", Integer, nullable=False, comment="Weeks of the history with such a departure"),
+    Column("first_week", Date, nullable=False, comment="Monday of the first week in which it ran"),
+    Column("status", Text, nullable=False, comment="new, continuing or ending"),
+    Column("trips", Integer, nullable=False, comment="Trips of the history that it and no better one counts"),
+    Column(
+        "pickup", point(), nullable=False, comment="Where it starts, in degrees (WGS 84), longitude first"
+    ),
+    Column("dropoff", point(), nullable=False, comment="Where it ends, in degrees (WGS 84), longitude first"),
+    Column("pickup_walk_m", Double, nullable=False, comment="Mean distance to the pickup in metres"),
+    Column("pickup_walk_max_m", Double, nullable=False, comment="Largest distance to the pickup in metres"),
+    Column("dropoff_walk_m", Double, nullable=False, comment="Mean distance from the drop-off in metres"),
+    Column(
+        "dropoff_walk_max_m", Double, nullable=False, comment="Largest distance from the drop-off in metres"
+    ),
+    Column(
+        "first_week_in_history",
+        Date,
+        nullable=False,
+        comment="Monday of the first week of the history in which it ran",
+    ),
+    Column("last_riders", Integer, nullable=False, comment="Riders in the last week of the history"),
+    Column("last_departures", Integer, nullable=False, comment="Departures in that week, on days with data"),
+    Column("trip_ids", ARRAY(BigInteger), nullable=False, comment="Trips that it counts, ascending"),
+)
+
+shift_attempts = Table(
+    "shift_attempts",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("retry_at", DateTime(timezone=True), nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+shift_parameters = Table("shift_parameters", metadata, Column("parameters", Text, primary_key=True))
 
 weekly_trip_tiles = Table(
     "weekly_trip_tiles",

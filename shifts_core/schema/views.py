@@ -84,6 +84,28 @@ rejects = Table(
     Column("raw", Text),
 )
 
+shifts = Table(
+    "shifts",
+    metadata,
+    Column("shift_id", BigInteger),
+    Column("region", Text),
+    Column("week", Date),
+    Column("rank", Integer),
+    Column("weekdays", Text),
+    Column("departs", Time),
+    Column("earliest", Time),
+    Column("latest", Time),
+    Column("riders", Double),
+    Column("riders_low", Integer),
+    Column("riders_high", Integer),
+    Column("regularity", Double),
+    Column("weeks", Integer),
+    Column("first_week", Date),
+    Column("status", Text),
+    Column("pickup", point()),
+    Column("dropoff", point()),
+)
+
 grouped_trips = Table(
     "grouped_trips",
     metadata,

@@ -11,6 +11,8 @@ from shifts_core.clustering.parameters import (
 
 DEFAULT_SHIFT_WEEKS = 4
 DEFAULT_MIN_RIDERS = 3
+MAX_SHIFT_WEEKS = 52
+"""A longer history says more about last year than about the weeks to come."""
 
 GROUND_SHARE = 0.995
 """Share of the radius within which a shift counts trips: over such distances sphere and ellipsoid differ by up to the

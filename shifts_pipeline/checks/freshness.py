@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from shifts_pipeline.asset_keys import ASSET_OF, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.asset_keys import ASSET_OF, SHIFTS
 from shifts_pipeline.display_text import printable
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.storage.waiting_pairs import WaitingPairs, waiting_pairs
@@ -13,6 +13,7 @@ from shifts_pipeline.storage.waiting_pairs import WaitingPairs, waiting_pairs
 NAME = "nothing_waits_longer_than_15_minutes"
 MAX_WAIT = timedelta(minutes=15)
 
+_CHECKED: dict[str, dg.AssetKey] = {**{str(table): key for table, key in ASSET_OF.items()}, "shifts": SHIFTS}
 _DESCRIPTION = (
     "No (region, week) pair has been stale for over 15 minutes. Such a pair waits for workers, its refresh fails, or"
     " a file whose rows differ from the ledger blocks it. The schedule"
@@ -22,10 +23,7 @@ _DESCRIPTION = (
 
 @dg.multi_asset_check(
     name="freshness",
-    specs=[
-        dg.AssetCheckSpec(NAME, asset=asset, description=_DESCRIPTION)
-        for asset in (WEEKLY_AGGREGATES, TRIP_CLUSTERS)
-    ],
+    specs=[dg.AssetCheckSpec(NAME, asset=asset, description=_DESCRIPTION) for asset in _CHECKED.values()],
     can_subset=True,
     description="Looks for stale pairs that wait too long.",
 )
@@ -40,7 +38,7 @@ def freshness(
         waiting = waiting_pairs(connection, MAX_WAIT)
     selected = {key.asset_key for key in context.selected_asset_check_keys}
     for found in waiting:
-        if ASSET_OF[found.derived_table] in selected:
+        if _CHECKED[found.derived_table] in selected:
             yield _result(found)
 
 
@@ -57,7 +55,7 @@ def _result(waiting: WaitingPairs) -> dg.AssetCheckResult:
             "waiting_since": dg.MetadataValue.timestamp(waiting.stale_since),
         }
     return dg.AssetCheckResult(
-        asset_key=ASSET_OF[waiting.derived_table],
+        asset_key=_CHECKED[waiting.derived_table],
         check_name=NAME,
         passed=not waiting.late,
         description=f"{waiting.late:,} pairs wait for over {MAX_WAIT // timedelta(minutes=1)} minutes"

@@ -1,8 +1,8 @@
-"""The jobs that sensors request: one loads files, the other refreshes the tables derived from trips."""
+"""The jobs that sensors request: one loads files, the others refresh the tables derived from trips."""
 
 import dagster as dg
 
-from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.asset_keys import RAW_TRIPS, SHIFTS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.checks.audit import audit
 from shifts_pipeline.checks.freshness import freshness
 
@@ -11,7 +11,7 @@ _CHECKS_OF_ALL_PARTITIONS = dg.AssetSelection.checks(audit, freshness)
 LOADING_POOL = "raw_trips"
 """Limits how many runs load files at a time."""
 WEEKLY_POOL = "weekly_assets"
-"""Limits how many runs refresh weeks at a time."""
+"""Limits how many runs refresh weeks or shifts at a time."""
 
 load_trip_files = dg.define_asset_job(
     "load_trip_files",
@@ -24,4 +24,12 @@ refresh_weeks = dg.define_asset_job(
     selection=dg.AssetSelection.assets(WEEKLY_AGGREGATES, TRIP_CLUSTERS) - _CHECKS_OF_ALL_PARTITIONS,
     description="Computes `weekly_aggregates` and `trip_clusters` of weeks whose trips have changed. The sensor"
     " `stale_weeks` requests it.",
+)
+refresh_shifts = dg.define_asset_job(
+    "refresh_shifts",
+    selection=dg.AssetSelection.assets(SHIFTS) - _CHECKS_OF_ALL_PARTITIONS,
+    # Clusters come first.
+    tags={"dagster/priority": "-1"},
+    description="Makes the shifts of regions whose trips have changed, after their clusters. The sensor"
+    " `stale_shifts` requests it.",
 )

@@ -7,9 +7,10 @@ from datetime import date
 import dagster as dg
 import psycopg
 
-from shifts_pipeline.asset_keys import ASSET_OF
+from shifts_pipeline.asset_keys import ASSET_OF, SHIFTS
 from shifts_pipeline.partitions import WEEKS, week_of
 from shifts_pipeline.storage import stale_pairs
+from shifts_pipeline.storage.shifts.summary import shift_totals
 
 _ADDED_AT_ONCE = 50
 """A tick that is stopped for its length has added some of many fresh weeks, and the next tick continues."""
@@ -63,6 +64,7 @@ def report_fresh(connection: psycopg.Connection, instance: dg.DagsterInstance, w
     if not weeks:
         return
     totals = {week: stale_pairs.week_totals(connection, week) for week in weeks}
+    report_fresh_shifts(connection, instance, weeks)
     for table, asset_key in ASSET_OF.items():
         statuses = (
             instance.get_status_by_partition(asset_key, [week.isoformat() for week in weeks], WEEKS) or {}
@@ -77,3 +79,22 @@ def report_fresh(connection: psycopg.Connection, instance: dg.DagsterInstance, w
                         description=f"{week:%G-W%V}: {found.trips:,} trips of {found.regions:,} regions, found fresh",
                     )
                 )
+
+
+def report_fresh_shifts(
+    connection: psycopg.Connection, instance: dg.DagsterInstance, weeks: Sequence[date]
+) -> None:
+    """Materializes the shifts of weeks, likewise."""
+    statuses = instance.get_status_by_partition(SHIFTS, [week.isoformat() for week in weeks], WEEKS) or {}
+    for week in weeks:
+        if statuses.get(week.isoformat()) == dg.AssetPartitionStatus.MATERIALIZED:
+            continue
+        found = shift_totals(connection, week)
+        if found.regions and not found.stale_pairs:
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(
+                    SHIFTS,
+                    partition=week.isoformat(),
+                    description=f"{week:%G-W%V}: {found.shifts:,} shifts of {found.regions:,} regions, found fresh",
+                )
+            )

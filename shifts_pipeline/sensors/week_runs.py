@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 import psycopg
 
-from shifts_pipeline.asset_keys import TRIP_CLUSTERS, WEEKLY_AGGREGATES
-from shifts_pipeline.jobs.asset_jobs import refresh_weeks
+from shifts_pipeline.asset_keys import SHIFTS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.jobs.asset_jobs import refresh_shifts, refresh_weeks
 from shifts_pipeline.jobs.run_tags import (
     FAILED_PAIRS,
     ONLY_STALE,
@@ -23,13 +23,21 @@ from shifts_pipeline.storage import stale_pairs
 _ENDED_READ = 50
 _LATE_COMMIT = timedelta(minutes=1)
 """A run's end may be committed this much later than it says."""
-_WEEKLY_ASSETS = {WEEKLY_AGGREGATES, TRIP_CLUSTERS}
+_WEEKLY_ASSETS = {WEEKLY_AGGREGATES, TRIP_CLUSTERS, SHIFTS}
+_WEEKLY_JOBS = {refresh_weeks.name, refresh_shifts.name}
 
 
 def unfinished_requests(instance: dg.DagsterInstance, order: Sequence[date]) -> list[Refresh]:
     """What the unfinished runs of the sensor refresh."""
     runs = instance.get_runs(filters=_of_sensor(UNFINISHED))
     return [refresh for run in runs if (refresh := _refresh(run, order))]
+
+
+def unfinished_shift_runs(instance: dg.DagsterInstance) -> int:
+    """How many runs of the sensor of shifts are unfinished."""
+    return instance.get_runs_count(
+        dg.RunsFilter(job_name=refresh_shifts.name, statuses=UNFINISHED, tags={ONLY_STALE: "true"})
+    )
 
 
 def weeks_in_runs(instance: dg.DagsterInstance, order: Sequence[date]) -> set[date]:
@@ -93,7 +101,7 @@ def _of_sensor(statuses: Sequence[dg.DagsterRunStatus]) -> dg.RunsFilter:
 
 
 def _is_weekly(run: dg.DagsterRun) -> bool:
-    if run.job_name == refresh_weeks.name:
+    if run.job_name in _WEEKLY_JOBS:
         return True
     return bool(run.asset_selection and not _WEEKLY_ASSETS.isdisjoint(run.asset_selection))
 

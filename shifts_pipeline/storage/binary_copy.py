@@ -50,11 +50,6 @@ def concatenated(parts: Sequence[NDArray[np.void]], dtype: np.dtype[np.void]) ->
     return np.concatenate([rows.view(f"V{dtype.itemsize}") for rows in parts]).view(dtype)
 
 
-def to_bytes(rows: NDArray[np.void]) -> bytes:
-    """The rows as a complete COPY stream."""
-    return HEADER + rows.tobytes() + TRAILER
-
-
 def with_arrays(
     rows: NDArray[np.void], name: str, values: NDArray[np.int64], bounds: NDArray[np.int64]
 ) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Checks of refreshed (region, week) pairs: failures are stored, and a week passes while none of its pairs failed."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -13,7 +13,7 @@ def record_failure(
     connection: psycopg.Connection,
     region_id: int,
     week: date,
-    table: DerivedTable,
+    table: DerivedTable | Literal["shifts"],
     check_name: str,
     details: dict[str, Any],
 ) -> None:

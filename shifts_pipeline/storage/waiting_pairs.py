@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 import psycopg
 from psycopg.rows import class_row
@@ -13,7 +14,7 @@ from shifts_pipeline.storage.region_week import DerivedTable
 class WaitingPairs:
     """The stale pairs of a derived table."""
 
-    derived_table: DerivedTable
+    derived_table: DerivedTable | Literal["shifts"]
     pairs: int
     late: int
     """Stale for longer than allowed."""

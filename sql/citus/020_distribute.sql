@@ -17,7 +17,10 @@ DECLARE
         'shifts_store.tile_segments',
         'shifts_store.refresh_attempts',
         'shifts_store.failed_pair_checks',
-        'shifts_store.blocked_pairs'];
+        'shifts_store.blocked_pairs',
+        'shifts_store.shift_makings',
+        'shifts_store.shifts',
+        'shifts_store.shift_attempts'];
     name       text;
 BEGIN
     FOREACH name IN ARRAY everywhere LOOP

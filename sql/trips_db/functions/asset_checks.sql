@@ -90,3 +90,54 @@ BEGIN
     GROUP BY k.region_id;
 END
 $$;
+
+-- Returns the ranks of shifts of some regions after a week that break a guarantee; no row for a region without any. Misfits:
+-- shifts that count a trip that is missing, outside of the region or the history, farther from the places than the maximum,
+-- or outside of the window and the weekdays. Double: shifts that count a trip twice, or that another one counts, or whose
+-- rank does not follow that of another. Call it with enable_nestloop = off, as `cluster_violations`.
+CREATE OR REPLACE FUNCTION shifts_store.shift_violations(
+    region_ids integer[], week date, weeks integer, max_radius_m double precision)
+RETURNS TABLE (region_id integer, misfits integer[], double integer[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    first_region integer := (SELECT min(u.id) FROM unnest(region_ids) AS u (id));
+    last_region  integer := (SELECT max(u.id) FROM unnest(region_ids) AS u (id));
+    first_week   date := shift_violations.week - 7 * (weeks - 1);
+BEGIN
+    RETURN QUERY
+    WITH found AS MATERIALIZED (
+        SELECT s.region_id, s.rank, s.weekdays, s.earliest, s.latest, s.pickup, s.dropoff, s.trip_ids,
+               lag(s.rank, 1, 0) OVER (PARTITION BY s.region_id ORDER BY s.rank) AS rank_before
+        FROM shifts_store.shifts s WHERE s.region_id = ANY (region_ids) AND s.week = shift_violations.week
+    ), counted AS MATERIALIZED (
+        SELECT f.region_id, f.rank, f.weekdays, f.earliest, f.latest, f.pickup, f.dropoff, u.trip_id
+        FROM found f, unnest(f.trip_ids) AS u (trip_id)
+    ), misfit AS (
+        SELECT DISTINCT c.region_id, c.rank
+        FROM counted c
+        LEFT JOIN shifts_store.trips t
+            ON t.trip_id = c.trip_id AND t.region_id = c.region_id
+            AND t.region_id BETWEEN first_region AND last_region
+            AND t.started_at >= first_week AND t.started_at < shift_violations.week + 7
+        WHERE t.trip_id IS NULL
+           OR t.started_at::time NOT BETWEEN c.earliest AND c.latest
+           OR c.weekdays & (1 << (extract(isodow FROM t.started_at)::integer - 1)) = 0
+           OR public.ST_DistanceSphere(c.pickup, t.origin) > max_radius_m
+           OR public.ST_DistanceSphere(c.dropoff, t.destination) > max_radius_m
+    ), twice AS (
+        SELECT d.region_id, d.ranks FROM (
+            SELECT c.region_id, array_agg(c.rank) AS ranks FROM counted c GROUP BY c.region_id, c.trip_id
+            HAVING count(*) > 1) AS d
+    ), double AS (
+        SELECT t.region_id, r.rank FROM twice t, unnest(t.ranks) AS r (rank)
+        UNION SELECT f.region_id, f.rank FROM found f WHERE f.rank <> f.rank_before + 1
+    )
+    SELECT v.region_id,
+           coalesce(array_agg(DISTINCT v.rank ORDER BY v.rank) FILTER (WHERE v.is_misfit), '{}'),
+           coalesce(array_agg(DISTINCT v.rank ORDER BY v.rank) FILTER (WHERE NOT v.is_misfit), '{}')
+    FROM (SELECT m.region_id, m.rank, true AS is_misfit FROM misfit m
+          UNION ALL SELECT d.region_id, d.rank, false FROM double d) AS v
+    GROUP BY v.region_id;
+END
+$$;

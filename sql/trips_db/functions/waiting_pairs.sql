@@ -28,5 +28,17 @@ BEGIN
         SELECT r.name INTO region FROM shifts_store.regions r WHERE r.region_id = oldest_region;
         RETURN NEXT;
     END LOOP;
+    -- One query each, by the index of pairs that are stale for shifts.
+    derived_table := 'shifts';
+    SELECT count(*), count(*) FILTER (WHERE w.shifts_stale_since < now() - max_wait),
+           count(*) FILTER (WHERE w.region_id IN (SELECT p.region_id FROM shifts_store.blocked_pairs p))
+    INTO pairs, late, blocked
+    FROM shifts_store.region_weeks w WHERE w.shifts_revision <> w.revision;
+    oldest_region := NULL;
+    SELECT w.region_id, w.week, w.shifts_stale_since INTO oldest_region, week, stale_since
+    FROM shifts_store.region_weeks w WHERE w.shifts_revision <> w.revision
+    ORDER BY w.shifts_stale_since, w.week, w.region_id LIMIT 1;
+    region := (SELECT r.name FROM shifts_store.regions r WHERE r.region_id = oldest_region);
+    RETURN NEXT;
 END
 $$;

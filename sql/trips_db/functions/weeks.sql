@@ -18,6 +18,8 @@ BEGIN
         changed_at = excluded.changed_at,
         stale_since = CASE WHEN w.aggregates_revision = w.revision AND w.clusters_revision = w.revision
                            THEN excluded.changed_at ELSE w.stale_since END,
+        shifts_stale_since = CASE WHEN w.shifts_revision = w.revision
+                                  THEN excluded.changed_at ELSE w.shifts_stale_since END,
         deletion_count = w.deletion_count + excluded.deletion_count;
     PERFORM pg_notify('shifts_weeks', '');
 END

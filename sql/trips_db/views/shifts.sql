@@ -37,3 +37,10 @@ CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id)
 JOIN shifts_store.trips t ON t.region_id = c.region_id AND t.trip_id = m.trip_id
 JOIN shifts_store.regions r ON r.region_id = c.region_id
 JOIN shifts_store.sources s USING (source_id);
+
+-- `week` is the last week of the history that a shift was made from; its id is the same in other weeks.
+CREATE OR REPLACE VIEW shifts.shifts AS
+SELECT s.shift_id, r.name AS region, s.week, s.rank, shifts_store.weekday_names(s.weekdays) AS weekdays, s.departs,
+       s.earliest, s.latest, s.riders, s.riders_low, s.riders_high, s.regularity, s.weeks, s.first_week, s.status,
+       s.pickup, s.dropoff
+FROM shifts_store.shifts s JOIN shifts_store.regions r USING (region_id);

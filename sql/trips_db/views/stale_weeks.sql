@@ -12,4 +12,12 @@ SELECT r.name AS region, a.week, a.derived_table, a.attempts, a.started_at, a.er
 FROM shifts_store.refresh_attempts a
 JOIN shifts_store.regions r USING (region_id)
 JOIN shifts_store.stale_weeks s USING (region_id, week)
+WHERE a.attempts > 1 OR a.retry_at <= now() OR a.error <> shifts_store.unfinished_refresh_error()
+-- Shifts are made for a region; the week is the first one that changed.
+UNION ALL
+SELECT r.name, s.week, 'shifts', a.attempts, a.started_at, a.error
+FROM shifts_store.shift_attempts a
+JOIN shifts_store.regions r USING (region_id)
+JOIN (SELECT w.region_id, min(w.week) AS week FROM shifts_store.region_weeks w
+      WHERE w.shifts_revision <> w.revision GROUP BY w.region_id) AS s USING (region_id)
 WHERE a.attempts > 1 OR a.retry_at <= now() OR a.error <> shifts_store.unfinished_refresh_error();

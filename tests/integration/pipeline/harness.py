@@ -11,6 +11,7 @@ import psycopg
 
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.queued_files import queued_files
+from shifts_pipeline.sensors.stale_shifts import stale_shifts
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 
 HEADER = "region,origin_coord,destination_coord,datetime,datasource\n"
@@ -48,7 +49,7 @@ class Pipeline:
 
     def tick(self, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
         """Evaluates a sensor once, and adds the partitions it requests, as the daemon does."""
-        names = {"trips_database", "landing", "feed", "load_limits"}
+        names = {"trips_database", "landing", "feed", "load_limits", "shift_making"}
         resources = {name: self.defs.resources[name] for name in names}  # type: ignore[index]
         with dg.build_sensor_context(
             instance=self.instance,
@@ -88,6 +89,13 @@ class Pipeline:
         runs: list[dg.ExecuteInProcessResult] = []
         while requests := self.tick(stale_weeks).run_requests:
             runs += [self.run("refresh_weeks", dict(request.tags)) for request in requests]
+        return runs
+
+    def make_shifts(self) -> list[dg.ExecuteInProcessResult]:
+        """Executes the runs that the sensor requests for shifts, until it requests none."""
+        runs: list[dg.ExecuteInProcessResult] = []
+        while requests := self.tick(stale_shifts).run_requests:
+            runs += [self.run("refresh_shifts", dict(request.tags)) for request in requests]
         return runs
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -157,12 +157,12 @@ def test_a_run_that_fails_while_writing_keeps_the_old_clusters(
     pipeline.put("b.csv", HEADER + commuters("Turin", count=5))
     pipeline.load()
 
-    def fail(rows: object) -> bytes:
+    def fail(*rows: object) -> bytes:
         del rows
         raise OSError("members cannot be written")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cluster_tables, "to_bytes", fail)
+        patch.setattr(cluster_tables, "with_arrays", fail)
         assert not materialize(pipeline).success
     assert tables(pipeline) == before
     assert pipeline.query("SELECT clusters_stale FROM shifts_store.stale_weeks") == [(True,)]

@@ -10,7 +10,7 @@ from shifts_pipeline.jobs.run_tags import PARTITION
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
-BOTH = {"weekly_aggregates", "trip_clusters"}
+ALL = {"weekly_aggregates", "trip_clusters", "shifts"}
 
 
 def evaluate(pipeline: Pipeline) -> dict[str, dg.AssetCheckEvaluation]:
@@ -23,16 +23,18 @@ def evaluate(pipeline: Pipeline) -> dict[str, dg.AssetCheckEvaluation]:
 
 def wait(pipeline: Pipeline, minutes: int, week: str) -> None:
     pipeline.execute(
-        f"UPDATE shifts_store.region_weeks SET stale_since = now() - interval '{minutes} minutes'"
+        f"UPDATE shifts_store.region_weeks SET stale_since = now() - interval '{minutes} minutes',"
+        f" shifts_stale_since = now() - interval '{minutes} minutes'"
         f" WHERE week = '{week}'"
     )
 
 
 def test_an_empty_and_a_fresh_platform_pass(pipeline: Pipeline) -> None:
-    assert {name for name, check in evaluate(pipeline).items() if check.passed} == BOTH
+    assert {name for name, check in evaluate(pipeline).items() if check.passed} == ALL
     pipeline.put("a.csv", HEADER + row())
     pipeline.load()
     pipeline.refresh()
+    pipeline.make_shifts()
     wait(pipeline, 60, "2018-05-28")
     for check in evaluate(pipeline).values():
         assert check.passed
@@ -47,7 +49,7 @@ def test_pairs_may_wait_for_15_minutes_and_no_longer(pipeline: Pipeline) -> None
     assert all(check.passed for check in evaluate(pipeline).values())
     wait(pipeline, 16, "2018-06-04")
     checks = evaluate(pipeline)
-    assert checks.keys() == BOTH
+    assert checks.keys() == ALL
     for check in checks.values():
         assert not check.passed
         assert check.severity is dg.AssetCheckSeverity.ERROR
@@ -68,6 +70,7 @@ def test_each_table_is_judged_by_itself(pipeline: Pipeline) -> None:
     assert {name: check.passed for name, check in evaluate(pipeline).items()} == {
         "weekly_aggregates": True,
         "trip_clusters": False,
+        "shifts": False,
     }
 
 
@@ -83,7 +86,7 @@ def test_a_pair_that_a_file_blocks_waits_and_is_counted_as_blocked(pipeline: Pip
     assert "blocked" in str(check.description)
 
 
-@pytest.mark.parametrize("job", ["load_trip_files", "refresh_weeks"])
+@pytest.mark.parametrize("job", ["load_trip_files", "refresh_weeks", "refresh_shifts"])
 def test_runs_over_partitions_do_not_contain_it(pipeline: Pipeline, job: str) -> None:
     steps = {node.name for node in pipeline.defs.resolve_job_def(job).nodes}
     assert steps.isdisjoint({"freshness", "audit"})

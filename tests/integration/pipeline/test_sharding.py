@@ -17,6 +17,7 @@ STAY = {
     "shifts_store.ledger_changes",
     "shifts_store.rejected_rows",
     "shifts_store.idempotency_keys",
+    "shifts_store.shift_parameters",
 }
 """Tables that the coordinator keeps."""
 TRIPS = "".join(

@@ -1,0 +1,1 @@
+"""Makings: the shifts of a region after a week, computed from its trips of the last weeks."""
