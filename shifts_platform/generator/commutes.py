@@ -69,10 +69,17 @@ def build_commutes(
         for number, city in enumerate(cities)
         if numbers[number]
     ]
-    flows = Flows(*(np.concatenate(columns) for columns in zip(*(part[0] for part in parts), strict=True)))
-    runs, weekdays, departures, weights = (
-        np.concatenate(columns) for columns in zip(*(part[1:] for part in parts), strict=True)
+    flows = Flows(
+        np.concatenate([part[0].od_coords for part in parts]),
+        np.concatenate([part[0].spreads for part in parts]),
+        np.concatenate([part[0].departures for part in parts]),
+        np.concatenate([part[0].cities for part in parts]),
+        np.concatenate([part[0].weights for part in parts]),
     )
+    runs = np.concatenate([part[1] for part in parts])
+    weekdays = np.concatenate([part[2] for part in parts])
+    departures = np.concatenate([part[3] for part in parts])
+    weights = np.concatenate([part[4] for part in parts])
     expected = runs * weights[:, None, None]
     # Riders of a departure vary as a Poisson variable does, about.
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(4,))))
@@ -94,7 +101,13 @@ def _commutes_of_city(
             f"{city.name} has room for {len(flows.cities)} distinct commutes, {in_all} are needed in all weeks"
         )
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(3, number))))
-    flows = Flows(*(values[:in_all] for values in flows))
+    flows = Flows(
+        flows.od_coords[:in_all],
+        flows.spreads[:in_all],
+        flows.departures[:in_all],
+        flows.cities[:in_all],
+        flows.weights[:in_all],
+    )
     stands = np.zeros((in_all, weeks), np.bool_)
     standing = np.arange(count)
     for week in range(weeks):
