@@ -86,7 +86,7 @@ def test_shifts_find_standing_commutes_and_keep_their_ids() -> None:
         right: NDArray[np.bool_] = np.array(
             fits & (made.shifts.runs_on[:, None] == commutes.weekdays[None]).all(axis=2)
         )
-        stood = commutes.runs.any(axis=2)
+        stood: NDArray[np.bool_] = np.asarray(commutes.runs.any(axis=2))
         total.shifts += len(made.shifts)
         recent = stood[:, first : week + 1].any(axis=1)
         total.unexplained += int((~fits[:, recent].any(axis=1)).sum())
