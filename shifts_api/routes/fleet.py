@@ -1,6 +1,7 @@
 """What a timetable of shifts takes and gives: vehicles for a day, and a GTFS feed."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
 from shifts_api.queries import shifts as statements
-from shifts_api.queries.database import Snapshot
+from shifts_api.queries.database import snapshot
 from shifts_api.routes.shifts import MadeWeek, find_region_id
 from shifts_api.web.errors import ApiError, responses
 from shifts_core.shifts.fleet import Vehicles, minimum_fleet
@@ -24,6 +25,7 @@ Region = Annotated[str, Query(min_length=1, max_length=1024, examples=["Turin"])
 _MAX_WAYS = 12_000
 """Departures times vehicles: the graph of so many takes up to 300 MB."""
 _FEED_DAYS = 28
+_snapshot = asynccontextmanager(snapshot)
 _one_at_a_time = asyncio.Semaphore(1)
 
 
@@ -56,7 +58,7 @@ class FleetOfDay(BaseModel):
     "/fleet", response_model=FleetOfDay, responses=responses(404), summary="Vehicles for a day's departures"
 )
 async def fleet(
-    connection: Snapshot,
+    request: Request,
     region: Region,
     weekday: Weekday,
     week: MadeWeek = None,
@@ -65,7 +67,7 @@ async def fleet(
     limit: Annotated[int, Query(ge=1, le=5000, description="Only so many shifts, the best.")] = 5000,
 ) -> Response:
     """Exact for expected riders, rounded up, and driving times of 1.3 times the great-circle distance."""
-    rows, monday = await _read(connection, region, week, WEEKDAYS.index(weekday), limit)
+    rows, monday = await _read(request, region, week, WEEKDAYS.index(weekday), limit)
     riders = np.array([np.ceil(row["riders"]) for row in rows], np.int64)
     ways = int(np.maximum(-(-riders // capacity), 1).sum())
     if ways > _MAX_WAYS:
@@ -106,7 +108,6 @@ async def fleet(
     summary="Shifts as a GTFS feed",
 )
 async def gtfs(
-    connection: Snapshot,
     request: Request,
     region: Region,
     week: MadeWeek = None,
@@ -122,7 +123,7 @@ async def gtfs(
     """A route with one trip a day for each shift, for the 28 days after the week."""
     if timezone not in available_timezones():
         raise ApiError(400, "timezone: a name of the IANA time zone database is needed")
-    rows, monday = await _read(connection, region, week)
+    rows, monday = await _read(request, region, week)
     if monday is None or not rows:
         raise ApiError(404, f"Region {region} has no shifts" + ("" if week is None else f" in {week:%G-W%V}"))
     first = monday + timedelta(days=7)
@@ -136,19 +137,21 @@ async def gtfs(
 
 
 async def _read(
-    connection: Snapshot,
+    request: Request,
     region: str,
     week: date | None,
     weekday: int | None = None,
     limit: int | None = None,
 ) -> tuple[list[RowMapping], date | None]:
     """The shifts of a region, best first, and the Monday of their week."""
-    region_id = await find_region_id(connection, region)
-    monday = week or await connection.scalar(statements.select_newest_week(region_id))
-    if monday is None:
-        return [], None
-    statement = statements.select_shifts(region_id, monday, weekday=weekday, limit=limit)
-    return list((await connection.execute(statement)).mappings()), monday
+    # Returned before the work begins: a request that waits for its turn holds no connection.
+    async with _snapshot(request) as connection:
+        region_id = await find_region_id(connection, region)
+        monday = week or await connection.scalar(statements.select_newest_week(region_id))
+        if monday is None:
+            return [], None
+        statement = statements.select_shifts(region_id, monday, weekday=weekday, limit=limit)
+        return list((await connection.execute(statement)).mappings()), monday
 
 
 def _timetable(rows: list[RowMapping]) -> Timetable:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.queries import shifts as statements
 from shifts_api.queries.clusters import select_region_id
@@ -15,6 +16,7 @@ from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
 from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
 from shifts_core.calendar import monday_of_week, week_number
+from shifts_core.ids import monday_of_id
 from shifts_core.shifts.geojson import WEEKDAYS, Shift, ShiftProperties, Weekday, to_csv, to_feature
 
 router = APIRouter(tags=["shifts"])
@@ -169,7 +171,7 @@ async def get_trip_shift(connection: Snapshot, trip_id: TripId) -> ShiftOfTrip:
     trip = (await connection.execute(statements.select_start_of_trip(trip_id))).one_or_none()
     if trip is None:
         raise ApiError(404, f"Trip {trip_id} not found")
-    monday = statements.monday_of_id(trip_id)
+    monday = monday_of_id(trip_id)
     week = await connection.scalar(statements.select_newest_week_with(trip.region_id, monday))
     row = None
     if week is not None:
@@ -178,7 +180,7 @@ async def get_trip_shift(connection: Snapshot, trip_id: TripId) -> ShiftOfTrip:
     return ShiftOfTrip(trip_id=trip_id, shift=None if row is None else to_feature(row))
 
 
-async def find_region_id(connection: Snapshot, region: str) -> int:
+async def find_region_id(connection: AsyncConnection, region: str) -> int:
     """The id of a region that has or had trips.
 
     Raises:
