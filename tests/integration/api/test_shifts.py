@@ -43,6 +43,10 @@ def service(
         for number in range(riders)
     ]
     rows.append(row(moment="2018-05-30 12:00:00", origin=(7.5, 44.9)))
+    # A day without any trip has no data; with these, weekends have no riders.
+    rows += [
+        row(moment=f"2018-{day} 12:00:00", origin=(7.5, 44.9)) for day in ("05-26", "05-27", "06-02", "06-03")
+    ]
     rows.append(row(region="Bare", moment="2018-05-30 12:00:00"))
     with running(Service(database_url, dagster_database_url, landing, folder / "api.log")) as found:
         with pipeline_of(found) as pipeline:
