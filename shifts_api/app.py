@@ -8,6 +8,12 @@ WS    /api/v1/trips/live                   live         the original service's n
 GET   /api/v1/clusters                     clusters     the clusters of a region's week
 GET   /api/v1/clusters/{cluster_id}        clusters     one cluster
 GET   /api/v1/clusters/{cluster_id}/trips  clusters     its trips
+GET   /api/v1/shifts                       shifts       the shifts of a region
+GET   /api/v1/shifts/{shift_id}            shifts       one shift and its history
+GET   /api/v1/shifts/{shift_id}/trips      shifts       its trips
+GET   /api/v1/trips/{trip_id}/shift        shifts       the shift of a trip
+GET   /api/v1/fleet                        fleet        vehicles for a day's departures
+GET   /api/v1/gtfs                         fleet        shifts as a GTFS feed
 GET   /api/v1/regions                      regions      the regions and the number of their trips
 GET   /api/v1/files                        files        the ledger
 POST  /api/v1/files                        files        an upload into the landing zone
@@ -33,7 +39,7 @@ from shifts_api.queries.database import create_feed_engine, create_pools
 from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.routes import clusters, events, files, health, live, regions, statistics, trips
+from shifts_api.routes import clusters, events, files, fleet, health, live, regions, shifts, statistics, trips
 from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import AccessLogMiddleware
 from shifts_api.web.errors import install_error_handlers, responses
@@ -45,7 +51,7 @@ from shifts_core.landing.open_zone import open_zone
 from shifts_core.tiles.warm_up import compile_building, compile_counting
 
 PREFIX = "/api/v1"
-ROUTERS = (statistics, trips, clusters, regions, files, events, live)
+ROUTERS = (statistics, trips, clusters, shifts, fleet, regions, files, events, live)
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
 _KERNELS_S = 2

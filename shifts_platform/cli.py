@@ -12,6 +12,7 @@ _COMMANDS = {
     "demo": "Start the platform, drop a generated sample and show the answers.",
     "drop": "Put files into the landing zone and wait until they are loaded.",
     "generate": "Write realistic trips of several cities as CSV.",
+    "export": "Write shifts as a GTFS feed.",
     "status": "Show running services, loaded files and stale weeks.",
     "tune": "Show how eps, min_trips and max_radius change the clusters of a region.",
     "migrate": "Upgrade the databases to this version.",

@@ -134,7 +134,7 @@ async def list_clusters(
         lambda cluster: (cluster.properties.trips, cluster.id),
     )
     response.headers["Vary"] = "Accept"
-    if format == "csv" or (format is None and _prefers_csv(accept)):
+    if format == "csv" or (format is None and prefers_csv(accept)):
         return PlainTextResponse(to_csv(page), media_type="text/csv", headers=response.headers)
     return ClusterCollection(features=page, next_cursor=next_cursor)
 
@@ -188,7 +188,7 @@ def _minute_of_day(text: str) -> int:
     return value.hour * 60 + value.minute
 
 
-def _prefers_csv(accept: str) -> bool:
+def prefers_csv(accept: str) -> bool:
     """Whether the header names CSV before JSON or any type."""
     for part in accept.split(","):
         media_type = part.partition(";")[0].strip().lower()

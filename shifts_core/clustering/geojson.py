@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 
 class LineString(BaseModel):
-    """A line from the centroid of the origins to that of the destinations."""
+    """A line from where trips begin to where they end."""
 
     type: Literal["LineString"] = "LineString"
     coordinates: list[tuple[float, float]] = Field(
@@ -65,11 +65,11 @@ def to_csv(clusters: Sequence[Cluster]) -> str:
     for cluster in clusters:
         properties = cluster.properties.model_dump(mode="json")
         origin, destination = cluster.geometry.coordinates
-        writer.writerow([*(_escape_formula(properties[name]) for name in names), *origin, *destination])
+        writer.writerow([*(escape_formula(properties[name]) for name in names), *origin, *destination])
     return text.getvalue()
 
 
-def _escape_formula(value: object) -> object:
+def escape_formula(value: object) -> object:
     """Quotes text that a spreadsheet would evaluate as a formula, such as a region named `=1+1`."""
     is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if is_formula else value

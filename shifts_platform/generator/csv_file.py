@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from shifts_platform.generator.city import DEFAULT_CITIES, City
+from shifts_platform.generator.commutes import Commutes
 from shifts_platform.generator.corruptions import format_with_corruptions
 from shifts_platform.generator.csv_text import HEADER, format_csv
 from shifts_platform.generator.trips import DEFAULT_FIRST_WEEK, generate_trips
@@ -17,6 +18,7 @@ def csv_blocks(
     first_week: date = DEFAULT_FIRST_WEEK,
     cities: tuple[City, ...] = DEFAULT_CITIES,
     bad_share: float = 0.0,
+    commutes: Commutes | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the header, then the lines of `count` trips, as (number of trips, bytes).
 
@@ -27,7 +29,9 @@ def csv_blocks(
     """
     if not 0 <= bad_share <= 1:
         raise ValueError(f"the share of corrupted lines must be between 0 and 1, got {bad_share}")
-    chunks = generate_trips(count, seed=seed, weeks=weeks, first_week=first_week, cities=cities)
+    chunks = generate_trips(
+        count, seed=seed, weeks=weeks, first_week=first_week, cities=cities, commutes=commutes
+    )
     yield 0, HEADER
     for chunk in chunks:
         if bad_share:

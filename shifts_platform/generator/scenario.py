@@ -65,9 +65,7 @@ def build_scenario(cities: tuple[City, ...], seed: int, trips_per_week: float) -
     pairs = min(_MAX_PAIRS, trips_per_week / _TRIPS_PER_WEEK / 2) * weights / weights.cumsum()[-1]
     spots, flows = [], []
     for number, city in enumerate(cities):
-        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0, number))))
-        homes = rng.normal(0, city.reach_m, (_HOMES, 2))
-        workplaces = rng.normal(0, city.reach_m * _WORKPLACES_REACH, (_WORKPLACES, 2))
+        rng, homes, workplaces = _city_spots(city, number, seed)
         spots.append(city.centre + np.rint(np.vstack([homes, workplaces]) * city.per_metre).astype(np.int64))
         flows.append(_flows(city, number, rng, homes, workplaces, max(1, round(pairs[number]))))
     own = np.concatenate([zipf_weights(_HOMES, 3), zipf_weights(_WORKPLACES, 1)])
@@ -82,6 +80,21 @@ def build_scenario(cities: tuple[City, ...], seed: int, trips_per_week: float) -
         ),
         Flows(*(np.concatenate(parts) for parts in zip(*flows, strict=True))),
     )
+
+
+def city_flows(city: City, number: int, seed: int, max_pairs: int) -> Flows:
+    """Return at most `max_pairs` pairs of flows of one city, between its hot spots of `build_scenario`."""
+    return _flows(city, number, *_city_spots(city, number, seed), max_pairs)
+
+
+def _city_spots(
+    city: City, number: int, seed: int
+) -> tuple[np.random.Generator, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the city's generator of random numbers, and its homes and workplaces in metres from the centre."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0, number))))
+    homes = rng.normal(0, city.reach_m, (_HOMES, 2))
+    workplaces = rng.normal(0, city.reach_m * _WORKPLACES_REACH, (_WORKPLACES, 2))
+    return rng, homes, workplaces
 
 
 def _flows(

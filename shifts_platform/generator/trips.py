@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_platform.generator.city import DEFAULT_CITIES, City
+from shifts_platform.generator.commutes import Commutes, build_commutes
 from shifts_platform.generator.scenario import Flows, Spots, build_scenario
 from shifts_platform.generator.weighted_sampler import lookup_table, sample_entries
 
@@ -52,7 +53,7 @@ class TripChunk:
     source: NDArray[np.int32]
     """(n,): index into `sources`."""
     flow: NDArray[np.int32]
-    """(n,): number of the planted flow, or `NO_FLOW`."""
+    """(n,): number of the planted flow or standing commute, or `NO_FLOW`."""
 
     def __len__(self) -> int:
         return len(self.flow)
@@ -65,8 +66,11 @@ def generate_trips(
     weeks: int = 5,
     first_week: date = DEFAULT_FIRST_WEEK,
     cities: tuple[City, ...] = DEFAULT_CITIES,
+    commutes: Commutes | None = None,
 ) -> Iterator[TripChunk]:
     """Yield `count` trips in chunks of `CHUNK_ROWS`, in mixed order; the same arguments give the same trips.
+
+    Standing commutes, as `plan_commutes` returns them for the same arguments, take the place of the flows.
 
     The weekly numbers of trips of a flow differ by one at most, and are 12 or more if `count` is several thousand.
     Trips depend on random bits, IEEE arithmetic in a fixed order and numpy's normal distribution only, so they are
@@ -84,16 +88,42 @@ def generate_trips(
         raise ValueError(f"{weeks} weeks from {first_week} on are out of range, 1 to {most}")
     if seed < 0 or not cities:
         raise ValueError("the seed must not be negative, and at least one city is needed")
-    return _chunks(_Parameters(count, seed, weeks, first_week, cities))
+    return _chunks(_Parameters(count, seed, weeks, first_week, cities, commutes))
+
+
+def plan_commutes(
+    count: int,
+    *,
+    seed: int,
+    commutes: int,
+    churn: float,
+    weeks: int = 5,
+    cities: tuple[City, ...] = DEFAULT_CITIES,
+) -> Commutes:
+    """Return the standing commutes for `count` trips in all; `commutes` stand in each week.
+
+    Raises:
+        ValueError: a number is out of range, or the cities have no room for so many distinct commutes.
+    """
+    return build_commutes(cities, seed, weeks, commutes, churn, round(count * _FLOW_SHARE))
 
 
 class _Parameters:
     """Values that all rows share."""
 
-    def __init__(self, count: int, seed: int, weeks: int, first_week: date, cities: tuple[City, ...]) -> None:
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        weeks: int,
+        first_week: date,
+        cities: tuple[City, ...],
+        commutes: Commutes | None,
+    ) -> None:
         self.count, self.seed, self.weeks, self.cities = count, seed, weeks, cities
         self.start = np.datetime64(first_week, "s")
         self.in_flows = round(count * _FLOW_SHARE)
+        self.commutes = commutes
         self.spots: Spots
         self.flows: Flows
         self.spots, self.flows = build_scenario(cities, seed, self.in_flows / weeks)
@@ -122,7 +152,8 @@ def _chunk(parameters: _Parameters, rng: np.random.Generator, first: int, rows: 
     seconds = np.empty(rows, np.int64)
     flow = np.full(rows, NO_FLOW, np.int32)
     at = np.flatnonzero(planted)
-    flow[at], region[at], od_coords[at], seconds[at] = _commutes(parameters, rng, trips[at])
+    in_flows = _in_flows if parameters.commutes is None else _in_commutes
+    flow[at], region[at], od_coords[at], seconds[at] = in_flows(parameters, rng, trips[at])
     at = np.flatnonzero(~planted)
     region[at], od_coords[at], seconds[at] = _others(parameters, rng, trips[at] - parameters.in_flows)
     return TripChunk(
@@ -138,7 +169,7 @@ def _chunk(parameters: _Parameters, rng: np.random.Generator, first: int, rows: 
     )
 
 
-def _commutes(
+def _in_flows(
     parameters: _Parameters, rng: np.random.Generator, trips: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Return flow, region, coordinates (millionths of a degree) and second since the start, of trips in flows."""
@@ -152,6 +183,22 @@ def _commutes(
         od_coords,
         week * _WEEK + _WORKDAYS[sample_entries(rng, count)] * _DAY + departure,
     )
+
+
+def _in_commutes(
+    parameters: _Parameters, rng: np.random.Generator, trips: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return commute, region, coordinates and second since the start, as `_in_flows`."""
+    assert parameters.commutes is not None
+    flows, count = parameters.commutes.flows, len(trips)
+    number, day = np.divmod(
+        np.searchsorted(parameters.commutes.bounds, trips, side="right"), 7 * parameters.weeks
+    )
+    od_coords = flows.od_coords[number] + rng.standard_normal((count, 4)) * flows.spreads[number]
+    departure = parameters.commutes.departures[number, day // 7] + np.rint(
+        rng.standard_normal(count) * _DEPARTURE_S
+    ).astype(np.int64)
+    return number, flows.cities[number], od_coords, day * _DAY + departure
 
 
 def _others(

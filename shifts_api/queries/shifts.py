@@ -1,0 +1,131 @@
+"""Statements on shifts and their trips."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from geoalchemy2.functions import ST_X, ST_Y
+from sqlalchemy import BigInteger, Select, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY, array
+
+from shifts_core.calendar import ONE_WEEK
+from shifts_core.ids import monday_of_id
+from shifts_core.schema import tables, views
+from shifts_core.tiles.box import Box
+
+_shift = tables.shifts.c
+_making = tables.shift_makings.c
+_NOT_SHOWN = ("region_id", "pickup", "dropoff", "trip_ids")
+_SHIFTS = select(
+    tables.regions.c.name.label("region"),
+    *(column for column in _shift if column.name not in _NOT_SHOWN),
+    *(
+        function(place).label(f"{place.name}_{axis}")
+        for place in (_shift.pickup, _shift.dropoff)
+        for axis, function in (("x", ST_X), ("y", ST_Y))
+    ),
+).join_from(tables.shifts, tables.regions, tables.regions.c.region_id == _shift.region_id)
+
+
+def select_newest_week(region_id: int) -> Select[Any]:
+    """The Monday of the newest week whose shifts were made; null if there is none."""
+    return select(func.max(_making.week)).where(_making.region_id == region_id)
+
+
+def select_shifts(
+    region_id: int,
+    monday: date,
+    *,
+    weekday: int | None = None,
+    box: Box | None = None,
+    after: int = 0,
+    limit: int | None = None,
+) -> Select[Any]:
+    """The shifts of a region after a week, best first.
+
+    Args:
+        region_id: the region.
+        monday: of the week.
+        weekday: one on which they depart, 0 for Monday.
+        box: contains pickup and drop-off.
+        after: rank of the last shift of the previous page.
+        limit: largest number of rows; None for all.
+    """
+    conditions = [_shift.region_id == region_id, _shift.week == monday, _shift.rank > after]
+    if weekday is not None:
+        conditions.append(_shift.weekdays.bitwise_and(1 << weekday) != 0)
+    if box is not None:
+        sides = (box.west, box.south, box.east, box.north)
+        conditions.append(func.shifts_store.in_box(_shift.pickup, *sides))
+        conditions.append(func.shifts_store.in_box(_shift.dropoff, *sides))
+    return _SHIFTS.where(*conditions).order_by(_shift.rank).limit(limit)
+
+
+def select_history(shift_id: int) -> Select[Any]:
+    """A shift in every week in which it was made, by week."""
+    return _SHIFTS.where(_shift.shift_id == shift_id).order_by(_shift.week)
+
+
+def select_shift_trip_ids(shift_id: int, week: date | None) -> Select[Any]:
+    """Ids of the trips of a shift, ascending; without a week, in the newest one in which it was made."""
+    found = select(_shift.trip_ids).where(_shift.shift_id == shift_id)
+    return found.order_by(_shift.week.desc()).limit(1) if week is None else found.where(_shift.week == week)
+
+
+def select_trips(trip_ids: Sequence[int]) -> Select[Any]:
+    """Trips by id.
+
+    Args:
+        trip_ids: ascending, at least one.
+    """
+    ids = (
+        func.unnest(bindparam("trip_ids", trip_ids, ARRAY(BigInteger)))
+        .table_valued("trip_id", name="ids")
+        .render_derived()
+    )
+    started_at, monday, last = views.trips.c.started_at, monday_of_id(trip_ids[0]), monday_of_id(trip_ids[-1])
+    # Lateral: each trip is looked up by its id instead of scanning the weeks for all of them.
+    trip = (
+        select(views.trips)
+        .where(started_at >= monday, started_at < last + ONE_WEEK, views.trips.c.trip_id == ids.c.trip_id)
+        .lateral("trip")
+        .c
+    )
+    return (
+        select(
+            trip.trip_id,
+            trip.region,
+            array([ST_X(trip.origin), ST_Y(trip.origin)]).label("origin"),
+            array([ST_X(trip.destination), ST_Y(trip.destination)]).label("destination"),
+            trip.started_at,
+            trip.source,
+            trip.file_id,
+        )
+        .join_from(ids, trip.trip_id.table, true())
+        .order_by(trip.trip_id)
+    )
+
+
+def select_start_of_trip(trip_id: int) -> Select[Any]:
+    """Region id and start of a trip."""
+    trips, monday = tables.trips.c, monday_of_id(trip_id)
+    return select(trips.region_id, trips.started_at).where(
+        trips.trip_id == trip_id, trips.started_at >= monday, trips.started_at < monday + ONE_WEEK
+    )
+
+
+def select_newest_week_with(region_id: int, monday: date) -> Select[Any]:
+    """The Monday of the newest week whose shifts were made from trips of a week; null if there is none."""
+    return select_newest_week(region_id).where(_making.history_weeks.any(monday))
+
+
+def select_shift_of_trip(region_id: int, week: date, trip_id: int, started_at: Any) -> Select[Any]:
+    """The shift that counts a trip in a week's making."""
+    found = (
+        func.shifts_store.shift_of_trip(region_id, week, trip_id, started_at)
+        .table_valued("rank", "shift_id", name="found")
+        .render_derived()
+    )
+    return _SHIFTS.join(found, found.c.rank == _shift.rank).where(
+        _shift.region_id == region_id, _shift.week == week
+    )

@@ -1,0 +1,166 @@
+"""Shifts as clients receive them: pages, filters, history, trips, vehicles and the GTFS feed."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from shifts_core.shifts.gtfs import feed_errors
+from shifts_core.shifts.parameters import ShiftParameters
+from shifts_pipeline.storage.shifts.run import refresh_shifts
+from shifts_pipeline.storage.shifts.state import MakingOptions
+from tests.integration.api.pipeline import pipeline_of
+from tests.integration.api.running import Service, running
+from tests.integration.loading.shift_weeks import request
+from tests.integration.pipeline.harness import HEADER, row
+
+TURIN = {"region": "Turin"}
+# Of each shift: offset of its latitude, hour and riders of a departure, Monday to Friday.
+SHIFTS = [(0.00, 7, 9), (0.04, 8, 12), (0.08, 17, 5)]
+
+
+@pytest.fixture(scope="module")
+def service(
+    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service with the shifts of two weeks."""
+    folder = tmp_path_factory.mktemp("shifts")
+    landing: Path = folder / "landing"
+    landing.mkdir()
+    rows = [
+        row(
+            moment=f"2018-05-{day} {hour:02}:{20 + number}:00",
+            origin=(7.67 + number * 1e-4, 45.01 + north),
+            destination=(7.72, 45.06 + north),
+        )
+        for day in (*range(21, 26), *range(28, 32))
+        for north, hour, riders in SHIFTS
+        for number in range(riders)
+    ]
+    rows.append(row(moment="2018-05-30 12:00:00", origin=(7.5, 44.9)))
+    # A day without any trip has no data; with these, weekends have no riders.
+    rows += [
+        row(moment=f"2018-{day} 12:00:00", origin=(7.5, 44.9)) for day in ("05-26", "05-27", "06-02", "06-03")
+    ]
+    rows.append(row(region="Bare", moment="2018-05-30 12:00:00"))
+    with running(Service(database_url, dagster_database_url, landing, folder / "api.log")) as found:
+        with pipeline_of(found) as pipeline:
+            pipeline.put("shifts.csv", HEADER + "".join(rows))
+            pipeline.load()
+            pipeline.refresh()
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            assert (
+                refresh_shifts(connection, request(options=MakingOptions(ShiftParameters(), 4))).failures
+                == []
+            )
+        yield found
+
+
+def _shifts(client: httpx.Client, **more: Any) -> list[dict[str, Any]]:
+    answer = client.get("/shifts", params={**TURIN, **more})
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["features"]
+    return found
+
+
+def test_shifts_of_the_newest_week_come_best_first(client: httpx.Client) -> None:
+    shifts = _shifts(client)
+    assert [shift["properties"]["rank"] for shift in shifts] == [1, 2, 3]
+    assert [shift["properties"]["departs"][:2] for shift in shifts] == ["08", "07", "17"]
+    assert {shift["properties"]["week"] for shift in shifts} == {"2018-W22"}
+    assert {shift["properties"]["status"] for shift in shifts} == {"continuing"}
+    assert {shift["geometry"]["type"] for shift in shifts} == {"LineString"}
+    assert {shift["properties"]["week"] for shift in _shifts(client, week="2018-W21")} == {"2018-W21"}
+
+
+def test_pages_together_hold_every_shift(client: httpx.Client) -> None:
+    parameters: dict[str, Any] = {**TURIN, "limit": 2}
+    first = client.get("/shifts", params=parameters).json()
+    second = client.get("/shifts", params={**parameters, "cursor": first["next_cursor"]}).json()
+    assert first["features"] + second["features"] == _shifts(client)
+    assert second["next_cursor"] is None
+
+
+def test_filters_keep_shifts_of_a_weekday_and_a_box(client: httpx.Client) -> None:
+    assert len(_shifts(client, weekday="tue")) == 3
+    assert _shifts(client, weekday="sun") == []
+    (inside,) = _shifts(client, bbox="7.6,45.0,7.8,45.07")
+    assert inside["properties"]["departs"].startswith("07")
+
+
+def test_csv_has_the_properties_and_places(client: httpx.Client) -> None:
+    answer = client.get("/shifts", params=TURIN, headers={"Accept": "text/csv"})
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [int(each["shift_id"]) for each in rows] == [shift["id"] for shift in _shifts(client)]
+    assert rows[0]["weekdays"] == "mon,tue,wed,thu,fri"
+
+
+def test_a_shift_has_its_history_by_week(client: httpx.Client) -> None:
+    best = _shifts(client)[0]
+    found = client.get(f"/shifts/{best['id']}").json()
+    history = found.pop("history")
+    assert found == best
+    assert [each["week"] for each in history] == ["2018-W21", "2018-W22"]
+
+
+def test_the_trips_of_a_shift_name_it_as_theirs(client: httpx.Client) -> None:
+    best = _shifts(client)[0]
+    trips: list[dict[str, Any]] = []
+    cursor = "0"
+    while cursor:
+        page = client.get(f"/shifts/{best['id']}/trips", params={"limit": 50, "cursor": cursor}).json()
+        trips, cursor = trips + page["trips"], page["next_cursor"]
+    assert len(trips) == best["properties"]["trips"] == 9 * 12
+    assert client.get(f"/trips/{trips[0]['trip_id']}/shift").json()["shift"] == best
+    earlier = client.get(f"/shifts/{best['id']}/trips", params={"week": "2018-W21"}).json()["trips"]
+    assert len(earlier) == 5 * 12
+
+
+def test_a_trip_that_no_shift_counts_has_none(client: httpx.Client, trips_db: psycopg.Connection) -> None:
+    found = trips_db.execute("SELECT trip_id FROM shifts.trips WHERE region = 'Bare'").fetchone()
+    assert found is not None
+    assert client.get(f"/trips/{found[0]}/shift").json() == {"trip_id": found[0], "shift": None}
+
+
+def test_a_fleet_drives_every_departure_once_within_capacity(client: httpx.Client) -> None:
+    fleet = client.get("/fleet", params={**TURIN, "weekday": "tue", "capacity": 8}).json()
+    driven = [entry for roster in fleet["rosters"] for entry in roster]
+    assert fleet["departures"] == 3
+    # Nine and twelve riders take two vehicles, which can drive on to the next departure.
+    assert (len(driven), fleet["vehicles"]) == (5, len(fleet["rosters"])) == (5, 2)
+    assert all(entry["riders"] <= 8 for entry in driven)
+    empty = client.get("/fleet", params={**TURIN, "weekday": "sun"}).json()
+    assert (empty["departures"], empty["vehicles"], empty["rosters"]) == (0, 0, [])
+
+
+def test_the_feed_is_valid_gtfs(client: httpx.Client) -> None:
+    answer = client.get("/gtfs", params={**TURIN, "timezone": "Europe/Rome"})
+    assert answer.headers["content-type"] == "application/zip"
+    assert feed_errors(answer.content) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "status"),
+    [
+        ("/shifts", {"region": "Nowhere"}, 404),
+        ("/shifts", {**TURIN, "weekday": "someday"}, 400),
+        ("/shifts", {**TURIN, "cursor": "9999999999999999-1"}, 400),
+        ("/shifts/1", {}, 404),
+        ("/shifts/1/trips", {}, 404),
+        ("/trips/1/shift", {}, 404),
+        ("/fleet", TURIN, 400),
+        ("/fleet", {"region": "Nowhere", "weekday": "tue"}, 404),
+        ("/gtfs", {**TURIN, "week": "2001-W01"}, 404),
+        ("/gtfs", {**TURIN, "timezone": "Rome"}, 400),
+    ],
+)
+def test_wrong_requests_get_a_message(
+    client: httpx.Client, path: str, parameters: dict[str, str], status: int
+) -> None:
+    answer = client.get(path, params=parameters)
+    assert (answer.status_code, list(answer.json())) == (status, ["message"])
