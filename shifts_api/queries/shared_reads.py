@@ -69,7 +69,7 @@ class SharedReads:
         self._pool = pool
         self._waiting: deque[_Request] = deque()
         self._readers = 0
-        """Readers that will look at `_waiting` again."""
+        """Readers at work."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def read(self, name: str, low_bits: LowBits | None) -> Answer:
@@ -80,11 +80,7 @@ class SharedReads:
         """
         request = _Request(name, low_bits)
         self._waiting.append(request)
-        if self._readers < _MAX_STATEMENTS:
-            self._readers += 1
-            task = asyncio.create_task(self._read_waiting())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._start_reader()
         return await request.answer
 
     async def stop(self) -> None:
@@ -92,6 +88,13 @@ class SharedReads:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start_reader(self) -> None:
+        if self._waiting and self._readers < _MAX_STATEMENTS:
+            self._readers += 1
+            task = asyncio.create_task(self._read_waiting())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _read_waiting(self) -> None:
         """Runs statements on one connection until no request waits."""
@@ -107,7 +110,6 @@ class SharedReads:
                         await cursor.execute(_STATEMENT, _parameters(requests))
                         self._deliver(requests, await cursor.fetchall())
                         requests = ()
-                self._readers -= 1
         except Exception as error:  # any: the requests that wait for the result raise it
             self._readers -= 1
             if not requests and self._readers == 0:
@@ -117,6 +119,10 @@ class SharedReads:
             for request in requests:
                 if not request.answer.done():
                     request.answer.set_exception(error)
+        else:
+            self._readers -= 1
+            # A request that arrived while the connection was given back found no reader that would look again.
+            self._start_reader()
 
     @staticmethod
     def _deliver(requests: Sequence[_Request], rows: Sequence[tuple[Any, ...]]) -> None:
