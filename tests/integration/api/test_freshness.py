@@ -1,10 +1,11 @@
 """Every answer contains what was committed before it, with several processes and whatever connections end."""
 
 import asyncio
+import contextlib
 import itertools
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries import shared_reads
 from shifts_api.queries.database import Pools, create_pools
 from shifts_api.queries.regions import find_region
 from shifts_api.queries.shared_reads import SharedReads
-from shifts_api.queries.tile_cache import TileCache
+from shifts_api.queries.tile_cache import TileCache, binary_cursor
 from shifts_api.queries.weekly_trips import count_in_memory, weekly_trips
 from shifts_api.settings import ApiSettings
 from shifts_core.tiles.box import Box
@@ -217,6 +220,40 @@ def test_requests_that_wait_share_statements(
     ]
     assert sum(statements) == 60
     assert len(statements) <= 3
+
+
+def test_a_request_is_answered_that_arrives_while_connections_are_given_back(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ApiSettings(
+        database_url=service.database_url,
+        dagster_database_url=service.dagster_database_url,
+        landing_url=str(tmp_path),
+    )
+
+    async def read_at_the_end() -> list[Any]:
+        release = asyncio.Event()
+
+        @contextlib.asynccontextmanager
+        async def held(connection: AsyncConnection) -> AsyncIterator[Any]:
+            async with binary_cursor(connection) as cursor:
+                yield cursor
+            await release.wait()
+
+        monkeypatch.setattr(shared_reads, "binary_cursor", held)
+        pools = create_pools(settings)
+        reads = SharedReads(pools.reads)
+        answers = [await reads.read("Nowhere", None) for _ in range(2)]
+        late = asyncio.create_task(reads.read("Nowhere", None))
+        await asyncio.sleep(0)
+        release.set()
+        async with asyncio.timeout(20):
+            answers.append(await late)
+        await reads.stop()
+        await pools.dispose()
+        return answers
+
+    assert [answer.region for answer in asyncio.run(read_at_the_end())] == [None] * 3
 
 
 def test_every_waiting_request_fails_when_there_is_no_connection(tmp_path: Path) -> None:
