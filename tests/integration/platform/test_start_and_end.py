@@ -1,5 +1,6 @@
 """Starting and stopping: invalid settings, no process left behind, data kept, and `shifts demo`."""
 
+import re
 import signal
 import socket
 from pathlib import Path
