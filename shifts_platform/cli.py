@@ -15,6 +15,7 @@ _COMMANDS = {
     "export": "Write shifts as a GTFS feed.",
     "status": "Show running services, loaded files and stale weeks.",
     "tune": "Show how eps, min_trips and max_radius change the clusters of a region.",
+    "backtest": "Show how well shifts made from earlier weeks fit the next one.",
     "migrate": "Upgrade the databases to this version.",
     "env": "Print the settings in force as shell assignments.",
     "psql": "Open a SQL prompt on the platform's database.",

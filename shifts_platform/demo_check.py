@@ -13,14 +13,17 @@ from shifts_core.landing.open_zone import open_zone
 from shifts_platform.errors import PlatformError
 from shifts_platform.feed_client import follow_feed
 from shifts_platform.generator.csv_text import HEADER, format_csv
-from shifts_platform.generator.trips import TripChunk, generate_trips
+from shifts_platform.generator.trips import TripChunk, generate_trips, plan_commutes
 
 FILE_NAME = "demo.csv"
 TRIPS, SEED = 100_000, 7
+_COMMUTES, _CHURN = 200, 0.1
 _REGION = "Turin"
+_WEEKDAY, _WEEKDAY_NAME = "tue", "Tuesdays"
 _MARGIN_DEGREES = 0.03
 _CLUSTERS_SHOWN = 5
 _MIN_CLUSTERS = 3
+_SHIFTS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class ExpectedAnswer:
 
 def drop_sample(landing: str) -> ExpectedAnswer:
     """Writes the sample into the landing zone and returns what to expect of it."""
-    chunks = list(generate_trips(TRIPS, seed=SEED))
+    commutes = plan_commutes(TRIPS, seed=SEED, commutes=_COMMUTES, churn=_CHURN)
+    chunks = list(generate_trips(TRIPS, seed=SEED, commutes=commutes))
     with open_zone(landing).write(FILE_NAME) as file:
         file.write(HEADER)
         for chunk in chunks:
@@ -68,7 +72,8 @@ def _expect(chunks: list[TripChunk]) -> ExpectedAnswer:
 def wait_until_answered(
     api_url: str, database_url: str, drop: Callable[[], ExpectedAnswer], echo: Callable[[str], None]
 ) -> ExpectedAnswer:
-    """Drops the sample when the feed is open, and follows the feed until all its weeks are clustered.
+    """Drops the sample when the feed is open, and follows the feed until all its weeks are clustered and the
+    shifts of its region are made.
 
     Raises:
         PlatformError: the file or a run failed.
@@ -86,29 +91,43 @@ def wait_until_answered(
         if event.type == "file.loaded" and event.data.get("partition") == FILE_NAME:
             loaded = True
             echo(message)
-        if loaded and expected is not None and not _has_stale_weeks(database_url):
+        if loaded and expected is not None and not _is_stale(database_url, expected.region):
             return expected
     raise PlatformError("the feed ended")
 
 
-def _has_stale_weeks(database_url: str) -> bool:
+def _is_stale(database_url: str, region: str) -> bool:
     with psycopg.connect(database_url) as connection:
-        row = connection.execute("SELECT EXISTS (SELECT FROM shifts_store.stale_weeks)").fetchone()
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM shifts_store.stale_weeks) OR EXISTS ("
+            " SELECT FROM shifts_store.region_weeks w JOIN shifts_store.regions r USING (region_id)"
+            " WHERE r.name = %s AND w.shifts_revision <> w.revision)",
+            [region],
+        ).fetchone()
     return row == (True,)
 
 
 def show_answers(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
-    """Prints the weekly mean and the largest clusters.
+    """Prints the weekly mean, the largest clusters, the best shifts of a day and the vehicles that they need.
 
     Raises:
         PlatformError: an answer is wrong.
     """
+    _show_mean(api_url, expected, echo)
+    _show_clusters(api_url, expected, echo)
+    _show_shifts(api_url, expected, echo)
+
+
+def _show_mean(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
     box = {"nortest": f"{expected.east},{expected.north}", "southest": f"{expected.west},{expected.south}"}
     mean = _get(f"{api_url}/api/v1/trips/stats", {"region": expected.region, **box})["mean"]
     if mean is None or not math.isclose(mean, expected.mean, rel_tol=1e-12):
         raise PlatformError(f"the weekly mean is {mean}, but counting the sample gives {expected.mean}")
     echo(f"\n{expected.region}, box {expected.west},{expected.south} to {expected.east},{expected.north}:")
     echo(f"  {mean:,.1f} trips a week on average")
+
+
+def _show_clusters(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
     parameters = {"region": expected.region, "week": expected.last_week, "limit": str(_CLUSTERS_SHOWN)}
     clusters = _get(f"{api_url}/api/v1/clusters", parameters)["features"]
     echo(f"\nlargest clusters of similar trips, {expected.region}, week {expected.last_week}:")
@@ -124,6 +143,39 @@ def show_answers(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], N
         raise PlatformError(
             f"the sample has {_MIN_CLUSTERS} clusters or more, but only {len(clusters)} were found"
         )
+
+
+def _show_shifts(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
+    asked = {
+        "region": expected.region,
+        "week": expected.last_week,
+        "weekday": _WEEKDAY,
+        "limit": str(_SHIFTS_SHOWN),
+    }
+    shifts = _get(f"{api_url}/api/v1/shifts", asked)["features"]
+    fleet = _get(f"{api_url}/api/v1/fleet", asked)
+    echo(f"\nbest shifts on {_WEEKDAY_NAME}, {expected.region}, after week {expected.last_week}:")
+    echo(f"  {'departs':<7}  {'riders':<14} {'from':<18} {'to':<18} weekdays")
+    for shift in shifts:
+        properties, (pickup, dropoff) = shift["properties"], shift["geometry"]["coordinates"]
+        riders = f"{properties['riders']:.1f} ({properties['riders_low']} - {properties['riders_high']})"
+        echo(
+            f"  {properties['departs']:<7}  {riders:<14} {_place(pickup):<18} {_place(dropoff):<18}"
+            f" {','.join(properties['weekdays'])}"
+        )
+    echo(f"\nthey need {fleet['vehicles']} vehicles with {fleet['capacity']} seats:")
+    for number, roster in enumerate(fleet["rosters"], 1):
+        drives = ", ".join(
+            f"{entry['departs']} - {entry['arrives']} with {entry['riders']}" for entry in roster
+        )
+        echo(f"  vehicle {number}: {drives}")
+    if len(shifts) < _SHIFTS_SHOWN:
+        raise PlatformError(
+            f"the sample has {_SHIFTS_SHOWN} shifts or more, but only {len(shifts)} were made"
+        )
+    driven = {entry["shift_id"] for roster in fleet["rosters"] for entry in roster}
+    if driven != {shift["id"] for shift in shifts}:
+        raise PlatformError("the vehicles do not drive the shifts that were asked for")
 
 
 def _place(point: list[float]) -> str:

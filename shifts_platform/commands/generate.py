@@ -79,6 +79,8 @@ def generate(
     With --commutes, places last from week to week, times drift by some minutes, and commuters pause on
     holidays.
     """
+    if out is not None and not out.name.endswith(_SUFFIXES):
+        raise PlatformError(f"{out}: the name must end in .csv or .csv.gz")
     # Loads compiled code, which `shifts generate --help` does not need.
     from shifts_platform.generator.csv_file import csv_blocks  # noqa: PLC0415
     from shifts_platform.generator.trips import plan_commutes  # noqa: PLC0415
@@ -97,8 +99,6 @@ def generate(
     if out is None:
         _write(blocks, sys.stdout.buffer, trips, shown=not sys.stdout.isatty())
         return
-    if not out.name.endswith(_SUFFIXES):
-        raise PlatformError(f"{out}: the name must end in .csv or .csv.gz")
     try:
         with _atomic_file(out) as target:
             _write(blocks, target, trips, shown=True)

@@ -1,6 +1,5 @@
 """`shifts tune`: how other values of eps, min_trips and max_radius change the clusters of a region's week."""
 
-import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -8,20 +7,22 @@ from typing import TypeVar
 
 import click
 import pandas as pd
-import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sklearn.model_selection import ParameterGrid
 
-from shifts_core.calendar import parse_week
 from shifts_core.clustering.estimator import TripClusterer
 from shifts_pipeline.settings import PipelineSettings
 from shifts_pipeline.storage.cluster_tables import trip_features
 from shifts_pipeline.storage.region_week import PairTrips, read_pair
-from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
-from shifts_platform.postgres.server import EmbeddedPostgres
-from shifts_platform.settings import load_settings
+from shifts_platform.loaded_weeks import (
+    connected,
+    database_url,
+    parse_week_option,
+    report_name,
+    trips_per_week,
+)
 from shifts_platform.tuning.plot import plot_sweep
 from shifts_platform.tuning.report import sweep_table
 from shifts_platform.tuning.sweep import parameter_grid, sweep, to_frame
@@ -29,7 +30,6 @@ from shifts_platform.tuning.sweep import parameter_grid, sweep, to_frame
 _EPS_M = (250.0, 500.0, 707.0, 1_000.0)
 _MIN_TRIPS = (3, 5, 10)
 _MAX_RADIUS_M = (250.0, 500.0, 1_000.0)
-_NAMES_SHOWN = 10
 
 Number = TypeVar("Number", int, float)
 
@@ -58,8 +58,8 @@ def tune(
     Clusters the trips of one week with every combination of the values and changes nothing. The defaults include
     the current settings.
     """
-    monday = None if week is None else _parse_week(week)
-    url, current = _current_settings()
+    monday = parse_week_option(week)
+    url, current = database_url(), _current_clusterer()
     try:
         grid = parameter_grid(
             current,
@@ -73,8 +73,7 @@ def tune(
     frame = _sweep(trips, current, grid)
     title = f"{region} {trips.week:%G-W%V}, {len(trips.ends):,} trips, windows of {current.window_s / 60:g} minutes"
     Console(highlight=False).print(sweep_table(frame, current, title))
-    name = re.sub(r"[^\w-]+", "-", region)
-    target = out or Path(f"tune-{name}-{trips.week:%G-W%V}")
+    target = out or Path(report_name("tune", region, trips.week))
     table, plot = (target.with_name(target.name + suffix) for suffix in (".csv", ".png"))
     try:
         table.write_text(frame.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
@@ -84,13 +83,9 @@ def tune(
     click.echo(f"written to {table} and {plot}")
 
 
-def _current_settings() -> tuple[str, TripClusterer]:
-    """Return the URL of the database, and a clusterer with the current settings."""
-    settings = load_settings()
-    server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
-    environment = environment_of(settings, server)
+def _current_clusterer() -> TripClusterer:
     pipeline = PipelineSettings()
-    return environment["SHIFTS_DATABASE_URL"], TripClusterer(
+    return TripClusterer(
         eps_m=pipeline.cluster_eps_m,
         min_trips=pipeline.cluster_min_trips,
         max_radius_m=pipeline.cluster_max_radius_m,
@@ -99,35 +94,14 @@ def _current_settings() -> tuple[str, TripClusterer]:
 
 
 def _read_trips(url: str, region: str, monday: date | None) -> PairTrips:
-    try:
-        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
-            weeks = _trips_per_week(connection, region)
-            trips = read_pair(connection, region, monday or max(weeks, key=lambda week: (weeks[week], week)))
-    except psycopg.errors.UndefinedTable:
-        raise PlatformError("the database has no tables yet: run `shifts migrate`") from None
-    except psycopg.OperationalError:
-        raise PlatformError("the platform is not running: start it with `shifts up`") from None
+    with connected(url) as connection:
+        weeks = trips_per_week(connection, region)
+        trips = read_pair(connection, region, monday or max(weeks, key=lambda week: (weeks[week], week)))
     if trips is None or not len(trips.ends):
         raise PlatformError(
             f"{region} has no trips in {monday:%G-W%V}: its weeks go from {min(weeks):%G-W%V} to {max(weeks):%G-W%V}"
         )
     return trips
-
-
-def _trips_per_week(connection: psycopg.Connection, region: str) -> dict[date, int]:
-    weeks: dict[date, int] = dict(
-        connection.execute("SELECT week, trips FROM shifts.weekly WHERE region = %s", [region]).fetchall()
-    )
-    if not weeks:
-        rows = connection.execute("SELECT DISTINCT region FROM shifts.weekly ORDER BY region").fetchall()
-        names = [name for (name,) in rows]
-        known = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
-        raise PlatformError(
-            f"region {region} has no trips; regions with trips: {known}"
-            if names
-            else "no trips are loaded yet"
-        )
-    return weeks
 
 
 def _sweep(trips: PairTrips, current: TripClusterer, grid: ParameterGrid) -> pd.DataFrame:
@@ -140,13 +114,6 @@ def _sweep(trips: PairTrips, current: TripClusterer, grid: ParameterGrid) -> pd.
             outcomes.append(outcome)
             bars.advance(bar)
     return to_frame(outcomes)
-
-
-def _parse_week(text: str) -> date:
-    try:
-        return parse_week(text)
-    except ValueError as error:
-        raise PlatformError(f"--week: {error}") from None
 
 
 def _parse_numbers(option: str, text: str | None, number: Callable[[str], Number]) -> list[Number]:

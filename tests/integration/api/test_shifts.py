@@ -9,11 +9,14 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from shifts_core.shifts.gtfs import feed_errors
 from shifts_core.shifts.parameters import ShiftParameters
 from shifts_pipeline.storage.shifts.run import refresh_shifts
 from shifts_pipeline.storage.shifts.state import MakingOptions
+from shifts_platform.cli import shifts as command
+from tests.failing_commands import failure
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, running
 from tests.integration.loading.shift_weeks import request
@@ -142,6 +145,45 @@ def test_the_feed_is_valid_gtfs(client: httpx.Client) -> None:
     answer = client.get("/gtfs", params={**TURIN, "timezone": "Europe/Rome"})
     assert answer.headers["content-type"] == "application/zip"
     assert feed_errors(answer.content) == []
+
+
+@pytest.fixture
+def beside_service(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings of a user whose platform the service is; returns an empty folder."""
+    monkeypatch.setenv("SHIFTS_API_PORT", str(service.port))
+    monkeypatch.setenv("SHIFTS_DATA_DIR", str(tmp_path / "data"))
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    return folder
+
+
+def test_the_command_writes_the_same_feed(client: httpx.Client, beside_service: Path) -> None:
+    arguments = {"region": "Turin", "timezone": "Europe/Rome", "week": "2018-W21"}
+    options = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+    out = beside_service / "feed.zip"
+    done = CliRunner().invoke(command, ["export", "gtfs", *options, "--out", str(out)])
+    assert (done.exit_code, done.stdout) == (0, f"written to {out}\n")
+    assert out.read_bytes() == client.get("/gtfs", params=arguments).content
+    assert list(beside_service.iterdir()) == [out]
+
+
+def test_an_export_that_fails_is_an_error_of_one_line_and_keeps_the_old_feed(
+    beside_service: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = beside_service / "feed.zip"
+    out.write_bytes(b"old")
+    missing = beside_service / "missing" / "feed.zip"
+
+    def said(region: str, *more: str, to: Path = out) -> str:
+        return failure(monkeypatch, capsys, "export", "gtfs", "--region", region, *more, "--out", str(to))
+
+    assert said("Nowhere") == "shifts: Region Nowhere not found\n"
+    assert said("Turin", "--week", "2001-W01") == "shifts: Region Turin has no shifts in 2001-W01\n"
+    assert "timezone: a name of the IANA time zone" in said("Turin", "--timezone", "Rome")
+    assert said("Turin", to=missing) == f"shifts: {missing}: No such file or directory\n"
+    monkeypatch.setenv("SHIFTS_API_PORT", "1")
+    assert "is not running: start it with `shifts up`" in said("Turin")
+    assert [(path, path.read_bytes()) for path in beside_service.iterdir()] == [(out, b"old")]
 
 
 @pytest.mark.parametrize(

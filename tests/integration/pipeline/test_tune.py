@@ -1,13 +1,13 @@
 """`shifts tune` on a database with trips: a table, a CSV and a plot, or an error of one line."""
 
 import csv
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from shifts_platform.cli import main, shifts
+from shifts_platform.cli import shifts
+from tests.failing_commands import failure
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 
@@ -29,18 +29,6 @@ def working_folder(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Monke
 
 def rows_of(table: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(table.read_text().splitlines()))
-
-
-def failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Return the error message of a call that must fail."""
-    monkeypatch.setattr(sys, "argv", ["shifts", "tune", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    error = capsys.readouterr().err
-    assert error.startswith("shifts: ")
-    assert error.count("\n") == 1
-    return error
 
 
 def test_the_busiest_week_is_swept_and_the_current_settings_are_marked(working_folder: Path) -> None:
@@ -106,7 +94,7 @@ def test_an_invalid_option_is_an_error_of_one_line(
     working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, message in INVALID:
-        assert message in failure(monkeypatch, capsys, "--region", *arguments)
+        assert message in failure(monkeypatch, capsys, "tune", "--region", *arguments)
     assert list(working_folder.iterdir()) == []
 
 
@@ -114,14 +102,14 @@ def test_a_platform_that_is_not_running_is_an_error_of_one_line(
     working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SHIFTS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/trips")
-    assert "is not running: start it" in failure(monkeypatch, capsys, "--region", "Turin")
+    assert "is not running: start it" in failure(monkeypatch, capsys, "tune", "--region", "Turin")
     monkeypatch.delenv("SHIFTS_DATABASE_URL")
     monkeypatch.delenv("SHIFTS_DAGSTER_DATABASE_URL")
-    assert "start it with `shifts up`" in failure(monkeypatch, capsys, "--region", "Turin")
+    assert "start it with `shifts up`" in failure(monkeypatch, capsys, "tune", "--region", "Turin")
 
 
 def test_a_database_without_trips_is_an_error(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SHIFTS_DATA_DIR", str(tmp_path / "data"))
-    assert "no trips are loaded yet" in failure(monkeypatch, capsys, "--region", "Turin")
+    assert "no trips are loaded yet" in failure(monkeypatch, capsys, "tune", "--region", "Turin")

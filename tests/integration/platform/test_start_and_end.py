@@ -1,5 +1,6 @@
 """Starting and stopping: invalid settings, no process left behind, data kept, and `shifts demo`."""
 
+import re
 import signal
 import socket
 from pathlib import Path
@@ -63,4 +64,7 @@ def test_demo_prints_right_answers_and_exits_with_0(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "trips a week on average" in done.stdout
     assert done.stdout.count(" m\n") >= 3
+    shifts, vehicles = done.stdout.partition("best shifts on Tuesdays")[2].split("they need ")
+    assert len(re.findall(r"^  \d\d:\d\d ", shifts, re.M)) == 5
+    assert len(re.findall(r"^  vehicle \d+: \d\d:\d\d", vehicles, re.M)) == int(vehicles.split()[0]) > 0
     assert "http://127.0.0.1" in done.stdout

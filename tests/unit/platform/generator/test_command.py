@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from shifts_platform.cli import main, shifts
+from shifts_platform.cli import shifts
+from shifts_platform.generator.city import DEFAULT_CITIES
+from shifts_platform.generator.commutes import truth_lines
+from shifts_platform.generator.csv_file import csv_blocks
+from shifts_platform.generator.trips import DEFAULT_FIRST_WEEK, plan_commutes
+from tests.failing_commands import failure
 from tests.unit.platform.generator.reading import complete_csv, read_frame
 
 COMMAND = [sys.executable, "-c", "from shifts_platform.cli import main; main()", "generate"]
@@ -34,6 +39,19 @@ def test_the_same_seed_gives_the_same_gz_bytes(tmp_path: Path) -> None:
     assert frame["moment"].dt.isocalendar()["week"].value_counts().to_dict() == pytest.approx(
         {18: 1_500, 19: 1_500}, abs=20
     )
+
+
+def test_commutes_are_written_beside_their_trips(tmp_path: Path) -> None:
+    out, truth = tmp_path / "trips.csv", tmp_path / "truth.csv"
+    options = ["--trips", "3000", "--seed", "1", "--weeks", "3", "--commutes", "30", "--churn", "0.2"]
+    files = ["--truth", str(truth), "--out", str(out)]
+    result = CliRunner().invoke(shifts, ["generate", *options, *files])
+    assert (result.exit_code, result.stdout) == (0, f"3,000 trips in {out}\n")
+    planned = plan_commutes(3_000, seed=1, commutes=30, churn=0.2, weeks=3)
+    assert truth.read_text() == "".join(truth_lines(planned, DEFAULT_CITIES, DEFAULT_FIRST_WEEK))
+    blocks = csv_blocks(3_000, seed=1, weeks=3, commutes=planned)
+    assert out.read_bytes() == b"".join(lines for _, lines in blocks)
+    assert sorted(tmp_path.iterdir()) == [out, truth]
 
 
 def test_without_out_trips_are_written_to_standard_output(tmp_path: Path) -> None:
@@ -62,6 +80,12 @@ def test_a_closed_pipe_ends_the_command_without_an_error() -> None:
         (["--trips", "5", "--out", "missing/trips.csv"], "No such file or directory"),
         (["--trips", "5", "--weeks", "600"], "600 weeks from 2018-04-30 on are out of range"),
         (["--trips", "3000000000"], "3000000000 trips are out of range"),
+        (["--trips", "5", "--churn", "0.2"], "--churn and --truth need --commutes"),
+        (["--trips", "5", "--truth", "truth.csv"], "--churn and --truth need --commutes"),
+        (["--trips", "5", "--commutes", "3", "--truth", "truth.txt"], "the name must end in .csv"),
+        (["--trips", "5", "--commutes", "3", "--truth", "missing/truth.csv"], "No such file or directory"),
+        (["--trips", "5", "--commutes", "100000"], "distinct commutes, 45000 are needed in all weeks"),
+        (["--trips", "5", "--commutes", "3", "--truth", "truth.csv", "--out", "trips.txt"], "must end in"),
     ],
 )
 def test_an_invalid_option_is_an_error_of_one_line(
@@ -72,14 +96,7 @@ def test_an_invalid_option_is_an_error_of_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["shifts", "generate", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    error = capsys.readouterr().err
-    assert error.startswith("shifts: ")
-    assert message in error
-    assert error.count("\n") == 1
+    assert message in failure(monkeypatch, capsys, "generate", *arguments)
     assert list(tmp_path.iterdir()) == []
 
 

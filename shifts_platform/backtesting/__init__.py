@@ -1,0 +1,1 @@
+"""Backtests of shifts as a table, a frame and a plot."""

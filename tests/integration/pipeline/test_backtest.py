@@ -1,0 +1,125 @@
+"""`shifts backtest` on a database with trips: a table, a CSV and a plot, or an error of one line."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shifts_platform.cli import shifts
+from tests.failing_commands import failure
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
+
+DAYS = {"W20": range(14, 19), "W21": range(21, 26), "W22": range(28, 32)}
+
+
+def commute(days: range, hour: int, riders: int) -> str:
+    """Riders that travel from one place to another in the same half hour of each day."""
+    return "".join(
+        row(moment=f"2018-05-{day} {hour:02}:{10 + number}:00") for day in days for number in range(riders)
+    )
+
+
+def others(days: range) -> str:
+    """Trips like no other."""
+    return "".join(row(moment=f"2018-05-{day} 12:00:00", origin=(7.0 + day / 100, 44.0)) for day in days)
+
+
+@pytest.fixture
+def working_folder(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Load three weeks of Turin and return the current directory.
+
+    The commute at 8:00 stands in all weeks, the one at 18:00 ends with the first, and one at 5:00 begins in the last.
+    """
+    pipeline.put("a.csv", HEADER + "".join(commute(days, 8, 6) + others(days) for days in DAYS.values()))
+    pipeline.put("b.csv", HEADER + commute(DAYS["W20"], 18, 8) + commute(DAYS["W22"], 5, 6) + row("Lyon"))
+    pipeline.load()
+    monkeypatch.setenv("SHIFTS_DATA_DIR", str(tmp_path / "data"))
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def covered(table: Path) -> dict[str, float]:
+    """Share of the trips that the first 100 shifts of each method cover."""
+    rows = csv.DictReader(table.read_text().splitlines())
+    return {line["method"]: float(line["covered"]) for line in rows if line["first"] == "100"}
+
+
+def test_the_newest_week_of_the_largest_region_is_tested(working_folder: Path) -> None:
+    done = CliRunner().invoke(shifts, ["backtest"])
+    assert done.exit_code == 0, done.output
+    assert "Turin 2018-W22, 52 trips; shifts from 2018-W20 to 2018-W21" in done.stdout
+    table, plot = sorted(working_folder.iterdir())
+    assert (table.name, plot.name) == ("backtest-Turin-2018-W22.csv", "backtest-Turin-2018-W22.png")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert len(table.read_text().splitlines()) == 1 + 3 * 4
+    # The commute that begins in the tested week is known in hindsight only.
+    assert covered(table) == pytest.approx(
+        {"shifts": 24 / 52, "last week's clusters": 24 / 52, "own clusters in hindsight": 48 / 52}, abs=1e-5
+    )
+
+
+def test_shifts_are_made_from_as_many_weeks_as_the_setting_says(
+    working_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHIFTS_SHIFT_WEEKS", "1")
+    done = CliRunner().invoke(shifts, ["backtest", "--region", "Turin", "--week", "2018-05-30"])
+    assert done.exit_code == 0, done.output
+    assert "shifts from 2018-W21 to 2018-W21" in done.stdout
+
+
+def test_later_weeks_change_nothing(working_folder: Path, pipeline: Pipeline) -> None:
+    command = ["backtest", "--region", "Turin", "--week", "2018-W21"]
+    assert CliRunner().invoke(shifts, command).exit_code == 0
+    table = working_folder / "backtest-Turin-2018-W21.csv"
+    before = table.read_bytes()
+    pipeline.put("c.csv", HEADER + commute(DAYS["W22"], 18, 30))
+    pipeline.load()
+    assert CliRunner().invoke(shifts, command).exit_code == 0
+    assert table.read_bytes() == before
+
+
+def test_a_backtest_changes_nothing_in_the_database(working_folder: Path, pipeline: Pipeline) -> None:
+    assert CliRunner().invoke(shifts, ["backtest"]).exit_code == 0
+    assert pipeline.query("SELECT count(*) FROM shifts.shifts") == [(0,)]
+    assert pipeline.query("SELECT count(*) FROM shifts.clusters") == [(0,)]
+
+
+INVALID = [
+    (["--region", "Paris"], "region Paris has no trips; regions with trips: Lyon, Turin"),
+    (["--week", "2018-W30"], "no trips in 2018-W30: its weeks go from 2018-W20 to 2018-W22"),
+    (["--week", "2018-W20"], "Turin has no trips in the 4 weeks before 2018-W20 to make shifts from"),
+    (["--region", "Lyon"], "Lyon has no trips in the 4 weeks before 2018-W22 to make shifts from"),
+    (["--week", "soon"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
+]
+
+
+def test_an_invalid_option_is_an_error_of_one_line(
+    working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, message in INVALID:
+        assert message in failure(monkeypatch, capsys, "backtest", *arguments)
+    assert list(working_folder.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_one_line(
+    working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (working_folder / "backtest-Turin-2018-W22.csv").mkdir()
+    assert "backtest-Turin-2018-W22: Is a directory" in failure(monkeypatch, capsys, "backtest")
+
+
+def test_a_platform_that_is_not_running_is_an_error_of_one_line(
+    working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHIFTS_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/trips")
+    assert "is not running: start it" in failure(monkeypatch, capsys, "backtest")
+
+
+def test_a_database_without_trips_is_an_error(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SHIFTS_DATA_DIR", str(tmp_path / "data"))
+    assert "no trips are loaded yet" in failure(monkeypatch, capsys, "backtest")
