@@ -122,7 +122,8 @@ def make_shifts(
     shifts, covered = _candidates(history, parameters, stops)
     observed = observed_days(history, first_week, weeks)
     departures = _count(covered, history, observed, first_week, parameters.min_riders)
-    runs_on = departures.regular(parameters.min_riders)
+    # Nothing says that it is regular on a weekday without any data.
+    runs_on = departures.regular(parameters.min_riders) & observed.any(axis=0)
     shifts, covered = _keep_regular(replace(shifts, runs_on=runs_on), covered, history)
     # A shift that is regular only by trips of better shifts adds departures, but few riders.
     alone = _served_alone(covered, len(history))

@@ -97,6 +97,9 @@ def _run(example: Example, reader: Reader, pipeline: Pipeline, listens: Callable
     """Runs a command together with the pipeline's work that it needs."""
     if "/clusters" in example.code:
         pipeline.refresh()
+    if "/shifts" in example.code:
+        pipeline.refresh()
+        pipeline.make_shifts()
     if "/trips/live" in example.code:
         with ThreadPoolExecutor() as beside:
             printed_notification: Future[str] = beside.submit(reader.run, example)

@@ -180,3 +180,9 @@ def test_a_commute_that_begins_on_one_weekday_of_the_last_week_is_found() -> Non
     near = np.abs(shifts.places - to_degrees(np.array([begins.metres]))).max(axis=1) < 0.004
     assert shifts.runs_on[near].tolist() == [[False, False, True, False, False, False, False]]
     assert shifts.first_week[near] == LAST_WEEK
+
+
+def test_no_shift_runs_on_a_weekday_of_which_the_history_has_no_trips() -> None:
+    commute = Commute((0, 0, 5_000, 0), 8 * 60, (0, 1, 2, 3, 4), 12, range(4))
+    shifts = make_shifts(town([commute], 0, 4), LAST_WEEK, 4, ShiftParameters()).shifts
+    assert shifts.runs_on.tolist() == [[True] * 5 + [False] * 2]
