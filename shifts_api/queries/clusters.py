@@ -4,9 +4,9 @@ from datetime import date
 from typing import Any
 
 from geoalchemy2.functions import ST_X, ST_Y
-from sqlalchemy import BigInteger, Select, Time, and_, any_, case, cast, func, literal, or_, select, true
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import BigInteger, Select, Time, and_, any_, case, cast, func, literal, or_, select
 
+from shifts_api.queries.listed_trips import select_listed_trips
 from shifts_core.calendar import ONE_WEEK
 from shifts_core.ids import monday_of_id
 from shifts_core.schema import tables, views
@@ -86,21 +86,8 @@ def select_cluster_trips(cluster_id: int, *, after: int, limit: int) -> Select[A
         .limit(limit)
         .subquery("members")
     )
-    # Lateral: each trip is looked up by its id instead of scanning the week for all of them.
-    trip = _trips_of_week(cluster_id).where(views.trips.c.trip_id == members.c.trip_id).lateral("trip").c
-    return (
-        select(
-            trip.trip_id,
-            trip.region,
-            array([ST_X(trip.origin), ST_Y(trip.origin)]).label("origin"),
-            array([ST_X(trip.destination), ST_Y(trip.destination)]).label("destination"),
-            trip.started_at,
-            trip.source,
-            trip.file_id,
-        )
-        .join_from(members, trip.trip_id.table, true())
-        .order_by(trip.trip_id)
-    )
+    monday = monday_of_id(cluster_id)
+    return select_listed_trips(members, monday, monday)
 
 
 def select_cluster_id_of_trip(trip_id: int) -> Select[int]:
@@ -139,14 +126,8 @@ def select_cluster_id_of_trip(trip_id: int) -> Select[int]:
 
 def select_trip_id(trip_id: int) -> Select[int]:
     """The id itself if the trip exists."""
-    return (
-        _trips_of_week(trip_id)
-        .with_only_columns(views.trips.c.trip_id)
-        .where(views.trips.c.trip_id == trip_id)
+    trips, monday = views.trips.c, monday_of_id(trip_id)
+    # The week, so that one partition only is read.
+    return select(trips.trip_id).where(
+        trips.started_at >= monday, trips.started_at < monday + ONE_WEEK, trips.trip_id == trip_id
     )
-
-
-def _trips_of_week(id_: int) -> Select[Any]:
-    """The trips of the week that an id belongs to, which reads one partition only."""
-    started_at, monday = views.trips.c.started_at, monday_of_id(id_)
-    return select(views.trips).where(started_at >= monday, started_at < monday + ONE_WEEK)

@@ -5,12 +5,13 @@ from datetime import date
 from typing import Any
 
 from geoalchemy2.functions import ST_X, ST_Y
-from sqlalchemy import BigInteger, Select, bindparam, func, select, true
-from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy import BigInteger, Select, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from shifts_api.queries.listed_trips import select_listed_trips
 from shifts_core.calendar import ONE_WEEK
 from shifts_core.ids import monday_of_id
-from shifts_core.schema import tables, views
+from shifts_core.schema import tables
 from shifts_core.tiles.box import Box
 
 _shift = tables.shifts.c
@@ -83,27 +84,7 @@ def select_trips(trip_ids: Sequence[int]) -> Select[Any]:
         .table_valued("trip_id", name="ids")
         .render_derived()
     )
-    started_at, monday, last = views.trips.c.started_at, monday_of_id(trip_ids[0]), monday_of_id(trip_ids[-1])
-    # Lateral: each trip is looked up by its id instead of scanning the weeks for all of them.
-    trip = (
-        select(views.trips)
-        .where(started_at >= monday, started_at < last + ONE_WEEK, views.trips.c.trip_id == ids.c.trip_id)
-        .lateral("trip")
-        .c
-    )
-    return (
-        select(
-            trip.trip_id,
-            trip.region,
-            array([ST_X(trip.origin), ST_Y(trip.origin)]).label("origin"),
-            array([ST_X(trip.destination), ST_Y(trip.destination)]).label("destination"),
-            trip.started_at,
-            trip.source,
-            trip.file_id,
-        )
-        .join_from(ids, trip.trip_id.table, true())
-        .order_by(trip.trip_id)
-    )
+    return select_listed_trips(ids, monday_of_id(trip_ids[0]), monday_of_id(trip_ids[-1]))
 
 
 def select_start_of_trip(trip_id: int) -> Select[Any]:

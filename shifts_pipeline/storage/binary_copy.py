@@ -50,6 +50,19 @@ def concatenated(parts: Sequence[NDArray[np.void]], dtype: np.dtype[np.void]) ->
     return np.concatenate([rows.view(f"V{dtype.itemsize}") for rows in parts]).view(dtype)
 
 
+def bigint_array(values: NDArray[np.int64]) -> bytes:
+    """A value of type bigint[] with its length; `values` has shape (n,), n > 0."""
+    elements = _elements(values)
+    header = np.array((1, 0, _BIGINT_OID, len(values), 1), BIGINT_ARRAY).tobytes()
+    return (len(header) + elements.nbytes).to_bytes(4, "big") + header + elements.tobytes()
+
+
+def _elements(values: NDArray[np.int64]) -> NDArray[np.void]:
+    elements = np.empty(len(values), _ELEMENT)
+    elements["length"], elements["value"] = _ELEMENT["value"].itemsize, values
+    return elements
+
+
 def with_arrays(
     rows: NDArray[np.void], name: str, values: NDArray[np.int64], bounds: NDArray[np.int64]
 ) -> Iterator[bytes]:
@@ -70,12 +83,8 @@ def with_arrays(
     width = rows.dtype.itemsize
     for begin in range(0, len(rows), _ROWS_A_CHUNK):
         chunk = bounds[begin : begin + _ROWS_A_CHUNK + 1]
-        elements = np.empty(chunk[-1] - chunk[0], _ELEMENT)
-        elements["length"], elements["value"] = 8, values[chunk[0] : chunk[-1]]
-        fixed, varying = (
-            memoryview(rows[begin : begin + _ROWS_A_CHUNK].tobytes()),
-            memoryview(elements.tobytes()),
-        )
+        fixed = memoryview(rows[begin : begin + _ROWS_A_CHUNK].tobytes())
+        varying = memoryview(_elements(values[chunk[0] : chunk[-1]]).tobytes())
         ends = ((chunk - chunk[0]) * _ELEMENT.itemsize).tolist()
         pieces: list[memoryview] = []
         for row in range(len(ends) - 1):

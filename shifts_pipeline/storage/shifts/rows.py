@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from shifts_core.calendar import monday_of_week, week_number
 from shifts_core.shifts.making import Shifts
 from shifts_core.shifts.matching import NamedShifts
-from shifts_pipeline.storage.binary_copy import HEADER, TRAILER, new_rows, row_dtype
+from shifts_pipeline.storage.binary_copy import HEADER, TRAILER, bigint_array, new_rows, row_dtype
 from shifts_pipeline.storage.cluster_tables import clock_us
 from shifts_pipeline.storage.copy_format import POINT, set_ends, set_point_types
 from shifts_pipeline.storage.shifts.making import Making
 
 _EPOCH_2000 = date(2000, 1, 1)
-_INT8_OID = 20
 _DAY_BITS = 1 << np.arange(7)
 
 _FIXED = row_dtype(
@@ -49,7 +48,6 @@ _FIXED = row_dtype(
 )
 """Columns of fixed size; `status` and `trip_ids` follow."""
 _COLUMNS_READ = 21
-_ELEMENT = np.dtype([("length", ">i4"), ("value", ">i8")])
 
 COPY = (
     "COPY shifts_store.shifts (region_id, week, rank, shift_id, weekdays, departs, earliest, latest, riders,"
@@ -67,7 +65,7 @@ def copy_stream(makings: Sequence[Making]) -> Iterator[bytes]:
         for shift, status in enumerate(making.named.status):
             yield fixed[shift].tobytes()
             yield len(status).to_bytes(4, "big") + status.encode()
-            yield _array(making.trip_ids(shift))
+            yield bigint_array(making.trip_ids(shift))
     yield TRAILER
 
 
@@ -99,14 +97,6 @@ def _fixed_columns(making: Making) -> NDArray[np.void]:
 def _days(weeks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Mondays of week numbers as dates in PostgreSQL's binary form."""
     return 7 * weeks + (monday_of_week(0) - _EPOCH_2000).days
-
-
-def _array(values: NDArray[np.int64]) -> bytes:
-    """A bigint[] with its length, in PostgreSQL's binary form."""
-    elements = np.empty(len(values), _ELEMENT)
-    elements["length"], elements["value"] = 8, values
-    head = np.array([20 + elements.nbytes, 1, 0, _INT8_OID, len(values), 1], ">i4")
-    return head.tobytes() + elements.tobytes()
 
 
 def read_named(
