@@ -60,18 +60,22 @@ DECLARE
     last_region  integer := (SELECT max(u.id) FROM unnest(region_ids) AS u (id));
 BEGIN
     RETURN QUERY
-    WITH members AS (
-        SELECT c.region_id, c.cluster_id, c.trips, c.radius_m, c.earliest_time, c.latest_time, t.trip_id,
-               t.started_at::time AS clock,
-               greatest(public.ST_DistanceSphere(c.origin, t.origin),
-                        public.ST_DistanceSphere(c.destination, t.destination)) AS distance_m
+    WITH listed AS (
+        -- In the list of columns, not a join: the planner could join clusters and trips by region first.
+        SELECT c.region_id, c.cluster_id, c.trips, c.radius_m, c.earliest_time, c.latest_time, c.origin, c.destination,
+               unnest(c.trip_ids) AS trip_id
         FROM shifts_store.trip_clusters c
-        CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id)
+        WHERE c.region_id = ANY (region_ids) AND c.week = cluster_violations.week
+    ), members AS (
+        SELECT l.region_id, l.cluster_id, l.trips, l.radius_m, l.earliest_time, l.latest_time, t.trip_id,
+               t.started_at::time AS clock,
+               greatest(public.ST_DistanceSphere(l.origin, t.origin),
+                        public.ST_DistanceSphere(l.destination, t.destination)) AS distance_m
+        FROM listed l
         LEFT JOIN shifts_store.trips t
-            ON t.trip_id = m.trip_id AND t.region_id = c.region_id
+            ON t.trip_id = l.trip_id AND t.region_id = l.region_id
             AND t.region_id BETWEEN first_region AND last_region
             AND t.started_at >= cluster_violations.week AND t.started_at < cluster_violations.week + 7
-        WHERE c.region_id = ANY (region_ids) AND c.week = cluster_violations.week
     ), checked AS (
         SELECT m.region_id, m.cluster_id,
                bool_or(m.distance_m > m.radius_m + 0.01 OR m.radius_m > max_radius_m) AS is_too_wide,
