@@ -27,7 +27,7 @@ _COMPARED = 8
 _OPEN_FILES = (
     "SELECT count(*) FILTER (WHERE status IN ('queued', 'loading')), count(*) FROM shifts_store.trip_files"
 )
-_STALE = "SELECT count(*) FILTER (WHERE {}_stale), 0 FROM shifts_store.stale_weeks"
+_STALE = "SELECT count(*) FILTER (WHERE {}_revision <> revision), 0 FROM shifts_store.region_weeks"
 _DISK = """
     SELECT coalesce(p.relname, c.relname), sum(pg_table_size(c.oid))::bigint, sum(pg_indexes_size(c.oid))::bigint
     FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
@@ -100,13 +100,15 @@ def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argpar
         asked.state = "refreshing"
         stages.wait("aggregates of all pairs fresh", _STALE.format("aggregates"))
         stages.wait("clusters of all pairs fresh", _STALE.format("clusters"))
+        stages.wait("shifts of all regions fresh", _STALE.format("shifts"))
         idle = _idle_share(busy)
         asked.state = "replacing a file"
         stages.begun = time.monotonic()
         _drop(replacement, platform.landing, dropped[0].name)
         stages.wait("a file replaced", _OPEN_FILES, len(dropped) + 1)
         asked.state = "refreshing after a replacement"
-        stages.wait("all pairs fresh after a replacement", _STALE.format("clusters"))
+        stages.wait("all clusters fresh after a replacement", _STALE.format("clusters"))
+        stages.wait("all shifts fresh after a replacement", _STALE.format("shifts"))
         asked.state = "at rest"
         time.sleep(_BOXES * len(MODES) * 0.07)
     wrong = _wrong_answers(platform, port, boxes)
