@@ -1,5 +1,6 @@
 """The whole platform as a user starts it, with its own processes, ports and data folder."""
 
+import functools
 import os
 import re
 import signal
@@ -64,6 +65,10 @@ class RunningPlatform:
 
     def settings(self) -> dict[str, str]:
         """Returns the settings that `shifts env` prints."""
+        return self._settings
+
+    @functools.cached_property
+    def _settings(self) -> dict[str, str]:
         text = self.shifts("env").stdout
         return dict(re.findall(r"^(?:export )?(\w+)='?(.*?)'?$", text, re.M))
 
