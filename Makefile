@@ -24,7 +24,7 @@ demo: $(VENV)/installed-platform $(VENV)/compiled
 	@exec $(BIN)/shifts demo $(ARGS)
 
 test: $(VENV)/installed-dev $(VENV)/compiled
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/installed-dev $(VENV)/compiled
 	@exec $(BIN)/python -m tests.soak $(ARGS)
