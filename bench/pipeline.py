@@ -14,6 +14,7 @@ import psutil
 from numpy.typing import NDArray
 
 from bench.asked_boxes import MODES, AskedBoxes, ask
+from bench.compared_boxes import ComparedBoxes
 from bench.process_memory import ProcessMemory
 from bench.server import machine
 from bench.stats_boxes import BoxQuery, boxes_around
@@ -23,7 +24,7 @@ from tests.integration.platform.running import RunningPlatform, new_environment,
 _POLL_S = 0.5
 _SAMPLED_LINES = 50_000
 _BOXES = 50
-_COMPARED = 8
+_COMPARED_AT_REST = 8
 _OPEN_FILES = (
     "SELECT count(*) FILTER (WHERE status IN ('queued', 'loading')), count(*) FROM shifts_store.trip_files"
 )
@@ -34,14 +35,6 @@ _DISK = """
     WHERE c.relnamespace = 'shifts_store'::regnamespace AND c.relkind IN ('r', 'p')
     GROUP BY 1 HAVING sum(pg_total_relation_size(c.oid)) > 10000000 ORDER BY sum(pg_total_relation_size(c.oid)) DESC
 """
-_PLAIN = """
-    SELECT date_trunc('week', started_at)::date::text, count(*) FROM shifts.trips
-    WHERE region = '{region}' AND {condition} GROUP BY 1
-"""
-_INSIDE = (
-    "(ST_X({end}) BETWEEN {box.west!r} AND {box.east!r}"
-    " AND ST_Y({end}) BETWEEN {box.south!r} AND {box.north!r})"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trips", type=int, default=10_000_000, help="of all files (default: %(default)s)")
     parser.add_argument("--files", type=int, default=10, help="(default: %(default)s)")
     parser.add_argument("--weeks", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument(
+        "--compare", action="store_true", help="compare answers all the time, which takes a core"
+    )
     parser.add_argument("--limit", type=float, default=3600, help="seconds of a stage (default: %(default)s)")
 
 
@@ -93,7 +89,13 @@ def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argpar
     port = int(platform.environment["SHIFTS_API_PORT"])
     stages = _Stages(platform, arguments.limit, time.monotonic(), [])
     busy = psutil.cpu_times()
-    with ProcessMemory(lambda: _pids(platform)) as memory, AskedBoxes(port, boxes, "loading") as asked:
+    with (
+        ProcessMemory(lambda: _pids(platform)) as memory,
+        AskedBoxes(port, boxes, "loading") as asked,
+        ComparedBoxes(platform.query, port, boxes, lambda: asked.state) as compared,
+    ):
+        if arguments.compare:
+            compared.start()
         for file in dropped:
             _drop(file, platform.landing, file.name)
         stages.wait("all files loaded", _OPEN_FILES, len(dropped))
@@ -111,16 +113,18 @@ def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argpar
         stages.wait("all shifts fresh after a replacement", _STALE.format("shifts"))
         asked.state = "at rest"
         time.sleep(_BOXES * len(MODES) * 0.07)
-    wrong = _wrong_answers(platform, port, boxes)
+    compared.compare(_COMPARED_AT_REST)
     print(f"\n### {arguments.trips:,} trips in {len(dropped)} files\n")
     print(f"{machine(platform.settings()['SHIFTS_DATABASE_URL'])}.\n")
     print("| from the drop | |\n|---|--:|", *stages.rows, sep="\n")
     print(f"\nIdle until all pairs were fresh: {idle:.0%} of the cores.\n")
     print("| one client asks for boxes | answers | p50 | p95 | worst | errors |\n|---|--:|--:|--:|--:|--:|")
     print(*(found.row(state) for state, found in asked.by_state.items()), sep="\n")
-    print(f"\n{wrong} of {_COMPARED} answers differ from SQL over the trips.")
+    print("\n| compared with SQL over the trips | equal | different |\n|---|--:|--:|")
+    for state in asked.by_state:
+        print(f"| {state} | {compared.right[state]} | {compared.wrong[state]} |")
     print(
-        f"First answer after a restart of the API: {1000 * _after_restart(platform, port, boxes[0]):,.0f} ms.\n"
+        f"\nFirst answer after a restart of the API: {1000 * _after_restart(platform, port, boxes[0]):,.0f} ms.\n"
     )
     print("| peak memory | MiB |\n|---|--:|")
     print(f"| all processes together | {memory.peak_mib:,.0f} |")
@@ -162,16 +166,6 @@ def _samples(file: Path) -> dict[tuple[int, str], NDArray[np.float64]]:
 def _point(text: str) -> tuple[float, float]:
     x, y = text.removeprefix("POINT (").removesuffix(")").split()
     return float(x), float(y)
-
-
-def _wrong_answers(platform: RunningPlatform, port: int, boxes: Sequence[BoxQuery]) -> int:
-    joins = {"both": "{0} AND {1}", "origin": "{0}", "destination": "{1}", "any": "({0} OR {1})"}
-    wrong = 0
-    for box, mode in itertools.islice(zip(boxes, itertools.cycle(MODES), strict=False), _COMPARED):
-        ends = [_INSIDE.format(end=end, box=box) for end in ("origin", "destination")]
-        statement = _PLAIN.format(region=box.region, condition=joins[mode].format(*ends))
-        wrong += ask(port, box, mode)[1] != dict(platform.query(statement))
-    return wrong
 
 
 def _after_restart(platform: RunningPlatform, port: int, box: BoxQuery) -> float:
