@@ -11,6 +11,7 @@ from shifts_pipeline.assets.stops import FILES_CAN_BE_USED
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.storage.shifts import refresh
 from shifts_pipeline.storage.shifts.violations import TRIPS_FIT
+from shifts_pipeline.storage.shifts.write import replace_makings
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 WEEK = "2018-05-28"
@@ -153,7 +154,7 @@ def test_stops_that_change_while_shifts_are_made_are_not_lost(
     loaded.put("b.csv", HEADER + "".join(row(moment=f"{WEEK} 08:{minute:02}:30") for minute in range(8)))
     loaded.load()
     loaded.refresh()
-    write = refresh.replace_makings
+    write = replace_makings
 
     def write_late(*arguments: object) -> object:
         if not (loaded.landing / "stops").exists():

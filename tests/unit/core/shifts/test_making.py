@@ -140,10 +140,10 @@ def test_shifts_stop_at_given_stops_where_there_are_any_within_the_radius() -> N
     points = set(map(tuple, history.od_coords.reshape(-1, 2).tolist()))
     at_stops = 0
     for shift, place in enumerate(made.shifts.places.tolist()):
-        ends = {tuple(place[:2]), tuple(place[2:])}
-        at_stops += ends <= allowed
+        of_shift = {tuple(place[:2]), tuple(place[2:])}
+        at_stops += of_shift <= allowed
         # Ten commutes have no stop at one end or both.
-        assert ends <= allowed | points
+        assert of_shift <= allowed | points
         assert is_served(history, made.shifts, shift, 500)[made.assigned == shift].all()
     shuffled = make_shifts(history, LAST_WEEK, 4, ShiftParameters(), rng.permutation(stops)).shifts
     assert shuffled.places.tobytes() == made.shifts.places.tobytes()
