@@ -137,7 +137,7 @@ def test_it_passes_fresh_stale_and_replaced_trips(filled: Pipeline) -> None:
         (
             "UPDATE shifts_store.shifts SET trips = 5, trip_ids = trip_ids[:5]",
             "shifts",
-            ("2018-05-28", "Turin", "", "trips that shifts count", 7, 5),
+            ("2018-05-28", "Turin", "", "trips that shifts count", 6, 5),
         ),
         (
             "DELETE FROM shifts_store.shift_makings WHERE week = '2018-06-04'",
