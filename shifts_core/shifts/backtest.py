@@ -10,7 +10,7 @@ from shifts_core.shifts.coverage import Coverage, covered_trips, index_trips, on
 from shifts_core.shifts.history import TripHistory, observed_days
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.parameters import ShiftParameters
-from shifts_core.shifts.ranking import NO_SHIFT, assign_trips
+from shifts_core.shifts.ranking import NO_SHIFT, assign_trips, served_alone
 
 FIRST_SHIFTS = (100, 300, 1_000, 3_000)
 """Of how many shifts the share of trips is reported."""
@@ -135,11 +135,7 @@ def fit_week(
 
 def _riders_by_weekday(served: Coverage, trips: TripHistory) -> NDArray[np.int64]:
     """Return riders of each shift by weekday, shape (k, 7); a trip rides with the first shift that serves it."""
-    shifts = len(served.starts) - 1
-    assigned = assign_trips(served, len(trips))
-    rides = assigned != NO_SHIFT
-    counts = np.bincount(assigned[rides] * 7 + trips.weekdays[rides], minlength=7 * shifts)
-    return counts.reshape(shifts, 7)
+    return served_alone(served, len(trips)).count_by(trips.weekdays, 7)
 
 
 def _fit(
@@ -148,7 +144,7 @@ def _fit(
     plan: Plan,
     riders: NDArray[np.int64],
     held: NDArray[np.bool_],
-    first_shift: NDArray[np.int64],
+    first_shift: NDArray[np.int32],
     min_riders: int,
 ) -> Fit:
     on_departures = riders[held]

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.projection import EARTH_RADIUS_M, haversine_m
+from shifts_core.clustering.projection import EARTH_RADIUS_M
 from shifts_core.shifts.coverage import Coverage, TripIndex, covered_trips, great_circle_m
 
 NO_STOP = -1
@@ -32,14 +32,21 @@ def measure_walking(places: NDArray[np.float64], served: Coverage, od_coords: ND
         served: trips of k shifts.
         od_coords: shape (n, 4), degrees.
     """
-    shift_of, sizes = served.shift_of(), np.diff(served.starts)
-    own, coords = places[shift_of], od_coords[served.trips]
+    return Walking(*_measure(places, served.starts, served.trips, od_coords))
+
+
+@numba.njit(cache=True, nogil=True)
+def _measure(places, starts, trips, od_coords):  # type: ignore[no-untyped-def]
     means, largest = np.zeros((len(places), 2)), np.zeros((len(places), 2))
-    for end in (0, 1):
-        walks_m = haversine_m(*own[:, 2 * end : 2 * end + 2].T, *coords[:, 2 * end : 2 * end + 2].T)
-        means[:, end] = np.bincount(shift_of, walks_m, len(places)) / np.maximum(sizes, 1)
-        np.maximum.at(largest[:, end], shift_of, walks_m)
-    return Walking(means, largest)
+    for shift in range(len(places)):
+        for end in (0, 1):
+            lon, lat = places[shift, 2 * end], places[shift, 2 * end + 1]
+            for trip in trips[starts[shift] : starts[shift + 1]]:
+                walk_m = great_circle_m(lon, lat, od_coords[trip, 2 * end], od_coords[trip, 2 * end + 1])
+                means[shift, end] += walk_m
+                largest[shift, end] = max(largest[shift, end], walk_m)
+            means[shift, end] /= max(starts[shift + 1] - starts[shift], 1)
+    return means, largest
 
 
 def stops_at(places: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from shifts_core.shifts.coverage import Coverage
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.matching import EarlierShifts, NamedShifts, name_shifts
 from shifts_core.shifts.places import NO_STOP, Walking, measure_walking, stops_at
+from shifts_core.shifts.ranking import NO_SHIFT
 from shifts_pipeline.storage.shifts.state import MakingOptions, RegionState
 from shifts_pipeline.storage.shifts.trips import MakingTrips
 
@@ -64,10 +65,10 @@ def make(
     made = make_shifts(
         trips.history, week_number(week), options.weeks, options.parameters, region.stops.places
     )
-    order = np.lexsort((trips.trip_ids, made.assigned))
-    shift_of = made.assigned[order]
-    starts = np.searchsorted(shift_of, np.arange(len(made.shifts) + 1))
-    counted = Coverage(starts - starts[0], order[starts[0] :])
+    served = np.flatnonzero(made.assigned != NO_SHIFT).astype(np.int32)
+    rows = served[np.lexsort((trips.trip_ids[served], made.assigned[served]))]
+    sizes = np.bincount(made.assigned[served], minlength=len(made.shifts))
+    counted = Coverage(np.concatenate([[0], np.cumsum(sizes)]), rows)
     walking = measure_walking(made.shifts.places, counted, trips.history.od_coords)
     unnamed = NamedShifts(
         made.shifts, np.zeros(len(made.shifts), np.int64), made.shifts.first_week, [""] * len(made.shifts)
