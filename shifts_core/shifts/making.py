@@ -13,7 +13,7 @@ from shifts_core.shifts.demand import Demand, estimate_demand
 from shifts_core.shifts.history import DAY_S, TripHistory, observed_days
 from shifts_core.shifts.parameters import GROUND_SHARE, ShiftParameters
 from shifts_core.shifts.places import move_to_stops
-from shifts_core.shifts.ranking import assign_trips, rank_by_gain, served_alone
+from shifts_core.shifts.ranking import NO_SHIFT, assign_trips, rank_by_gain, served_alone
 
 _LIKELY = 0.2
 """A shift is regular on a weekday if its next departure has the least number of riders with this probability. With a
@@ -121,6 +121,9 @@ def make_shifts(
     if len(history) and not (7 * first_week <= history.days[0] and history.days[-1] < 7 * week + 7):
         raise ValueError("the history has trips before its first or after its last week")
     shifts, covered = _candidates(history, parameters, stops)
+    if not len(shifts):
+        # So in most of tens of thousands of small regions.
+        return MadeShifts(shifts, np.full(len(history), NO_SHIFT, np.int32))
     observed = observed_days(history, first_week, weeks)
     departures = _count(covered, history, observed, first_week, parameters.min_riders)
     # Nothing says that it is regular on a weekday without any data.
