@@ -82,7 +82,13 @@ def plan_of_clusters(
     return Plan(centroids[order], windows_s, every_day, sizes[order] / 7, unknown, unknown)
 
 
-def plan_from_history(trips: TripHistory, week: int, weeks: int, parameters: ShiftParameters) -> Plan:
+def plan_from_history(
+    trips: TripHistory,
+    week: int,
+    weeks: int,
+    parameters: ShiftParameters,
+    stops: NDArray[np.float64] | None = None,
+) -> Plan:
     """Return the shifts made of the weeks before a week; trips of that week and of later ones are not looked at.
 
     Args:
@@ -90,8 +96,10 @@ def plan_from_history(trips: TripHistory, week: int, weeks: int, parameters: Shi
         week: number of the week to test.
         weeks: length of the history before it.
         parameters: radius, window and least number of riders.
+        stops: shape (s, 2): places at which vehicles may stop, as `make_shifts` takes them.
     """
-    shifts = make_shifts(trips.between(week - weeks, week - 1), week - 1, weeks, parameters).shifts
+    history = trips.between(week - weeks, week - 1)
+    shifts = make_shifts(history, week - 1, weeks, parameters, stops).shifts
     low, high = shifts.riders_low.astype(np.float64), shifts.riders_high.astype(np.float64)
     return Plan(shifts.places, shifts.windows_s, shifts.runs_on, shifts.riders, low, high)
 

@@ -9,6 +9,7 @@ from shifts_core.calendar import ONE_WEEK, week_number
 from shifts_core.shifts.backtest import Fit
 from shifts_core.shifts.backtest_week import BacktestOptions, backtest
 from shifts_pipeline.storage.region_week import read_pair
+from shifts_pipeline.storage.shifts.state import RegionStops, read_stops
 from shifts_pipeline.storage.shifts.trips import MakingTrips, WeekTrips
 
 
@@ -40,6 +41,7 @@ def backtest_weeks(
         options: how shifts and clusters are made.
         on_part: called after each method of each week.
     """
+    stops = read_stops(connection, [region]).get(region, RegionStops()).places
     read: dict[date, WeekTrips] = {}
     for week in tested:
         needed = [*history_of(weeks, week, options), week]
@@ -49,7 +51,7 @@ def backtest_weeks(
                 read[each] = WeekTrips.of(pair)
         history = MakingTrips.of([read[each] for each in needed if each in read]).history
         fits: list[Fit] = []
-        for method in backtest(history, week_number(week), options):
+        for method in backtest(history, week_number(week), options, stops):
             fits += method
             on_part()
         yield week, fits

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -150,14 +150,17 @@ def read_states(connection: psycopg.Connection, region_ids: Sequence[int]) -> li
         ):
             history = tuple(zip(weeks, revisions, strict=True))
             states[region_id].makings[week] = MakingState(parameters, history, *hashes)
-        _read_stops(connection, states)
+        stops = read_stops(connection, [state.region for state in states.values()])
+        for state in states.values():
+            state.stops = stops.get(state.region, state.stops)
     return list(states.values())
 
 
-def _read_stops(connection: psycopg.Connection, states: Mapping[int, RegionState]) -> None:
-    region_ids = {state.region: region_id for region_id, state in states.items()}
+def read_stops(connection: psycopg.Connection, regions: Sequence[str]) -> dict[str, RegionStops]:
+    """The stops of those of the named regions that have any."""
+    found: dict[str, RegionStops] = {}
     for region, stored in connection.execute(
-        "SELECT region, hash FROM shifts_store.region_stops WHERE region = ANY (%s)", [list(region_ids)]
+        "SELECT region, hash FROM shifts_store.region_stops WHERE region = ANY (%s)", [list(regions)]
     ).fetchall():
         rows = connection.execute(
             """
@@ -168,7 +171,8 @@ def _read_stops(connection: psycopg.Connection, states: Mapping[int, RegionState
         ).fetchall()
         longitudes, latitudes, labels = zip(*rows, strict=True)
         places = np.column_stack([longitudes, latitudes])
-        states[region_ids[region]].stops = RegionStops(stored, places, labels)
+        found[region] = RegionStops(stored, places, labels)
+    return found
 
 
 def _last(week: date, weeks: int) -> list[date]:

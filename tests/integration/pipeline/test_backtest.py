@@ -105,6 +105,25 @@ def test_a_backtest_changes_nothing_in_the_database(working_folder: Path, pipeli
     assert pipeline.query("SELECT count(*) FROM shifts.clusters") == [(0,)]
 
 
+def test_shifts_of_a_backtest_take_stops(working_folder: Path, pipeline: Pipeline) -> None:
+    # From the only stop near the pickup, 400 m away, half of the riders are out of reach.
+    far = [
+        row(moment=f"2018-05-{day} 08:30:00", origin=(7.667, 45.01)) for day in (*DAYS["W21"], *DAYS["W22"])
+    ]
+    pipeline.put("c.csv", HEADER + "".join(far))
+    pipeline.load()
+    command = ["backtest", "--week", "2018-W22"]
+    assert CliRunner().invoke(shifts, command).exit_code == 0
+    table = working_folder / "backtest-Turin-2018-W22.csv"
+    before = covered(table)
+    pipeline.put("stops/Turin.csv", "lon,lat\n7.675,45.01\n")
+    pipeline.load_stops()
+    assert CliRunner().invoke(shifts, command).exit_code == 0
+    after = covered(table)
+    assert after.pop("shifts") < before.pop("shifts")
+    assert after == before
+
+
 def test_the_dagster_ui_has_the_same_report(working_folder: Path, pipeline: Pipeline) -> None:
     assert CliRunner().invoke(shifts, ["backtest"]).exit_code == 0
     run = pipeline.run("backtest_shifts", {})
