@@ -44,7 +44,7 @@ def _history() -> tuple[TripHistory, int]:
     dates = trips.moments.astype("datetime64[D]")
     times_s = (trips.moments - dates) / np.timedelta64(1, "s")
     history, _ = TripHistory.of(trips.od_coords, times_s, (dates - _MONDAY).astype(np.int64))
-    return history, int(history.weeks[-1])
+    return history, int(history.days[-1]) // 7
 
 
 def _example(made: MadeShifts) -> int:

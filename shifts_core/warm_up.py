@@ -7,10 +7,12 @@ import numpy as np
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.identity import cluster_ids
 from shifts_core.clustering.members import members_by_cluster
+from shifts_core.shifts.coverage import Coverage
 from shifts_core.shifts.fleet import Vehicles, minimum_fleet
 from shifts_core.shifts.history import TripHistory
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.parameters import ShiftParameters
+from shifts_core.shifts.places import measure_walking
 from shifts_core.tiles.warm_up import compile_building, compile_counting
 from shifts_core.trips import read_csv, read_parquet
 
@@ -29,7 +31,10 @@ def main() -> None:
     cluster_ids("", date(2018, 1, 1), found.labels, od_coords, moments)
     members_by_cluster(found.labels, np.arange(800), len(found.sizes))
     history, _ = TripHistory.of(od_coords, moments / 1e6, np.arange(800) % 14)
-    make_shifts(history, week=1, weeks=2, parameters=ShiftParameters(window_minutes=720, min_riders=1))
+    parameters = ShiftParameters(window_minutes=720, min_riders=1)
+    make_shifts(history, week=1, weeks=2, parameters=parameters, stops=routes[:, :2])
+    everyone = Coverage(np.array([0, 800]), np.arange(800, dtype=np.int32))
+    measure_walking(routes[:1], everyone, od_coords)
     minimum_fleet(od_coords, moments / 1e6, np.ones(800, np.int64), Vehicles())
 
 

@@ -162,6 +162,7 @@ def _timetable(rows: list[RowMapping]) -> Timetable:
         _departs_s(rows),
         Vehicles().driving_s(places[:, :2], places[:, 2:]),
         (np.array([row["weekdays"] for row in rows], np.int64)[:, None] >> np.arange(7) & 1).astype(np.bool_),
+        [(row["pickup_stop"], row["dropoff_stop"]) for row in rows],
     )
 
 

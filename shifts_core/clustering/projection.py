@@ -29,8 +29,10 @@ def project(od_coords: NDArray[np.float64], centre: NDArray[np.float64]) -> NDAr
     cosine = max(np.cos(np.radians(centre[1])), _MIN_COSINE)
     offsets = od_coords - np.tile(centre, 2)
     offsets[:, ::2] = (offsets[:, ::2] + 180) % 360 - 180
-    metres: NDArray[np.float64] = offsets * _METRES_PER_DEGREE * np.array([cosine, 1.0, cosine, 1.0])
-    return metres
+    # In place: there may be millions of trips.
+    offsets *= _METRES_PER_DEGREE
+    offsets *= np.array([cosine, 1.0, cosine, 1.0])
+    return offsets
 
 
 def haversine_m(

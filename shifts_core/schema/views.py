@@ -106,6 +106,15 @@ shifts = Table(
     Column("dropoff", point()),
 )
 
+stops = Table(
+    "stops",
+    metadata,
+    Column("region", Text),
+    Column("name", Text),
+    Column("place", point()),
+    Column("file", Text),
+)
+
 grouped_trips = Table(
     "grouped_trips",
     metadata,

@@ -10,7 +10,7 @@ from shifts_core.shifts.coverage import Coverage, covered_trips, index_trips, on
 from shifts_core.shifts.history import TripHistory, observed_days
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.parameters import ShiftParameters
-from shifts_core.shifts.ranking import NO_SHIFT, assign_trips
+from shifts_core.shifts.ranking import NO_SHIFT, assign_trips, served_alone
 
 FIRST_SHIFTS = (100, 300, 1_000, 3_000)
 """Of how many shifts the share of trips is reported."""
@@ -82,7 +82,13 @@ def plan_of_clusters(
     return Plan(centroids[order], windows_s, every_day, sizes[order] / 7, unknown, unknown)
 
 
-def plan_from_history(trips: TripHistory, week: int, weeks: int, parameters: ShiftParameters) -> Plan:
+def plan_from_history(
+    trips: TripHistory,
+    week: int,
+    weeks: int,
+    parameters: ShiftParameters,
+    stops: NDArray[np.float64] | None = None,
+) -> Plan:
     """Return the shifts made of the weeks before a week; trips of that week and of later ones are not looked at.
 
     Args:
@@ -90,8 +96,10 @@ def plan_from_history(trips: TripHistory, week: int, weeks: int, parameters: Shi
         week: number of the week to test.
         weeks: length of the history before it.
         parameters: radius, window and least number of riders.
+        stops: shape (s, 2): places at which vehicles may stop, as `make_shifts` takes them.
     """
-    shifts = make_shifts(trips.between(week - weeks, week - 1), week - 1, weeks, parameters).shifts
+    history = trips.between(week - weeks, week - 1)
+    shifts = make_shifts(history, week - 1, weeks, parameters, stops).shifts
     low, high = shifts.riders_low.astype(np.float64), shifts.riders_high.astype(np.float64)
     return Plan(shifts.places, shifts.windows_s, shifts.runs_on, shifts.riders, low, high)
 
@@ -135,11 +143,7 @@ def fit_week(
 
 def _riders_by_weekday(served: Coverage, trips: TripHistory) -> NDArray[np.int64]:
     """Return riders of each shift by weekday, shape (k, 7); a trip rides with the first shift that serves it."""
-    shifts = len(served.starts) - 1
-    assigned = assign_trips(served, len(trips))
-    rides = assigned != NO_SHIFT
-    counts = np.bincount(assigned[rides] * 7 + trips.weekdays[rides], minlength=7 * shifts)
-    return counts.reshape(shifts, 7)
+    return served_alone(served, len(trips)).count_by(trips.weekdays, 7)
 
 
 def _fit(
@@ -148,7 +152,7 @@ def _fit(
     plan: Plan,
     riders: NDArray[np.int64],
     held: NDArray[np.bool_],
-    first_shift: NDArray[np.int64],
+    first_shift: NDArray[np.int32],
     min_riders: int,
 ) -> Fit:
     on_departures = riders[held]

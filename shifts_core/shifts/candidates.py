@@ -85,10 +85,12 @@ def _find_in_part(
     min_trips: int,
 ) -> Candidates:
     """Find shifts whose windows start from `first_s` to `last_s`."""
-    rows = np.flatnonzero((first_s <= times_s) & (times_s <= last_s + reach.window_s))
+    rows = np.flatnonzero((first_s <= times_s) & (times_s <= last_s + reach.window_s)).astype(np.int32)
     if len(rows) < min_trips:
         return Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    points = np.column_stack([to_plane(od_coords[rows]), times_s[rows]])
+    points = np.empty((len(rows), 5))
+    points[:, 4] = times_s[rows]
+    points[:, :4] = to_plane(od_coords[rows])
     tree, order = build_in_place(points, _TIME_WEIGHT * reach.radius_m / (reach.window_s / 2))
     counts = count_neighbours(
         tree, SearchRadius(reach.radius_m, reach.window_s / 2, False), np.ones(len(points), np.bool_)

@@ -4,7 +4,7 @@ The exact rule, used alike for making, ranking and backtests: great-circle dista
 them, all limits included.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -24,7 +24,7 @@ class TripIndex(NamedTuple):
     """(n, 4), degrees; as indexed, not copied."""
     times_s: NDArray[np.float64]
     """(n,), seconds since midnight."""
-    order: NDArray[np.int64]
+    order: NDArray[np.int32]
     """(n,): rows of the trips, cell by cell."""
     cell_starts: NDArray[np.int64]
     """(slots * rows + 1,): where each cell begins in `order`."""
@@ -40,27 +40,34 @@ class TripIndex(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """Trips of each of k shifts: those of shift j are `trips[starts[j]:starts[j + 1]]`, in rising order."""
+    """Trips of each of k shifts: those of shift j are `trips[starts[j]:starts[j + 1]]`, in rising order.
+
+    Trips are counted shift by shift in compiled loops: there are millions of entries, and an array for each step of a
+    computation would take more memory than the trips themselves.
+    """
 
     starts: NDArray[np.int64]
     """(k + 1,)."""
-    trips: NDArray[np.int64]
-
-    def shift_of(self) -> NDArray[np.int64]:
-        """Return the shift of each entry of `trips`."""
-        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+    trips: NDArray[np.int32]
 
     def where(self, mask: NDArray[np.bool_]) -> "Coverage":
         """Return the entries of a mask, of the shape of `trips`."""
-        before = np.concatenate([[0], np.cumsum(mask)])
-        return Coverage(before[self.starts], self.trips[mask])
+        return Coverage(_starts_of(self.starts, mask), self.trips[mask])
 
     def take(self, shifts: NDArray[np.int64]) -> "Coverage":
         """Return some shifts in the given order."""
-        sizes = np.diff(self.starts)[shifts]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        entries = np.repeat(self.starts[shifts] - starts[:-1], sizes) + np.arange(starts[-1])
-        return Coverage(starts, self.trips[entries])
+        starts = np.concatenate([[0], np.cumsum(np.diff(self.starts)[shifts])])
+        return Coverage(starts, _gather(self.starts, self.trips, shifts, starts))
+
+    def count_by(self, group_of: NDArray[np.integer[Any]], groups: int) -> NDArray[np.int64]:
+        """Return how many trips of each group a shift has, shape (k, groups).
+
+        Args:
+            group_of: shape (n,): group of each trip.
+            groups: number of groups.
+        """
+        counts: NDArray[np.int64] = _count_by(self.starts, self.trips, group_of, groups)
+        return counts
 
 
 def index_trips(od_coords: NDArray[np.float64], times_s: NDArray[np.float64], radius_m: float) -> TripIndex:
@@ -76,9 +83,8 @@ def index_trips(od_coords: NDArray[np.float64], times_s: NDArray[np.float64], ra
     south = float(od_coords[:, 1].min(initial=90.0))
     north = float(od_coords[:, 1].max(initial=south))
     rows, slots = int((north - south) / row_degrees) + 1, int(86_400 / slot_s)
-    row = np.minimum(((od_coords[:, 1] - south) / row_degrees).astype(np.int64), rows - 1)
-    cell = (times_s / slot_s).astype(np.int64) * rows + row
-    order = np.lexsort((_from_meridian(od_coords[:, 0], meridian), cell))
+    cell = _cells(od_coords, times_s, slot_s, south, row_degrees, rows)
+    order = np.lexsort((_from_meridian(od_coords[:, 0], meridian), cell)).astype(np.int32)
     cell_starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=slots * rows))])
     return TripIndex(
         od_coords, times_s, order, cell_starts, meridian, slot_s, south, row_degrees, rows, slots
@@ -100,14 +106,16 @@ def covered_trips(
     Returns:
         Rows of the arrays that were indexed.
     """
-    sizes = _search(index, places, windows_s, radius_m, np.empty(0, np.int64), np.empty(0, np.int64))
+    sizes = _search(index, places, windows_s, radius_m, np.empty(0, np.int64), np.empty(0, np.int32))
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    trips = np.empty(starts[-1], np.int64)
+    trips = np.empty(starts[-1], np.int32)
     _search(index, places, windows_s, radius_m, starts, trips)
     return Coverage(starts, trips)
 
 
-def on_weekdays(coverage: Coverage, trip_weekdays: NDArray[np.int64], runs_on: NDArray[np.bool_]) -> Coverage:
+def on_weekdays(
+    coverage: Coverage, trip_weekdays: NDArray[np.integer[Any]], runs_on: NDArray[np.bool_]
+) -> Coverage:
     """Return the trips that start on a weekday of their shift.
 
     Args:
@@ -115,7 +123,54 @@ def on_weekdays(coverage: Coverage, trip_weekdays: NDArray[np.int64], runs_on: N
         trip_weekdays: shape (n,): weekday of each trip, 0 on Mondays.
         runs_on: shape (k, 7): weekdays of each shift.
     """
-    return coverage.where(runs_on[coverage.shift_of(), trip_weekdays[coverage.trips]])
+    return coverage.where(_is_on_weekday(coverage.starts, coverage.trips, trip_weekdays, runs_on))
+
+
+@numba.njit(cache=True, nogil=True)
+def _cells(od_coords, times_s, slot_s, south, row_degrees, rows):  # type: ignore[no-untyped-def]
+    """Return the cell of each trip, shape (n,)."""
+    cells = np.empty(len(times_s), np.int32)
+    for trip in range(len(times_s)):
+        row = min(int((od_coords[trip, 1] - south) / row_degrees), rows - 1)
+        cells[trip] = int(times_s[trip] / slot_s) * rows + row
+    return cells
+
+
+@numba.njit(cache=True, nogil=True)
+def _starts_of(starts, mask):  # type: ignore[no-untyped-def]
+    """Return where each shift begins among the entries of a mask."""
+    found = np.zeros_like(starts)
+    for shift in range(len(starts) - 1):
+        found[shift + 1] = found[shift]
+        for at in range(starts[shift], starts[shift + 1]):
+            found[shift + 1] += mask[at]
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(starts, trips, shifts, new_starts):  # type: ignore[no-untyped-def]
+    found = np.empty(new_starts[-1], trips.dtype)
+    for place, shift in enumerate(shifts):
+        found[new_starts[place] : new_starts[place + 1]] = trips[starts[shift] : starts[shift + 1]]
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_by(starts, trips, group_of, groups):  # type: ignore[no-untyped-def]
+    counts = np.zeros((len(starts) - 1, groups), np.int64)
+    for shift in range(len(starts) - 1):
+        for at in range(starts[shift], starts[shift + 1]):
+            counts[shift, group_of[trips[at]]] += 1
+    return counts
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_on_weekday(starts, trips, trip_weekdays, runs_on):  # type: ignore[no-untyped-def]
+    found = np.empty(len(trips), np.bool_)
+    for shift in range(len(starts) - 1):
+        for at in range(starts[shift], starts[shift + 1]):
+            found[at] = runs_on[shift, trip_weekdays[trips[at]]]
+    return found
 
 
 @numba.vectorize(cache=True, nopython=True)
@@ -124,7 +179,7 @@ def _from_meridian(lon, meridian):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _haversine(lon_a, lat_a, lon_b, lat_b):  # type: ignore[no-untyped-def]
+def great_circle_m(lon_a, lat_a, lon_b, lat_b):  # type: ignore[no-untyped-def]
     """Return metres between two points in degrees, in the arithmetic of `projection.haversine_m`."""
     south, north = np.radians(lat_a), np.radians(lat_b)
     across = np.sin((north - south) / 2) ** 2
@@ -197,6 +252,6 @@ def _serves(index, trip, place, window_s, radius_m, lat_reach):  # type: ignore[
     in_window = (within[0] and within[1]) if window_s[0] <= window_s[1] else (within[0] or within[1])
     if not in_window or abs(ends[3] - place[3]) > lat_reach:
         return False
-    if _haversine(place[2], place[3], ends[2], ends[3]) > radius_m:
+    if great_circle_m(place[2], place[3], ends[2], ends[3]) > radius_m:
         return False
-    return _haversine(place[0], place[1], ends[0], ends[1]) <= radius_m
+    return great_circle_m(place[0], place[1], ends[0], ends[1]) <= radius_m

@@ -64,6 +64,8 @@ class Timetable:
     """Shape (k,): seconds from pickup to drop-off."""
     runs_on: NDArray[np.bool_]
     """Shape (k, 7): weekdays, Monday first."""
+    stop_names: Sequence[tuple[str | None, str | None]]
+    """k names of the stops at pickup and drop-off; None for places without a name."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def write_feed(timetable: Timetable, publication: Publication) -> bytes:
     days = (publication.first_day.strftime("%Y%m%d"), publication.last_day.strftime("%Y%m%d"))
     rows: dict[str, Iterable[Row]] = {
         "agency.txt": [("shifts", publication.publisher, publication.url, publication.timezone)],
-        "stops.txt": sorted({_stop(stop_id) for pair in stop_ids for stop_id in pair}),
+        "stops.txt": _stops(stop_ids, timetable.stop_names),
         "routes.txt": [(shift, "shifts", name, _BUS) for shift, name in zip(ids, names, strict=True)],
         "trips.txt": [(shift, service, shift) for shift, service in zip(ids, services, strict=True)],
         "stop_times.txt": _stop_times(timetable, ids, stop_ids),
@@ -163,9 +165,17 @@ def _stop_id(lon: float, lat: float) -> str:
     return f"{lat:.6f},{lon:.6f}"
 
 
-def _stop(stop_id: str) -> tuple[str, str, str, str]:
-    lat, lon = stop_id.split(",")
-    return stop_id, f"Stop {lat} {lon}", lat, lon
+def _stops(stop_ids: list[list[str]], stop_names: Sequence[tuple[str | None, str | None]]) -> Iterable[Row]:
+    """Rows of all stops; of several names at a place the first in the alphabet is taken."""
+    names: dict[str, str | None] = {}
+    for pair, labels in zip(stop_ids, stop_names, strict=True):
+        for stop_id, label in zip(pair, labels, strict=True):
+            known = names.setdefault(stop_id, label)
+            if label is not None and (known is None or label < known):
+                names[stop_id] = label
+    for stop_id, name in sorted(names.items()):
+        lat, lon = stop_id.split(",")
+        yield stop_id, name or f"Stop {lat} {lon}", lat, lon
 
 
 def _clock(seconds: float) -> str:

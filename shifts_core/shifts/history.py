@@ -1,6 +1,7 @@
 """The trips of a region over some weeks, in an order that depends on their content only."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ class TripHistory:
     """Shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees."""
     times_s: NDArray[np.float64]
     """Shape (n,): time of day, seconds since midnight, 0 <= t < 86400."""
-    days: NDArray[np.int64]
+    days: NDArray[np.int32]
     """Shape (n,): days since `calendar.FIRST_MONDAY`; `days % 7` is the weekday, 0 on Mondays."""
 
     @classmethod
     def of(
-        cls, od_coords: NDArray[np.float64], times_s: NDArray[np.float64], days: NDArray[np.int64]
+        cls, od_coords: NDArray[np.float64], times_s: NDArray[np.float64], days: NDArray[np.integer[Any]]
     ) -> tuple["TripHistory", NDArray[np.int64]]:
         """Sort trips.
 
@@ -29,20 +30,15 @@ class TripHistory:
             The history, and for each of its trips the row in the arguments, shape (n,).
         """
         order = np.lexsort((*od_coords.T[::-1], times_s, days))
-        return cls(od_coords[order], times_s[order], days[order]), order
+        return cls(od_coords[order], times_s[order], days[order].astype(np.int32)), order
 
     def __len__(self) -> int:
         return len(self.days)
 
     @property
-    def weekdays(self) -> NDArray[np.int64]:
+    def weekdays(self) -> NDArray[np.int8]:
         """Weekday of each trip, 0 on Mondays; shape (n,)."""
-        return self.days % 7
-
-    @property
-    def weeks(self) -> NDArray[np.int64]:
-        """Week number of each trip, as `calendar.week_number` counts; shape (n,)."""
-        return self.days // 7
+        return (self.days % 7).astype(np.int8)
 
     def between(self, first: int, last: int) -> "TripHistory":
         """Return the trips of the weeks from one week number to another, both included."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +13,7 @@ from shifts_core.shifts.demand import Demand, estimate_demand
 from shifts_core.shifts.history import DAY_S, TripHistory, observed_days
 from shifts_core.shifts.parameters import GROUND_SHARE, ShiftParameters
 from shifts_core.shifts.places import move_to_stops
-from shifts_core.shifts.ranking import assign_trips, rank_by_gain
+from shifts_core.shifts.ranking import NO_SHIFT, assign_trips, rank_by_gain, served_alone
 
 _LIKELY = 0.2
 """A shift is regular on a weekday if its next departure has the least number of riders with this probability. With a
@@ -66,7 +67,7 @@ class MadeShifts:
     """Shifts, and which trips of the history each one serves."""
 
     shifts: Shifts
-    assigned: NDArray[np.int64]
+    assigned: NDArray[np.int32]
     """Shape (n,): the best shift that serves each trip of the history; -1 for trips that none serves."""
 
 
@@ -110,8 +111,8 @@ def make_shifts(
         week: number of the last week of the history.
         weeks: length of the history.
         parameters: radius, window and least number of riders.
-        stops: shape (s, 2): longitude and latitude of the only places at which vehicles may stop, degrees; if None,
-            they stop at points where trips begin and end.
+        stops: shape (s, 2): longitude and latitude of the places at which vehicles may stop, degrees. Without any
+            within the radius, and if None, they stop at points where trips begin and end.
 
     Raises:
         ValueError: the history has trips of other weeks.
@@ -120,17 +121,20 @@ def make_shifts(
     if len(history) and not (7 * first_week <= history.days[0] and history.days[-1] < 7 * week + 7):
         raise ValueError("the history has trips before its first or after its last week")
     shifts, covered = _candidates(history, parameters, stops)
+    if not len(shifts):
+        # So in most of tens of thousands of small regions.
+        return MadeShifts(shifts, np.full(len(history), NO_SHIFT, np.int32))
     observed = observed_days(history, first_week, weeks)
     departures = _count(covered, history, observed, first_week, parameters.min_riders)
     # Nothing says that it is regular on a weekday without any data.
     runs_on = departures.regular(parameters.min_riders) & observed.any(axis=0)
     shifts, covered = _keep_regular(replace(shifts, runs_on=runs_on), covered, history)
     # A shift that is regular only by trips of better shifts adds departures, but few riders.
-    alone = _served_alone(covered, len(history))
+    alone = served_alone(covered, len(history))
     departures = _count(alone, history, observed, first_week, parameters.min_riders)
     runs_on = shifts.runs_on & departures.regular(parameters.min_riders)
     shifts, covered = _keep_regular(replace(shifts, runs_on=runs_on), covered, history)
-    alone = _served_alone(covered, len(history))
+    alone = served_alone(covered, len(history))
     departures = _count(alone, history, observed, first_week, parameters.min_riders)
     shifts = _describe(shifts, alone, departures, history, first_week, parameters)
     return MadeShifts(shifts, assign_trips(alone, len(history)))
@@ -150,9 +154,8 @@ def _candidates(
     places = np.column_stack([history.od_coords[found.pickups, :2], history.od_coords[found.dropoffs, 2:]])
     windows_s = np.column_stack([found.starts_s, np.minimum(found.starts_s + window_s, DAY_S - 1)])
     index = index_trips(history.od_coords, history.times_s, radius_m)
-    if stops is not None:
-        places, has_stops = move_to_stops(index, places, windows_s, stops, radius_m)
-        places, windows_s = places[has_stops], windows_s[has_stops]
+    if stops is not None and len(stops):
+        places = move_to_stops(index, places, windows_s, stops, radius_m)
     order = np.lexsort((*places.T, *windows_s.T))
     places, windows_s = places[order], windows_s[order]
     covered = covered_trips(index, places, windows_s, radius_m)
@@ -183,10 +186,8 @@ def _undescribed(places: NDArray[np.float64], windows_s: NDArray[np.float64]) ->
 def _count(
     covered: Coverage, history: TripHistory, observed: NDArray[np.bool_], first_week: int, min_riders: int
 ) -> _Departures:
-    shifts, weeks = len(covered.starts) - 1, len(observed)
-    day = history.days[covered.trips] - 7 * first_week
-    riders = np.bincount(covered.shift_of() * 7 * weeks + day, minlength=shifts * 7 * weeks)
-    riders = riders.reshape(shifts, weeks, 7)
+    weeks = len(observed)
+    riders = covered.count_by(history.days - np.int32(7 * first_week), 7 * weeks).reshape(-1, weeks, 7)
     begun = np.maximum.accumulate((riders >= min_riders).any(axis=2), axis=1)
     return _Departures(riders, begun[:, :, None] & observed)
 
@@ -196,11 +197,6 @@ def _keep_regular(shifts: Shifts, covered: Coverage, history: TripHistory) -> tu
     covered = on_weekdays(covered, history.weekdays, shifts.runs_on)
     ranked, gains = rank_by_gain(covered, len(history))
     return replace(shifts.take(ranked), trips=gains), covered.take(ranked)
-
-
-def _served_alone(covered: Coverage, n_trips: int) -> Coverage:
-    """Return for each shift the trips that no better one serves."""
-    return covered.where(assign_trips(covered, n_trips)[covered.trips] == covered.shift_of())
 
 
 def _describe(
@@ -243,12 +239,21 @@ def _times(
     come (the estimate of a uniform distribution's range by its extremes), so the window goes on by so much.
     """
     sizes = np.diff(alone.starts)
-    order = np.lexsort((history.times_s[alone.trips], alone.shift_of()))
-    times_s = history.times_s[alone.trips[order]]
-    first, last = times_s[alone.starts[:-1]], times_s[alone.starts[1:] - 1]
-    middle = (times_s[alone.starts[:-1] + (sizes - 1) // 2] + times_s[alone.starts[:-1] + sizes // 2]) / 2
+    first, middle, last = _typical_times(alone.starts, alone.trips, history.times_s)
     gap = (last - first) / np.maximum(sizes - 1, 1)
     earliest = np.maximum(60 * np.floor((first - gap) / 60), windows_s[:, 0])
     latest = np.minimum(60 * np.ceil((last + gap) / 60), windows_s[:, 1])
     departs_s = np.maximum(60 * np.floor(middle / 60), earliest)
     return departs_s, np.column_stack([earliest, latest])
+
+
+@numba.njit(cache=True, nogil=True)
+def _typical_times(starts, trips, times_s):  # type: ignore[no-untyped-def]
+    """Return the earliest, the median and the latest start of each shift's trips, at least one; each shape (k,)."""
+    shifts = len(starts) - 1
+    first, middle, last = np.empty(shifts), np.empty(shifts), np.empty(shifts)
+    for shift in range(shifts):
+        own = np.sort(times_s[trips[starts[shift] : starts[shift + 1]]])
+        first[shift], last[shift] = own[0], own[-1]
+        middle[shift] = (own[(len(own) - 1) // 2] + own[len(own) // 2]) / 2
+    return first, middle, last

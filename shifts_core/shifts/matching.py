@@ -115,10 +115,10 @@ def name_shifts(
 
 def match(shifts: Shifts, earlier: EarlierShifts, max_radius_m: float) -> NDArray[np.int64]:
     """Return the row of each shift's earlier self, shape (k,), or -1."""
-    pairs = [_overlaps(shifts, earlier, start, max_radius_m) for start in range(0, len(shifts), _ROWS)]
     matched = np.full(len(shifts), -1, np.int64)
-    if not pairs:
+    if not len(shifts) or not len(earlier.ids):
         return matched
+    pairs = [_overlaps(shifts, earlier, start, max_radius_m) for start in range(0, len(shifts), _ROWS)]
     new, old, overlap = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
     taken = np.zeros(len(earlier.ids), np.bool_)
     for pair in np.lexsort((new, earlier.ids[old], -overlap)).tolist():

@@ -31,12 +31,30 @@ def rank_by_gain(coverage: Coverage, n_trips: int) -> tuple[NDArray[np.int64], N
     return shifts, gains
 
 
-def assign_trips(coverage: Coverage, n_trips: int) -> NDArray[np.int64]:
+def assign_trips(coverage: Coverage, n_trips: int) -> NDArray[np.int32]:
     """Return the first shift that covers each trip, shape (n,); NO_SHIFT for trips that none covers."""
-    assigned = np.full(n_trips, NO_SHIFT, np.int64)
-    # Of several writes to one place numpy keeps the last.
-    assigned[coverage.trips[::-1]] = coverage.shift_of()[::-1]
+    assigned: NDArray[np.int32]
+    assigned, _ = _assign(coverage.starts, coverage.trips, n_trips)
     return assigned
+
+
+def served_alone(coverage: Coverage, n_trips: int) -> Coverage:
+    """Return for each shift the trips that no better one covers."""
+    _, is_first = _assign(coverage.starts, coverage.trips, n_trips)
+    return coverage.where(is_first)
+
+
+@numba.njit(cache=True, nogil=True)
+def _assign(starts, trips, n_trips):  # type: ignore[no-untyped-def]
+    """Return the first shift of each trip, and which entries of `trips` are the first ones."""
+    assigned = np.full(n_trips, NO_SHIFT, np.int32)
+    is_first = np.zeros(len(trips), np.bool_)
+    for shift in range(len(starts) - 1):
+        for at in range(starts[shift], starts[shift + 1]):
+            if assigned[trips[at]] == NO_SHIFT:
+                assigned[trips[at]] = shift
+                is_first[at] = True
+    return assigned, is_first
 
 
 @numba.njit(cache=True, nogil=True)

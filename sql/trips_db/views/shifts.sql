@@ -44,3 +44,8 @@ SELECT s.shift_id, r.name AS region, s.week, s.rank, shifts_store.weekday_names(
        s.earliest, s.latest, s.riders, s.riders_low, s.riders_high, s.regularity, s.weeks, s.first_week, s.status,
        s.pickup, s.dropoff
 FROM shifts_store.shifts s JOIN shifts_store.regions r USING (region_id);
+
+-- Places at which the vehicles of a region may stop, of all files of stops.
+CREATE OR REPLACE VIEW shifts.stops AS
+SELECT f.region, s.label AS name, s.place, s.file
+FROM shifts_store.stops s JOIN shifts_store.stop_files f ON f.name = s.file;

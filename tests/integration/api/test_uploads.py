@@ -162,6 +162,18 @@ def test_an_upload_to_an_impossible_path_leaves_nothing(
     assert _files(service) == before
 
 
+def test_files_of_stops_are_no_files_of_trips(client: httpx.Client, service: Service) -> None:
+    (service.landing / "stops").mkdir(exist_ok=True, parents=True)
+    (service.landing / "stops" / "Turin.csv").write_text("lon,lat\n7,45\n")
+    before = _files(service)
+    refused = "'stops/Turin.csv' is a file of stops: copy it into the landing zone"
+    answer = client.post("/files", params={"name": "stops/Turin.csv"}, content=b"x")
+    assert (answer.status_code, answer.json()) == (400, {"message": f"name: {refused}"})
+    answer = client.post("/trips", json={"data_type": "mocked", "data": "stops/Turin.csv"})
+    assert (answer.status_code, answer.json()) == (400, {"message": f"data: {refused}"})
+    assert _files(service) == before
+
+
 def test_an_upload_into_a_broken_landing_folder_is_answered_with_503(
     client: httpx.Client, service: Service
 ) -> None:

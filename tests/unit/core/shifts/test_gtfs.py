@@ -19,6 +19,7 @@ TIMETABLE = Timetable(
     np.array([28_800.0, 61_230.0, 86_100.0]),
     np.array([600.4, 900.0, 1_800.0]),
     np.array([[1, 1, 1, 1, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0]], np.bool_),
+    [(None, "Park"), ("Square", None), (None, "Plaza")],
 )
 
 
@@ -53,12 +54,16 @@ def test_a_feed_has_all_that_the_reference_requires() -> None:
     stops = {row["stop_id"]: row for row in read(feed, "stops.txt")}
     assert float(stops[times[0]["stop_id"]]["stop_lat"]) == 45.07
     assert float(stops[times[0]["stop_id"]]["stop_lon"]) == 7.68
+    # Of two names of a stop one is taken; a place that has none gets one.
+    assert [stops[row["stop_id"]]["stop_name"] for row in times] == [
+        *("Plaza", "Park", "Plaza", "Stop 45.000000 7.600000", "Park", "Plaza")
+    ]
     assert read(feed, "agency.txt")[0]["agency_name"] == 'Shifts, "Turin"'
 
 
 def test_a_region_without_shifts_has_a_feed_without_trips() -> None:
     empty = Timetable(
-        np.empty(0, np.int64), np.empty((0, 4)), np.empty(0), np.empty(0), np.empty((0, 7), np.bool_)
+        np.empty(0, np.int64), np.empty((0, 4)), np.empty(0), np.empty(0), np.empty((0, 7), np.bool_), []
     )
     feed = write_feed(empty, PUBLICATION)
     assert feed_errors(feed) == []

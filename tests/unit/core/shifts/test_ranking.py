@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shifts_core.shifts.coverage import Coverage
@@ -15,9 +15,10 @@ served = st.lists(st.sets(st.integers(0, TRIPS - 1), max_size=12), max_size=14)
 
 def as_coverage(sets: list[set[int]]) -> Coverage:
     starts = np.concatenate([[0], np.cumsum([len(own) for own in sets])]).astype(np.int64)
-    return Coverage(starts, np.array([trip for own in sets for trip in sorted(own)], np.int64))
+    return Coverage(starts, np.array([trip for own in sets for trip in sorted(own)], np.int32))
 
 
+@settings(deadline=None)
 @given(served)
 def test_lazy_ranks_are_those_of_the_plain_greedy_search(sets: list[set[int]]) -> None:
     shifts, gains = rank_by_gain(as_coverage(sets), TRIPS)
@@ -33,6 +34,7 @@ def test_lazy_ranks_are_those_of_the_plain_greedy_search(sets: list[set[int]]) -
     assert list(zip(shifts.tolist(), gains.tolist(), strict=True)) == expected
 
 
+@settings(deadline=None)
 @given(served, st.integers(1, 4))
 def test_the_first_shifts_cover_at_least_63_percent_of_what_as_many_can(
     sets: list[set[int]], first: int
@@ -45,6 +47,7 @@ def test_the_first_shifts_cover_at_least_63_percent_of_what_as_many_can(
     assert gains[:first].sum() >= (1 - 1 / np.e) * most
 
 
+@settings(deadline=None)
 @given(served)
 def test_a_trip_belongs_to_the_first_shift_that_serves_it(sets: list[set[int]]) -> None:
     assigned = assign_trips(as_coverage(sets), TRIPS)
@@ -52,6 +55,7 @@ def test_a_trip_belongs_to_the_first_shift_that_serves_it(sets: list[set[int]]) 
         assert assigned[trip] == next((shift for shift, own in enumerate(sets) if trip in own), NO_SHIFT)
 
 
+@settings(deadline=None)
 @given(served, st.data())
 def test_shifts_can_be_taken_in_any_order(sets: list[set[int]], data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(sets))))

@@ -1,7 +1,10 @@
-"""A backtest of a week: shifts from the weeks before, clusters of the last of them and of the week itself."""
+"""A backtest of one week: shifts from the weeks before, clusters of the last of them and of the week itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.shifts.backtest import Fit, Plan, fit_week, plan_from_history, plan_of_clusters
@@ -25,16 +28,19 @@ class BacktestOptions:
     min_trips: int
 
 
-def backtest(trips: TripHistory, week: int, options: BacktestOptions) -> Iterator[list[Fit]]:
+def backtest(
+    trips: TripHistory, week: int, options: BacktestOptions, stops: NDArray[np.float64] | None = None
+) -> Iterator[list[Fit]]:
     """Test each of `METHODS` on a week; clusters are by size.
 
     Args:
         trips: trips of the region in this week and in those of the history.
         week: number of the tested week.
         options: length of the history, and how shifts and clusters are made.
+        stops: shape (s, 2), degrees: where vehicles of shifts may stop.
     """
     plans = {
-        SHIFTS: lambda: plan_from_history(trips, week, options.weeks, options.shifts),
+        SHIFTS: lambda: plan_from_history(trips, week, options.weeks, options.shifts, stops),
         LAST_WEEK: lambda: _plan_of_week(trips, week - 1, options),
         HINDSIGHT: lambda: _plan_of_week(trips, week, options),
     }
