@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile
 
-MAX_COLLECTED = 6_000_000
-"""Trips that are collected before segments must be built: 32 bytes each."""
+MAX_COLLECTED = 2_000_000
+"""Trips that are collected before segments must be built: 32 bytes each.
+
+More would leave more to build after the last row is read, fewer would make more segments to count in until a refresh.
+"""
 _THREADS = min(os.cpu_count() or 1, 2)
 
 

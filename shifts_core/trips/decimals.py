@@ -40,7 +40,9 @@ _TOP = np.uint64(2**63)
 _NINE_BITS = np.uint64(0x1FF)
 _NO_NUMBER = (0.0, -1)
 
-_MINUS, _PLUS, _DOT, _ZERO, _NINE = 45, 43, 46, 48, 57
+_MINUS, _PLUS, _DOT, _ZERO, _NINE, _EXPONENT = 45, 43, 46, 48, 57, 101
+_SHORT_DIGITS = 15
+"""Integers of so many digits are doubles."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -89,11 +91,8 @@ def _nearest(digits, q):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def read_number(data, pos):  # type: ignore[no-untyped-def]
-    """The decimal number at `pos` as a double, and the position after it, -1 if the number is refused.
-
-    `data` must have a byte after the number that is not part of it.
-    """
+def _read_any(data, pos):  # type: ignore[no-untyped-def]
+    """As `read_number`, with any number of digits and an exponent."""
     negative = data[pos] == _MINUS
     if negative or data[pos] == _PLUS:
         pos += 1
@@ -118,7 +117,7 @@ def read_number(data, pos):  # type: ignore[no-untyped-def]
         pos += 1
     if seen == 0:
         return _NO_NUMBER
-    if data[pos] | 32 == 101:
+    if data[pos] | 32 == _EXPONENT:
         pos += 1
         down = data[pos] == _MINUS
         if down or data[pos] == _PLUS:
@@ -136,4 +135,38 @@ def read_number(data, pos):  # type: ignore[no-untyped-def]
         sure = sure and sure_above and value == above
     if not sure:
         return _NO_NUMBER
+    return -value if negative else value, pos
+
+
+@numba.njit(cache=True, nogil=True)
+def read_number(data, pos):  # type: ignore[no-untyped-def]
+    """The decimal number at `pos` as a double, and the position after it, -1 if the number is refused.
+
+    `data` must have a byte after the number that is not part of it.
+    """
+    start = pos
+    negative = data[pos] == _MINUS
+    pos += negative
+    first = pos
+    digits = np.int64(0)
+    digit = np.int64(data[pos]) - _ZERO
+    while 0 <= digit <= 9:
+        digits = digits * 10 + digit
+        pos += 1
+        digit = np.int64(data[pos]) - _ZERO
+    count, decimals = pos - first, 0
+    if digit == _DOT - _ZERO:
+        pos += 1
+        first = pos
+        digit = np.int64(data[pos]) - _ZERO
+        while 0 <= digit <= 9:
+            digits = digits * 10 + digit
+            pos += 1
+            digit = np.int64(data[pos]) - _ZERO
+        decimals = pos - first
+        count += decimals
+    if not 0 < count <= _SHORT_DIGITS or data[pos] | 32 == _EXPONENT:
+        return _read_any(data, start)
+    # As in `_nearest`: both are exact.
+    value = digits / _TENS[decimals]
     return -value if negative else value, pos

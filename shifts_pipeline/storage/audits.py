@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from shifts_pipeline.storage.trip_index import index_week
 from shifts_pipeline.storage.write_trips import MAX_STORED_REJECT_BYTES, MAX_STORED_REJECTS
 
 AUDIT_TIME = timedelta(minutes=10)
@@ -57,7 +58,8 @@ def weeks_to_audit(connection: psycopg.Connection) -> list[date]:
 
 
 def audit_week(connection: psycopg.Connection, week: date) -> None:
-    """Compares what is stored of a week, and records the differences."""
+    """Compares what is stored of a week, and records the differences. Indexes trips that no refresh has indexed."""
+    index_week(connection, week)
     connection.execute(
         """
         INSERT INTO shifts_store.week_audits (week, audited_at, trips, differences)

@@ -21,7 +21,8 @@ from shifts_core.trips.report import LoadReport, Progress, UnreadableFile
 from shifts_pipeline.storage.encode_trips import TripEncoder
 from shifts_pipeline.storage.write_trips import TripWriter
 
-_BATCHES_AHEAD = 2
+_BATCHES_AHEAD = 4
+"""What the server writes while segments are built and no batch is read; 32 MB each."""
 _COPY_BYTES = 1 << 20
 _SHORTEST_TRIP_BYTES = len("r,POINT(0 0),POINT(0 0),2018-01-01 00:00:00,\n")
 

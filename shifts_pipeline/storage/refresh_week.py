@@ -16,6 +16,7 @@ from shifts_pipeline.storage.refresh_batch import MAX_PAIR_TRIPS, batches, refre
 from shifts_pipeline.storage.refresh_pair import refresh_pair
 from shifts_pipeline.storage.region_week import DERIVED_TABLES, DerivedTable
 from shifts_pipeline.storage.stale_pairs import Pair
+from shifts_pipeline.storage.trip_index import index_week
 
 if TYPE_CHECKING:
     from shifts_core.clustering.estimator import TripClusterer
@@ -80,6 +81,8 @@ def refresh_week(connection: psycopg.Connection, week: date, request: RefreshReq
             wanted[pair].remove("clusters")
     else:
         small = []
+    if wanted:
+        index_week(connection, week)
     work = _WeekRefresh(connection, week, request, len(wanted))
     for pair, tables in wanted.items():
         if tables:

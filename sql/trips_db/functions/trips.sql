@@ -19,13 +19,16 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION shifts_store.partition_of(week date) RETURNS text
+LANGUAGE sql STABLE AS $$ SELECT to_char(week, '"trips_"IYYY"w"IW') $$;
+
 -- Creates the partition of a week if it is missing, and returns its name. ATTACH with a matching CHECK neither scans nor
 -- blocks readers and writers of other weeks, unlike CREATE TABLE ... PARTITION OF. Call it in a transaction of its own,
 -- before that of the load, so that its lock is released at once.
 CREATE OR REPLACE FUNCTION shifts_store.ensure_week(week date) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
-    partition_name text := format('trips_%s', to_char(week, 'IYYY"w"IW'));
+    partition_name text := shifts_store.partition_of(week);
 BEGIN
     IF extract(isodow FROM week) <> 1 THEN
         RAISE EXCEPTION 'a week is named by its Monday, and % is not a Monday', week;
@@ -46,5 +49,27 @@ BEGIN
         partition_name, week::timestamp, (week + 7)::timestamp);
     EXECUTE format('ALTER TABLE shifts_store.%I DROP CONSTRAINT in_week', partition_name);
     RETURN partition_name;
+END
+$$;
+
+-- Creates the block-range index of a week's trips, or adds the blocks that were written since to it. Loads write faster into a
+-- partition without an index, and the ranges of new blocks are empty in any case until they are added.
+--
+-- Creating it waits for writers of the week and blocks them; it takes 0.1 s per million trips. It gives up after two seconds,
+-- in which other writers wait for it: longer than `deadlock_timeout`, after which autovacuum gives way. Call it again then.
+CREATE OR REPLACE FUNCTION shifts_store.index_week(week date) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    partition_name text := shifts_store.partition_of(week);
+    index_name     text := partition_name || '_by_file';
+BEGIN
+    IF to_regclass('shifts_store.' || index_name) IS NOT NULL THEN
+        PERFORM brin_summarize_new_values(index_name::regclass);
+    ELSIF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON shifts_store.%I USING brin (file_id, trip_id, region_id)'
+            ' WITH (pages_per_range = 32)', index_name, partition_name);
+    END IF;
+EXCEPTION WHEN lock_not_available THEN
+    NULL;
 END
 $$;

@@ -25,10 +25,11 @@ EVERYWHERE = "-180, -90, 180, 90"
 
 @pytest.fixture(scope="module")
 def fresh_schema(database_url: str) -> str:
-    """The schema of a new database that has the weeks of the data."""
+    """The schema of a new database that has the weeks of the data, with their indexes."""
     with psycopg.connect(database_url) as connection:
         for week in MONDAYS:
             connection.execute("SELECT shifts_store.ensure_week(%s)", [week])
+            connection.execute("SELECT shifts_store.index_week(%s)", [week])
     return dump_schema(database_url)
 
 
