@@ -6,7 +6,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.compact import NOISE, is_compact, mean_shift, squared_distance
+from shifts_core.clustering.compact import NOISE, mean_shift, squared_distance, write_centroid
+from shifts_core.clustering.compactness import fits, is_compact, sum_up
 from shifts_core.clustering.kd_tree import STACK_SIZE, find_within, remove
 
 _MAX_BORROWED = 64
@@ -90,21 +91,23 @@ def assign_leftovers(tree, members, n_clusters, radius_m, window_s, radius):  # 
         np.empty(size, np.int64),
         np.empty(size + 1, np.int64),
     )
-    centroid = np.empty(5)
+    centroid, sums, more = np.empty(5), np.empty(6), np.empty(6)
     for cluster in range(n_clusters):
         count = _list_without(members, cluster, -1, trips)
         if count == 0:
             continue
-        is_compact(tree.points, trips, count, radius_m, window_s, centroid)
+        write_centroid(tree.points, trips, count, centroid)
         candidates = find_within(tree, centroid, radius, stack, found)
         if candidates == 0:
             continue
+        sum_up(tree.points, trips, count, sums)
         squares = np.empty(candidates)
         for at in range(candidates):
             squares[at] = squared_distance(tree.points[found[at]], centroid)
         for at in np.argsort(squares, kind="mergesort"):
             trips[count] = found[at]
-            if is_compact(tree.points, trips, count + 1, radius_m, window_s, centroid):
+            if fits(tree.points, trips, count, sums, more, radius_m, window_s):
+                sums[:] = more
                 count += 1
                 _join(members, found[at], cluster)
                 remove(tree, found[at])
@@ -120,39 +123,38 @@ def cluster_leftovers(tree, all_trips, members, n_clusters, counts, radius, min_
     size = tree.points.shape[0]
     stack, found = np.empty(STACK_SIZE, np.int64), np.empty(size, np.int64)
     trips, rest, moved = np.empty(size + 1, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
-    point, centroid = np.empty(5), np.empty(5)
+    point, mean, sums, more = np.empty(5), np.empty(5), np.empty(6), np.empty(6)
     window_s = 2 * radius.time_s
-    for seed in np.argsort(-counts, kind="mergesort"):
-        if counts[seed] == 0:
-            break
+    seeds = np.flatnonzero(counts)
+    for seed in seeds[np.argsort(-counts[seeds], kind="mergesort")]:
         if not tree.alive[seed]:
             continue
         point[:] = tree.points[seed]
-        mean_shift(tree, radius, point, stack, found, centroid)
+        mean_shift(tree, radius, point, stack, found, mean)
         neighbours = find_within(all_trips, point, radius, stack, found)
         if neighbours < min_trips:
             continue
-        order = _by_preference(tree, members, found, neighbours, point, min_trips)
         count, leftovers, borrowed = 0, 0, 0
-        for at in order:
-            trip = found[at]
+        sums[:] = 0.0
+        for trip in _by_preference(tree, members, found, neighbours, point, min_trips):
             if count >= min_trips and not tree.alive[trip]:
                 break
+            cluster = members.labels[trip]
+            if not tree.alive[trip] and members.sizes[cluster] <= min_trips:
+                continue
             trips[count] = trip
-            if not is_compact(tree.points, trips, count + 1, radius.distance_m, window_s, centroid):
+            if not fits(tree.points, trips, count, sums, more, radius.distance_m, window_s):
                 continue
             if tree.alive[trip]:
                 leftovers += 1
             else:
-                cluster = members.labels[trip]
-                if members.sizes[cluster] <= min_trips:
-                    continue
                 remaining = _list_without(members, cluster, trip, rest)
-                if not is_compact(tree.points, rest, remaining, radius.distance_m, window_s, centroid):
+                if not is_compact(tree.points, rest, remaining, radius.distance_m, window_s):
                     continue
                 _leave(members, trip)
                 moved[borrowed] = trip
                 borrowed += 1
+            sums[:] = more
             count += 1
         if count < min_trips or leftovers == 0:
             for at in range(borrowed):
@@ -168,22 +170,23 @@ def cluster_leftovers(tree, all_trips, members, n_clusters, counts, radius, min_
 
 @numba.njit(cache=True, nogil=True)
 def _by_preference(tree, members, found, neighbours, point, min_trips):  # type: ignore[no-untyped-def]
-    """Return positions in `found`: leftovers by distance, then the nearest trips that their cluster can spare."""
-    squares = np.empty(neighbours)
-    beyond = 1.0
-    for at in range(neighbours):
-        squares[at] = squared_distance(tree.points[found[at]], point)
-        beyond = max(beyond, 2 * squares[at])
-    leftovers = 0
-    for at in range(neighbours):
-        if tree.alive[found[at]]:
+    """Return trips of `found`: leftovers by distance, then the nearest trips that their cluster can spare."""
+    left, spare = np.empty(neighbours, np.int64), np.empty(neighbours, np.int64)
+    leftovers, spares = 0, 0
+    for trip in found[:neighbours]:
+        if tree.alive[trip]:
+            left[leftovers] = trip
             leftovers += 1
-        elif members.labels[found[at]] != NOISE and members.sizes[members.labels[found[at]]] > min_trips:
-            squares[at] += beyond
-        else:
-            squares[at] = np.inf
-    order = np.argsort(squares, kind="mergesort")
-    last = min(leftovers + _MAX_BORROWED, neighbours)
-    while last > leftovers and squares[order[last - 1]] == np.inf:
-        last -= 1
-    return order[:last]
+        elif members.labels[trip] != NOISE and members.sizes[members.labels[trip]] > min_trips:
+            spare[spares] = trip
+            spares += 1
+    nearest = _nearest_first(tree.points, spare[:spares], point)[:_MAX_BORROWED]
+    return np.append(_nearest_first(tree.points, left[:leftovers], point), nearest)
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearest_first(points, trips, point):  # type: ignore[no-untyped-def]
+    squares = np.empty(trips.size)
+    for at in range(trips.size):
+        squares[at] = squared_distance(points[trips[at]], point)
+    return trips[np.argsort(squares, kind="mergesort")]
