@@ -1,116 +1,16 @@
-"""Leftover trips: added to clusters they fit into, or clustered with neighbours that other clusters can spare."""
-
-from typing import NamedTuple
+"""Leftover trips that fit into no cluster: clustered with neighbours that other clusters can spare."""
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from shifts_core.clustering.compact import NOISE, mean_shift, squared_distance, write_centroid
-from shifts_core.clustering.compactness import fits, is_compact, sum_up
+from shifts_core.clustering.compact import NOISE, mean_shift, squared_distance
+from shifts_core.clustering.compactness import fits, is_compact
 from shifts_core.clustering.kd_tree import STACK_SIZE, find_within, remove
+from shifts_core.clustering.linked_members import join, leave, list_without
 
 _MAX_BORROWED = 64
 """Nearest trips of other clusters that are tried; farther ones rarely complete a cluster, and each try costs a look
 at its whole cluster."""
-
-
-class Members(NamedTuple):
-    """The trips of each cluster as linked lists, so that moving a trip costs no more than its cluster's size."""
-
-    labels: NDArray[np.int32]
-    """(n,): cluster of each trip, or `NOISE`."""
-    first: NDArray[np.int32]
-    """(possible clusters,): first trip, or -1."""
-    following: NDArray[np.int32]
-    """(n,): the next trip of the same cluster, or -1."""
-    sizes: NDArray[np.int32]
-    """(possible clusters,)."""
-
-
-@numba.njit(cache=True, nogil=True)
-def list_members(labels, n_clusters, min_trips):  # type: ignore[no-untyped-def]
-    """Build the lists, with room for all clusters that can still be formed."""
-    trips = labels.size
-    capacity = n_clusters + trips // min_trips + 1
-    members = Members(
-        labels.copy(),
-        np.full(capacity, -1, np.int32),
-        np.full(trips, -1, np.int32),
-        np.zeros(capacity, np.int32),
-    )
-    for trip in range(trips):
-        if labels[trip] != NOISE:
-            _join(members, trip, labels[trip])
-    return members
-
-
-@numba.njit(cache=True, nogil=True)
-def _join(members, trip, cluster):  # type: ignore[no-untyped-def]
-    members.labels[trip] = cluster
-    members.following[trip] = members.first[cluster]
-    members.first[cluster] = trip
-    members.sizes[cluster] += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _leave(members, trip):  # type: ignore[no-untyped-def]
-    cluster = members.labels[trip]
-    members.sizes[cluster] -= 1
-    if members.first[cluster] == trip:
-        members.first[cluster] = members.following[trip]
-        return
-    before = members.first[cluster]
-    while members.following[before] != trip:
-        before = members.following[before]
-    members.following[before] = members.following[trip]
-
-
-@numba.njit(cache=True, nogil=True)
-def _list_without(members, cluster, excluded, trips):  # type: ignore[no-untyped-def]
-    """Write a cluster's trips except one (-1: all) to `trips`; return how many."""
-    count = 0
-    trip = members.first[cluster]
-    while trip >= 0:
-        if trip != excluded:
-            trips[count] = trip
-            count += 1
-        trip = members.following[trip]
-    return count
-
-
-@numba.njit(cache=True, nogil=True)
-def assign_leftovers(tree, members, n_clusters, radius_m, window_s, radius):  # type: ignore[no-untyped-def]
-    """Add trips of the tree to clusters, nearest first, while the cluster stays compact; remove them from the tree.
-
-    `radius` is the largest distance of a candidate from the centroid and from the middle of the time span.
-    """
-    size = tree.points.shape[0]
-    stack, found, trips = (
-        np.empty(STACK_SIZE, np.int64),
-        np.empty(size, np.int64),
-        np.empty(size + 1, np.int64),
-    )
-    centroid, sums, more = np.empty(5), np.empty(6), np.empty(6)
-    for cluster in range(n_clusters):
-        count = _list_without(members, cluster, -1, trips)
-        if count == 0:
-            continue
-        write_centroid(tree.points, trips, count, centroid)
-        candidates = find_within(tree, centroid, radius, stack, found)
-        if candidates == 0:
-            continue
-        sum_up(tree.points, trips, count, sums)
-        squares = np.empty(candidates)
-        for at in range(candidates):
-            squares[at] = squared_distance(tree.points[found[at]], centroid)
-        for at in np.argsort(squares, kind="mergesort"):
-            trips[count] = found[at]
-            if fits(tree.points, trips, count, sums, more, radius_m, window_s):
-                sums[:] = more
-                count += 1
-                _join(members, found[at], cluster)
-                remove(tree, found[at])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -148,22 +48,22 @@ def cluster_leftovers(tree, all_trips, members, n_clusters, counts, radius, min_
             if tree.alive[trip]:
                 leftovers += 1
             else:
-                remaining = _list_without(members, cluster, trip, rest)
+                remaining = list_without(members, cluster, trip, rest)
                 if not is_compact(tree.points, rest, remaining, radius.distance_m, window_s):
                     continue
-                _leave(members, trip)
+                leave(members, trip)
                 moved[borrowed] = trip
                 borrowed += 1
             sums[:] = more
             count += 1
         if count < min_trips or leftovers == 0:
             for at in range(borrowed):
-                _join(members, moved[at], members.labels[moved[at]])
+                join(members, moved[at], members.labels[moved[at]])
             continue
         for at in range(count):
             if tree.alive[trips[at]]:
                 remove(tree, trips[at])
-            _join(members, trips[at], n_clusters)
+            join(members, trips[at], n_clusters)
         n_clusters += 1
     return n_clusters
 
