@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from shifts_core.clustering.assign import assign_leftovers
 from shifts_core.clustering.build_tree import build_in_place
 from shifts_core.clustering.compact import NOISE, compact_clusters
 from shifts_core.clustering.cores import in_batches
@@ -11,6 +12,7 @@ from shifts_core.clustering.dbscan import classify
 from shifts_core.clustering.describe import Clusters, describe_clusters
 from shifts_core.clustering.ground import enforce_radius
 from shifts_core.clustering.kd_tree import KDTree, SearchRadius, with_alive
+from shifts_core.clustering.linked_members import list_members
 from shifts_core.clustering.ordering import sort_trips
 from shifts_core.clustering.parameters import (
     DEFAULT_EPS_M,
@@ -20,7 +22,7 @@ from shifts_core.clustering.parameters import (
     check_parameters,
 )
 from shifts_core.clustering.projection import find_centre, project
-from shifts_core.clustering.refine import assign_leftovers, cluster_leftovers, list_members
+from shifts_core.clustering.refine import cluster_leftovers
 
 _GROUND_SHARE = 0.995
 """Share of the radius that may be used on the sphere: over such distances sphere and ellipsoid differ by up to the
@@ -116,11 +118,10 @@ def _label_tree(
         unassigned, count_neighbours(unassigned, radius, dense), radius, min_trips
     )
     members = list_members(labels, n_clusters, min_trips)
-    reach = SearchRadius(radius_m, window_s, False)
-    assign_leftovers(unassigned, members, n_clusters, radius_m, window_s, reach)
+    assign_leftovers(unassigned, members, n_clusters, radius_m, window_s)
     counts = count_neighbours(unassigned, radius, unassigned.alive)
     n_clusters = cluster_leftovers(
         unassigned, with_alive(tree, dense), members, n_clusters, counts, radius, min_trips
     )
-    assign_leftovers(unassigned, members, n_clusters, radius_m, window_s, reach)
+    assign_leftovers(unassigned, members, n_clusters, radius_m, window_s)
     return members.labels, n_clusters

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.clustering.cores import FEW_TRIPS, for_each
-from shifts_core.clustering.kd_tree import DAY_S, KDTree, SearchRadius, count_in_nodes
+from shifts_core.clustering.kd_tree import DAY_S, UPPER, KDTree, SearchRadius, count_in_nodes
 
 _BLOCK_SIZE = 32
 """Trips of two nodes of at most this size are compared one by one."""
@@ -94,9 +94,9 @@ def _count_below(  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _shift_matters(tree, radius, shift, node):  # type: ignore[no-untyped-def]
     if shift > 0:
-        return tree.lower[node, _TIME] - radius.time_s < 0
+        return tree.bounds[node, _TIME] - radius.time_s < 0
     if shift < 0:
-        return tree.upper[node, _TIME] + radius.time_s >= DAY_S
+        return tree.bounds[node, UPPER + _TIME] + radius.time_s >= DAY_S
     return True
 
 
@@ -126,12 +126,12 @@ def _relation(tree, radius, node, shift, other):  # type: ignore[no-untyped-def]
 
     The bounds are computed as distances of trips are, so that rounding does not matter.
     """
-    low, high = tree.lower[node, _TIME] + shift, tree.upper[node, _TIME] + shift
-    below, above = tree.lower[other, _TIME] - high, low - tree.upper[other, _TIME]
+    low, high = tree.bounds[node, _TIME] + shift, tree.bounds[node, UPPER + _TIME] + shift
+    below, above = tree.bounds[other, _TIME] - high, low - tree.bounds[other, UPPER + _TIME]
     if below > radius.time_s or above > radius.time_s:
         return _OUTSIDE
-    inside = high - tree.lower[other, _TIME] <= radius.time_s
-    inside = inside and tree.upper[other, _TIME] - low <= radius.time_s
+    inside = high - tree.bounds[other, _TIME] <= radius.time_s
+    inside = inside and tree.bounds[other, UPPER + _TIME] - low <= radius.time_s
     limit = radius.distance_m * radius.distance_m
     nearest = farthest = 0.0
     for side in range(0, 4, 2):
@@ -139,13 +139,13 @@ def _relation(tree, radius, node, shift, other):  # type: ignore[no-untyped-def]
             nearest = farthest = 0.0
         near, far = 0.0, 0.0
         for axis in (side, side + 1):
-            below = tree.lower[other, axis] - tree.upper[node, axis]
-            above = tree.lower[node, axis] - tree.upper[other, axis]
+            below = tree.bounds[other, axis] - tree.bounds[node, UPPER + axis]
+            above = tree.bounds[node, axis] - tree.bounds[other, UPPER + axis]
             gap = max(below, above, 0.0)
             near += gap * gap
             reach = max(
-                tree.upper[other, axis] - tree.lower[node, axis],
-                tree.upper[node, axis] - tree.lower[other, axis],
+                tree.bounds[other, UPPER + axis] - tree.bounds[node, axis],
+                tree.bounds[node, UPPER + axis] - tree.bounds[other, axis],
             )
             far += reach * reach
         nearest += near
@@ -170,8 +170,8 @@ def _count_block(  # type: ignore[no-untyped-def]
         reach = radius.time_s if side == _TIME else radius.distance_m
         moved = shift if side == _TIME else 0.0
         # Rounding must not exclude a trip at the limit.
-        lower[side] = tree.lower[node, side] + moved - reach - 1e-6
-        upper[side] = tree.upper[node, side] + moved + reach + 1e-6
+        lower[side] = tree.bounds[node, side] + moved - reach - 1e-6
+        upper[side] = tree.bounds[node, UPPER + side] + moved + reach + 1e-6
     size = 0
     for at in range(begin, end):
         other = overlapping[at]
