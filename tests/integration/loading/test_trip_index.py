@@ -49,7 +49,7 @@ def refresh(connection: psycopg.Connection) -> None:
         regions=(),
         only_due=True,
         run_id="run",
-        new_clusterer=lambda: TripClusterer(eps=500, min_samples=5),
+        new_clusterer=lambda: TripClusterer(eps_m=500, min_trips=5),
         log=logging.getLogger(__name__),
     )
     assert refresh_week(connection, MONDAY, request).pairs >= 1
