@@ -31,6 +31,8 @@ from shifts_pipeline.storage.ledger import FileRecord
 
 MAX_FILES_PER_TICK = 2000
 """Files without a request, and as many with one: Dagster ends a tick after 60 seconds."""
+MAX_NAMES_REQUESTED_PER_TICK = MAX_FILES_PER_RUN
+"""Dagster records each file of a run before the tick ends, which takes about a second for so many."""
 MAX_RUNS_PER_TICK = 10
 MAX_UNFINISHED_RUNS = 20
 """Queued or in progress: further runs would only wait."""
@@ -60,7 +62,7 @@ def queued_files(
         if free_runs := _free_runs(context.instance):
             wanted = list(dict.fromkeys(to_key(record.name) for record in decided.request))
             position = file_partitions.add(
-                context.instance, connection, wanted[: free_runs * MAX_FILES_PER_RUN]
+                context.instance, connection, wanted[:MAX_NAMES_REQUESTED_PER_TICK]
             )
             workers = workers_of(context.instance, LOADING_POOL)
             groups = group_into_runs(decided.request, position, workers=workers)
