@@ -44,6 +44,7 @@ from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import AccessLogMiddleware
 from shifts_api.web.errors import install_error_handlers, responses
 from shifts_api.web.event_stream import OpenStreams
+from shifts_api.web.known_parameters import KNOWN_PARAMETERS_ONLY
 from shifts_api.web.limits import LimitsMiddleware
 from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.uploads import RETRY_OPTIONS
@@ -51,7 +52,9 @@ from shifts_core.landing.open_zone import open_zone
 from shifts_core.tiles.warm_up import compile_building, compile_counting
 
 PREFIX = "/api/v1"
-ROUTERS = (statistics, trips, clusters, shifts, fleet, regions, files, events, live)
+ORIGINAL_ROUTERS = (statistics.original_router, trips.router, live.router)
+"""The original service's calls."""
+ROUTERS = tuple(module.router for module in (statistics, clusters, shifts, fleet, regions, files, events))
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
 _KERNELS_S = 2
@@ -105,10 +108,12 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.metrics = metrics
     install_error_handlers(app)
     api = APIRouter(prefix=PREFIX, responses=responses(400, 403, 413, 414, 421, 431, 500, 503))
-    for module in ROUTERS:
-        api.include_router(module.router)
+    for router in ORIGINAL_ROUTERS:
+        api.include_router(router)
+    for router in ROUTERS:
+        api.include_router(router, dependencies=[KNOWN_PARAMETERS_ONLY])
     app.include_router(api)
-    app.include_router(health.router)
+    app.include_router(health.router, dependencies=[KNOWN_PARAMETERS_ONLY])
     add_docs(app, settings)
     _add_middleware(app, settings, metrics, running)
     return app
