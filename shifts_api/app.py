@@ -14,6 +14,11 @@ GET   /api/v1/shifts/{shift_id}/trips      shifts       its trips
 GET   /api/v1/trips/{trip_id}/shift        shifts       the shift of a trip
 GET   /api/v1/fleet                        fleet        vehicles for a day's departures
 GET   /api/v1/gtfs                         fleet        shifts as a GTFS feed
+GET   /api/v1/zones                        zones        zones, such as districts
+POST  /api/v1/zones                        zones        store a feature collection of zones
+GET   /api/v1/zones/{name}                 zones        one zone
+PUT   /api/v1/zones/{name}                 zones        store a zone
+DELETE /api/v1/zones/{name}                zones        delete a zone
 GET   /api/v1/regions                      regions      the regions and the number of their trips
 GET   /api/v1/files                        files        the ledger
 POST  /api/v1/files                        files        an upload into the landing zone
@@ -39,10 +44,22 @@ from shifts_api.queries.database import create_feed_engine, create_pools
 from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.routes import clusters, events, files, fleet, health, live, regions, shifts, statistics, trips
+from shifts_api.routes import (
+    clusters,
+    events,
+    files,
+    fleet,
+    health,
+    live,
+    regions,
+    shifts,
+    statistics,
+    trips,
+    zones,
+)
 from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import AccessLogMiddleware
-from shifts_api.web.errors import install_error_handlers, responses
+from shifts_api.web.errors import METHODS, install_error_handlers, responses
 from shifts_api.web.event_stream import OpenStreams
 from shifts_api.web.known_parameters import KNOWN_PARAMETERS_ONLY
 from shifts_api.web.limits import LimitsMiddleware
@@ -54,7 +71,9 @@ from shifts_core.tiles.warm_up import compile_building, compile_counting
 PREFIX = "/api/v1"
 ORIGINAL_ROUTERS = (statistics.original_router, trips.router, live.router)
 """The original service's calls."""
-ROUTERS = tuple(module.router for module in (statistics, clusters, shifts, fleet, regions, files, events))
+ROUTERS = tuple(
+    module.router for module in (statistics, clusters, shifts, fleet, regions, zones, files, events)
+)
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
 _KERNELS_S = 2
@@ -134,7 +153,7 @@ def _add_middleware(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.api_cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=METHODS,
             allow_headers=[
                 "Authorization",
                 "Content-Type",
