@@ -28,6 +28,7 @@ from shifts_core.weekly_mean import Weeks
 from shifts_core.weekly_statistics import WeeklyQuery, WeeklyStatistics
 
 router = APIRouter(tags=["statistics"])
+original_router = APIRouter(tags=["statistics"])
 
 _CORNER = re.compile(rf"\s*({NUMBER})\s*,\s*({NUMBER})\s*")
 _MAX_FAST_PENDING = 100_000
@@ -43,7 +44,7 @@ class Mean(BaseModel):
     mean: float | None = Field(examples=[1.5], description="Trips per week; null if no trip matches.")
 
 
-@router.get(
+@original_router.get(
     "/trips/stats",
     summary="Weekly mean of trips with both ends in a box",
     openapi_extra={

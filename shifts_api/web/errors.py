@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 _log = logging.getLogger(__name__)
+METHODS = ("GET", "POST", "PUT", "DELETE")
+"""That some route accepts."""
 _KEY_REUSED = "SH422"
 """SQLSTATE of functions in `sql/trips_db/functions/posting.sql`."""
 _DOCUMENTED = {
@@ -116,7 +118,7 @@ def install_error_handlers(app: FastAPI) -> None:
 def _allowed_methods(request: Request) -> str:
     """The methods of a path; Starlette names those of the first matching route only."""
     routes = request.app.routes
-    scopes = [{**request.scope, "method": method} for method in ("GET", "POST")]
+    scopes = [{**request.scope, "method": method} for method in METHODS]
     return ", ".join(
         scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)
     )

@@ -414,3 +414,13 @@ ledger_changes = Table(
     Column("rows_loaded", BigInteger, nullable=False),
     Column("rows_rejected", BigInteger, nullable=False),
 )
+
+zones = Table(
+    "zones",
+    metadata,
+    Column("zone_id", BigInteger, primary_key=True),
+    Column("region_id", Integer),
+    Column("name", Text, nullable=False),
+    Column("geometry", Geometry("GEOMETRY", 4326, spatial_index=False), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
