@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from geoalchemy2.functions import ST_X, ST_Y
-from sqlalchemy import BigInteger, Select, bindparam, func, select
+from sqlalchemy import BigInteger, Select, bindparam, collate, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from shifts_api.queries.listed_trips import select_listed_trips
@@ -62,14 +62,22 @@ def select_shifts(
     return _SHIFTS.where(*conditions).order_by(_shift.rank).limit(limit)
 
 
-def select_history(shift_id: int) -> Select[Any]:
+def select_region_id_of(shift_id: int, region: str | None) -> Select[Any]:
+    """The region of a shift: ids of two regions may be equal by chance, then the first name counts."""
+    names = tables.regions.c
+    found = select(names.region_id).join(tables.shifts, _shift.region_id == names.region_id)
+    found = found.where(_shift.shift_id == shift_id).order_by(collate(names.name, "C")).limit(1)
+    return found if region is None else found.where(names.name == region)
+
+
+def select_history(region_id: int, shift_id: int) -> Select[Any]:
     """A shift in every week in which it was made, by week."""
-    return _SHIFTS.where(_shift.shift_id == shift_id).order_by(_shift.week)
+    return _SHIFTS.where(_shift.region_id == region_id, _shift.shift_id == shift_id).order_by(_shift.week)
 
 
-def select_shift_trip_ids(shift_id: int, week: date | None) -> Select[Any]:
+def select_shift_trip_ids(region_id: int, shift_id: int, week: date | None) -> Select[Any]:
     """Ids of the trips of a shift, ascending; without a week, in the newest one in which it was made."""
-    found = select(_shift.trip_ids).where(_shift.shift_id == shift_id)
+    found = select(_shift.trip_ids).where(_shift.region_id == region_id, _shift.shift_id == shift_id)
     return found.order_by(_shift.week.desc()).limit(1) if week is None else found.where(_shift.week == week)
 
 

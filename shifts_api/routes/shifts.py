@@ -29,13 +29,23 @@ MadeWeek = Annotated[
         examples=WEEK_EXAMPLES,
     ),
 ]
+RegionOfShift = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=1024,
+        description="Needed only if shifts of two regions have the same id by chance, once in 10^12 pairs of shifts."
+        " Without it the region whose name is first is taken.",
+        examples=["Turin"],
+    ),
+]
 _MAX_WEEK_NUMBER = 100_000
 _CSV = (
     "shift_id,region,week,monday,rank,weekdays,departs,earliest,latest,riders,riders_low,riders_high,regularity,"
     "weeks,first_week,status,trips,pickup_walk_m,pickup_walk_max_m,dropoff_walk_m,dropoff_walk_max_m,"
-    "pickup_lon,pickup_lat,dropoff_lon,dropoff_lat\r\n"
+    "pickup_stop,dropoff_stop,pickup_lon,pickup_lat,dropoff_lon,dropoff_lat\r\n"
     '2776266860134401,Turin,2018-W22,2018-05-28,1,"mon,tue",08:05,07:41:00,08:29:00,11.2,7,16,0.95,'
-    "4,2018-W18,continuing,180,210.5,490.1,180.2,470.0,7.6824,45.0703,7.6615,45.0316\r\n"
+    "4,2018-W18,continuing,180,210.5,490.1,180.2,470.0,Porta Susa,Lingotto,7.6824,45.0703,7.6615,45.0316\r\n"
 )
 
 
@@ -131,12 +141,13 @@ async def list_shifts(
 
 
 @router.get("/shifts/{shift_id}", responses=responses(404), summary="One shift and its history")
-async def get_shift(connection: Snapshot, shift_id: ShiftId) -> ShiftWithHistory:
+async def get_shift(
+    connection: Snapshot, shift_id: ShiftId, region: RegionOfShift = None
+) -> ShiftWithHistory:
     """The shift as in the newest week in which it was made, with its properties in every week."""
-    result = await connection.execute(statements.select_history(shift_id))
+    region_id = await _find_region_id_of(connection, shift_id, region)
+    result = await connection.execute(statements.select_history(region_id, shift_id))
     shifts = [to_feature(row) for row in result.mappings()]
-    if not shifts:
-        raise ApiError(404, f"Shift {shift_id} not found")
     return ShiftWithHistory(**dict(shifts[-1]), history=[shift.properties for shift in shifts])
 
 
@@ -146,15 +157,17 @@ async def list_shift_trips(
     request: Request,
     response: Response,
     shift_id: ShiftId,
+    region: RegionOfShift = None,
     week: MadeWeek = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> ShiftTripPage:
     """Every trip of the history that the shift counts, by id."""
-    trip_ids = await connection.scalar(statements.select_shift_trip_ids(shift_id, week))
+    region_id = await _find_region_id_of(connection, shift_id, region)
+    trip_ids = await connection.scalar(statements.select_shift_trip_ids(region_id, shift_id, week))
     if trip_ids is None:
-        in_week = "" if week is None else f" in {week:%G-W%V}"
-        raise ApiError(404, f"Shift {shift_id} not found{in_week}")
+        # Without a week there is one: the shift has a region.
+        raise ApiError(404, f"Shift {shift_id} not found" + ("" if week is None else f" in {week:%G-W%V}"))
     (after,) = parse_cursor(cursor or "0")
     wanted = [trip_id for trip_id in trip_ids if trip_id > after][: limit + 1]
     trips: list[Trip] = []
@@ -189,6 +202,18 @@ async def find_region_id(connection: AsyncConnection, region: str) -> int:
     region_id: int | None = await connection.scalar(select_region_id(region))
     if region_id is None:
         raise ApiError(404, f"Region {region} not found")
+    return region_id
+
+
+async def _find_region_id_of(connection: AsyncConnection, shift_id: int, region: str | None) -> int:
+    """The id of the region of a shift.
+
+    Raises:
+        ApiError: 404 if there is no such shift.
+    """
+    region_id: int | None = await connection.scalar(statements.select_region_id_of(shift_id, region))
+    if region_id is None:
+        raise ApiError(404, f"Shift {shift_id} not found" + ("" if region is None else f" in {region}"))
     return region_id
 
 

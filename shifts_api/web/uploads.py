@@ -12,6 +12,7 @@ from shifts_core.landing.errors import InvalidPath, LandingZoneError, LandingZon
 from shifts_core.landing.names import check_client_path
 from shifts_core.landing.retry_options import RetryOptions
 from shifts_core.landing.zone import FileReference, LandingZone
+from shifts_core.stops.names import is_stop_file
 
 RETRY_OPTIONS = RetryOptions(deadline_s=20.0, max_delay_s=4.0, connect_timeout_s=5.0, read_timeout_s=15.0)
 """For requests to a bucket while a client waits."""
@@ -31,6 +32,7 @@ async def receive(zone: LandingZone, name: str, chunks: AsyncIterator[bytes]) ->
     """
     with landing_errors("name"):
         check_client_path(name)
+        check_is_of_trips(name)
         async with _in_threads(zone.write(name)) as stream:
             pending, size = bytearray(), 0
             async for chunk in chunks:
@@ -43,6 +45,16 @@ async def receive(zone: LandingZone, name: str, chunks: AsyncIterator[bytes]) ->
                 raise ApiError(400, "The file is empty")
             await asyncio.to_thread(stream.write, bytes(pending))
         return await asyncio.to_thread(zone.find, name) or zone.resolve(name)
+
+
+def check_is_of_trips(name: str) -> None:
+    """Refuses files of stops, which the ledger of trip files does not have.
+
+    Raises:
+        InvalidPath: the name is one of a file of stops.
+    """
+    if is_stop_file(name):
+        raise InvalidPath(f"{name!r} is a file of stops: copy it into the landing zone")
 
 
 @contextmanager

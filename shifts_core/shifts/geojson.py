@@ -46,6 +46,14 @@ class ShiftProperties(BaseModel):
     dropoff_walk_max_m: float = Field(
         description="Largest distance from the drop-off; metres.", examples=[470.0]
     )
+    pickup_stop: str | None = Field(
+        description="The given stop at the pickup. null without a stop within the radius: the pickup is a point where"
+        " a trip began.",
+        examples=["Porta Susa"],
+    )
+    dropoff_stop: str | None = Field(
+        description="The given stop at the drop-off; null as for the pickup.", examples=["Lingotto"]
+    )
 
 
 class Shift(BaseModel):
