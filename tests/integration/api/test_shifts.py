@@ -57,7 +57,7 @@ def service(
             pipeline.load()
             pipeline.refresh()
             pipeline.put("stops/Turin.csv", "name,lat,lon\nSquare,45.0505,7.6705\n")
-            pipeline.load_stops()
+            pipeline.load_reference_files()
         with psycopg.connect(database_url, autocommit=True) as connection:
             assert (
                 refresh_shifts(connection, request(options=MakingOptions(ShiftParameters(), 4))).failures
