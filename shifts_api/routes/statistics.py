@@ -12,9 +12,16 @@ from shifts_api.queries.database import snapshot
 from shifts_api.queries.regions import find_region
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.queries.weekly_trips import count_in_memory, count_pending_trips, weekly_trips
+from shifts_api.queries.weekly_trips import count_in_memory, weekly_trips
 from shifts_api.web.errors import ApiError
-from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
+from shifts_api.web.parameters import (
+    TIME_PARAMETER,
+    WEEK_EXAMPLES,
+    WEEKDAYS_PARAMETER,
+    Week,
+    parse_box,
+    parse_times,
+)
 from shifts_core.tiles.box import EMPTY_BOX, Box, Match
 from shifts_core.trips.rules import NUMBER
 from shifts_core.weekly_mean import Weeks
@@ -75,11 +82,14 @@ async def weekly(
     ],
     match: Annotated[Match, Query(description="Which ends must lie in the box.")] = "both",
     weeks: Annotated[Weeks, Query(description="Which weeks the mean divides by.")] = "active",
+    weekdays: Annotated[str | None, WEEKDAYS_PARAMETER] = None,
+    time: Annotated[str | None, TIME_PARAMETER] = None,
     first: Annotated[Week | None, Query(alias="from", description=_FIRST, examples=WEEK_EXAMPLES)] = None,
     last: Annotated[Week | None, Query(alias="to", description=_LAST, examples=WEEK_EXAMPLES)] = None,
 ) -> WeeklyStatistics:
     """Borders are inside the box. `from` and `to` are ISO weeks or dates; the whole week of a date counts."""
-    return await _answer(request, WeeklyQuery(region, parse_box(bbox), match, weeks, first, last))
+    times = parse_times(weekdays, time)
+    return await _answer(request, WeeklyQuery(region, parse_box(bbox), match, weeks, first, last, times))
 
 
 async def _answer(request: Request, query: WeeklyQuery) -> WeeklyStatistics:
@@ -96,12 +106,13 @@ async def _answer(request: Request, query: WeeklyQuery) -> WeeklyStatistics:
             region = await find_region(connection, query.region)
             if region is None:
                 raise ApiError(400, f"Region {query.region} not found")
-            limits, trips = query.limits(region.span), {}
-            if limits is not None:
-                if await count_pending_trips(connection, region, limits) > max_pending:
-                    return None
-                trips = await weekly_trips(connection, tiles, region, query.box, query.match, limits)
-                tiles.remember(query.region, region)
+            limits = query.limits(region.span)
+            if limits is None:
+                return query.statistics({}, region.span, region.as_of)
+            trips = await weekly_trips(connection, tiles, region, query, limits, max_pending)
+            if trips is None:
+                return None
+            tiles.remember(query.region, region)
         return query.statistics(trips, region.span, region.as_of)
 
     answer = await count_in_memory(request.app.state.reads, tiles, query)

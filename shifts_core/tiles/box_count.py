@@ -12,6 +12,7 @@ from shifts_core.tiles.byte_ranges import ByteRanges, high_bits_ranges, low_bits
 from shifts_core.tiles.kernels import count_leaves, find_undecided, resolve
 from shifts_core.tiles.offset_ranges import offset_ranges
 from shifts_core.tiles.region_index import Columns, RegionTileIndex
+from shifts_core.tiles.small_segments import WHOLE_WEEK
 from shifts_core.tiles.straddling import compare_bounds
 
 
@@ -39,15 +40,28 @@ class BoxCount:
         weeks: positions of the weeks to count.
         box: the box.
         match: which ends must lie in it.
+        minute_ranges: shape (ranges, 2): when trips must start, as `TimeFilter.minute_ranges`; None for any time.
+            With them, weeks some of whose tiles store no minutes count 0: `RegionTileIndex.without_minutes`.
     """
 
-    def __init__(self, index: RegionTileIndex, weeks: slice, box: Box, match: Match) -> None:
+    def __init__(
+        self,
+        index: RegionTileIndex,
+        weeks: slice,
+        box: Box,
+        match: Match,
+        minute_ranges: NDArray[np.int64] | None = None,
+    ) -> None:
         self.index = index
         self.weeks = weeks
         self._n_weeks = weeks.stop - weeks.start
         index.last_used[weeks] = time.monotonic()
-        self._inside, straddling = compare_bounds(index, weeks, box, match)
-        self._inside += index.small.count_weeks(weeks, box, match)
+        self._minute_ranges = WHOLE_WEEK if minute_ranges is None else minute_ranges
+        skipped = None if minute_ranges is None else index.without_minutes(weeks)
+        self._inside, straddling = compare_bounds(index, weeks, box, match, skipped)
+        self._inside += index.small.count_weeks(weeks, box, match, minute_ranges) * (
+            1 if skipped is None else ~skipped
+        )
         self._leaves, self._straddling = straddling.leaves, straddling.axes
         self._week_of = index.tiles.week_of[straddling.tiles] - weeks.start
         self._signs = index.tiles.signs[straddling.tiles]
@@ -106,6 +120,7 @@ class BoxCount:
             self._ranges.high_bits[chosen],
             self._inverted,
             self._any_end,
+            self._minute_ranges,
         )
         possible = np.empty(chosen.stop - chosen.start, np.int64)
         certain = self._certain[chosen]
@@ -126,7 +141,7 @@ class BoxCount:
         trips = self._undecided[0]
         needed = np.zeros((self.n_straddling, 4), bool)
         np.logical_or.at(needed, trips.leaves, trips.undecided)
-        leaves, axes = needed.nonzero()
+        leaves, axes = map(np.ascontiguousarray, needed.nonzero())
         self._low_columns = leaves, axes
         ranges = low_bits_ranges(self.index, self._leaves[leaves], axes)
         self._low_sizes = ranges.sizes.tolist()

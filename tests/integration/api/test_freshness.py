@@ -146,7 +146,7 @@ async def _read(pools: Pools, tiles: TileCache, query: WeeklyQuery) -> None:
         assert region is not None
         limits = query.limits(region.span)
         assert limits is not None
-        await weekly_trips(connection, tiles, region, query.box, query.match, limits)
+        await weekly_trips(connection, tiles, region, query, limits, 0)
         tiles.remember(query.region, region)
 
 
