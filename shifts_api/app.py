@@ -158,10 +158,11 @@ def _add_middleware(
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",
+                "If-None-Match",
                 "Last-Event-ID",
                 "X-Request-ID",
             ],
-            expose_headers=["X-Request-ID", "Retry-After", "Link"],
+            expose_headers=["ETag", "X-Request-ID", "Retry-After", "Link"],
         )
     app.add_middleware(BrowserGuard, settings=settings)
     app.add_middleware(AccessLogMiddleware, metrics=metrics, prefix=PREFIX, running=running)

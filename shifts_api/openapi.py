@@ -76,7 +76,7 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
                     parameter["example"] = parameter["schema"]["examples"][0]
             bodies = [operation["requestBody"]] if "requestBody" in operation else []
             for body in (*bodies, *operation["responses"].values()):
-                for media_type, content in body["content"].items():
+                for media_type, content in body.get("content", {}).items():
                     if media_type == "application/json" and "example" not in content:
                         content["example"] = _build_example(content["schema"], schemas)
             if method != "get" and settings.api_key is not None:

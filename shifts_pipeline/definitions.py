@@ -3,11 +3,21 @@
 import dagster as dg
 
 from shifts_pipeline.assets.raw_trips import raw_trips
+from shifts_pipeline.assets.shift_backtest import shift_backtest
 from shifts_pipeline.assets.shifts import shifts
+from shifts_pipeline.assets.stops import stops
 from shifts_pipeline.assets.weekly_assets import weekly_assets
+from shifts_pipeline.assets.zones import zones
 from shifts_pipeline.checks.audit import audit
 from shifts_pipeline.checks.freshness import freshness
-from shifts_pipeline.jobs.asset_jobs import load_trip_files, refresh_shifts, refresh_weeks
+from shifts_pipeline.jobs.asset_jobs import (
+    backtest_shifts,
+    load_stops,
+    load_trip_files,
+    load_zones,
+    refresh_shifts,
+    refresh_weeks,
+)
 from shifts_pipeline.jobs.check_jobs import (
     audit_everything,
     check_freshness,
@@ -38,9 +48,19 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
     """
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(
-        assets=[raw_trips, weekly_assets, shifts],
+        assets=[raw_trips, weekly_assets, stops, zones, shifts, shift_backtest],
         asset_checks=[freshness, audit],
-        jobs=[load_trip_files, refresh_weeks, refresh_shifts, check_freshness, audit_everything, cleanup],
+        jobs=[
+            load_trip_files,
+            refresh_weeks,
+            refresh_shifts,
+            load_stops,
+            load_zones,
+            backtest_shifts,
+            check_freshness,
+            audit_everything,
+            cleanup,
+        ],
         schedules=[check_freshness_every_15_minutes, nightly_audit, nightly_cleanup],
         sensors=[landing_zone, queued_files, stale_weeks, stale_shifts, lost_workers],
         executor=dg.in_process_executor,

@@ -8,6 +8,7 @@ from datetime import date
 import psycopg
 
 from shifts_core.calendar import parse_week
+from shifts_pipeline.storage.shifts.regions import find_weeks
 from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
 from shifts_platform.postgres.server import EmbeddedPostgres
@@ -82,15 +83,13 @@ def largest_region(connection: psycopg.Connection) -> str:
     Raises:
         PlatformError: there are none.
     """
-    row = connection.execute(
-        "SELECT region FROM shifts.weekly GROUP BY region ORDER BY sum(trips) DESC, region LIMIT 1"
-    ).fetchone()
-    if row is None:
+    region, _ = find_weeks(connection, "")
+    if not region:
         raise PlatformError("no trips are loaded yet")
-    return str(row[0])
+    return region
 
 
-def report_name(command: str, region: str, week: date) -> str:
-    """Return the name, without suffix, of the files in which a command reports on a week of a region."""
+def report_name(command: str, region: str, week: date | None = None) -> str:
+    """Return the name, without suffix, of the files in which a command reports on a region, or on a week of it."""
     name = re.sub(r"[^\w-]+", "-", region)
-    return f"{command}-{name}-{week:%G-W%V}"
+    return f"{command}-{name}" + ("" if week is None else f"-{week:%G-W%V}")

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from sqlalchemy import ARRAY, Date, Integer, func, literal, or_, select
@@ -31,6 +31,13 @@ _LEAVES_PER_THREAD = 2000
 """Fewer leaves are counted within 2 ms, which may block the event loop."""
 _CORES = os.cpu_count() or 1
 _PENDING_TIMEOUT_S = 120
+
+
+class CountedTrips(NamedTuple):
+    """An answer, and the region in the snapshot that it was counted in."""
+
+    statistics: WeeklyStatistics
+    region: Region
 
 
 async def weekly_trips(
@@ -124,9 +131,7 @@ def _sql_filter(query: WeeklyQuery) -> list[Any]:
     ]
 
 
-async def count_in_memory(
-    reads: SharedReads, tiles: TileCache, query: WeeklyQuery
-) -> WeeklyStatistics | None:
+async def count_in_memory(reads: SharedReads, tiles: TileCache, query: WeeklyQuery) -> CountedTrips | None:
     """The answer, counted from tiles in memory that are the newest in a snapshot of the database.
 
     The count goes ahead of that snapshot; it is dropped if the region has changed since its tiles were read.
@@ -153,7 +158,7 @@ async def count_in_memory(
     if region is None or not region.has_same_trips(known):
         return None
     box_count.resolve(chunks)
-    return query.statistics(_by_monday(box_count), region.span, region.as_of)
+    return CountedTrips(query.statistics(_by_monday(box_count), region.span, region.as_of), region)
 
 
 async def _count(box_count: BoxCount) -> None:

@@ -12,12 +12,14 @@ from shifts_api.queries import shifts as statements
 from shifts_api.queries.clusters import select_region_id
 from shifts_api.queries.database import Snapshot
 from shifts_api.routes.clusters import Trip, TripId, prefers_csv
+from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
-from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
+from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_times
 from shifts_core.calendar import monday_of_week, week_number
 from shifts_core.ids import monday_of_id
-from shifts_core.shifts.geojson import WEEKDAYS, Shift, ShiftProperties, Weekday, to_csv, to_feature
+from shifts_core.shifts.geojson import Shift, ShiftProperties, to_csv, to_feature
+from shifts_core.time_filter import WEEKDAYS, Weekday
 
 router = APIRouter(tags=["shifts"])
 
@@ -29,13 +31,23 @@ MadeWeek = Annotated[
         examples=WEEK_EXAMPLES,
     ),
 ]
+RegionOfShift = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=1024,
+        description="Needed only if shifts of two regions have the same id by chance, once in 10^12 pairs of shifts."
+        " Without it the region whose name is first is taken.",
+        examples=["Turin"],
+    ),
+]
 _MAX_WEEK_NUMBER = 100_000
 _CSV = (
     "shift_id,region,week,monday,rank,weekdays,departs,earliest,latest,riders,riders_low,riders_high,regularity,"
     "weeks,first_week,status,trips,pickup_walk_m,pickup_walk_max_m,dropoff_walk_m,dropoff_walk_max_m,"
-    "pickup_lon,pickup_lat,dropoff_lon,dropoff_lat\r\n"
+    "pickup_stop,dropoff_stop,pickup_lon,pickup_lat,dropoff_lon,dropoff_lat\r\n"
     '2776266860134401,Turin,2018-W22,2018-05-28,1,"mon,tue",08:05,07:41:00,08:29:00,11.2,7,16,0.95,'
-    "4,2018-W18,continuing,180,210.5,490.1,180.2,470.0,7.6824,45.0703,7.6615,45.0316\r\n"
+    "4,2018-W18,continuing,180,210.5,490.1,180.2,470.0,Porta Susa,Lingotto,7.6824,45.0703,7.6615,45.0316\r\n"
 )
 
 
@@ -83,15 +95,18 @@ async def list_shifts(
     request: Request,
     response: Response,
     region: Annotated[str, Query(min_length=1, max_length=1024, examples=["Turin"])],
+    area: AreaParameters,
     week: MadeWeek = None,
     weekday: Annotated[Weekday | None, Query(description="Only shifts that depart on this day.")] = None,
-    bbox: Annotated[
+    weekdays: Annotated[
+        str | None,
+        Query(description="Only shifts that depart on at least one of these days.", examples=["mon,tue"]),
+    ] = None,
+    time: Annotated[
         str | None,
         Query(
-            description="west,south,east,north in degrees: only shifts with pickup and drop-off in this box, borders"
-            " included; west > east crosses the antimeridian.",
-            examples=["7.6,45.0,7.72,45.1"],
-            max_length=200,
+            description="Only shifts whose typical departure is in this window, which may cross midnight.",
+            examples=["06:00-09:30"],
         ),
     ] = None,
     limit: Limit = 100,
@@ -101,9 +116,13 @@ async def list_shifts(
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> ShiftCollection | PlainTextResponse:
-    """Best first. With `Accept: text/csv` the answer is CSV and the header `Link` names the next page."""
-    box = None if bbox is None else parse_box(bbox)
+    """Best first. An area selects shifts with pickup and drop-off in it.
+
+    With `Accept: text/csv` the answer is CSV and the header `Link` names the next page.
+    """
+    times = parse_times(weekdays, time)
     region_id = await find_region_id(connection, region)
+    chosen_area = await area.resolve(connection, region)
     after = 0
     if cursor is not None:
         # The week of the first page: a newer one may have been made since.
@@ -118,7 +137,9 @@ async def list_shifts(
             region_id,
             week,
             weekday=None if weekday is None else WEEKDAYS.index(weekday),
-            box=box,
+            weekdays=None if times.weekdays is None else [*map(WEEKDAYS.index, times.weekdays)],
+            window=times.window,
+            area=chosen_area,
             after=min(after, 2**31 - 1),
             limit=limit + 1,
         )
@@ -131,12 +152,13 @@ async def list_shifts(
 
 
 @router.get("/shifts/{shift_id}", responses=responses(404), summary="One shift and its history")
-async def get_shift(connection: Snapshot, shift_id: ShiftId) -> ShiftWithHistory:
+async def get_shift(
+    connection: Snapshot, shift_id: ShiftId, region: RegionOfShift = None
+) -> ShiftWithHistory:
     """The shift as in the newest week in which it was made, with its properties in every week."""
-    result = await connection.execute(statements.select_history(shift_id))
+    region_id = await _find_region_id_of(connection, shift_id, region)
+    result = await connection.execute(statements.select_history(region_id, shift_id))
     shifts = [to_feature(row) for row in result.mappings()]
-    if not shifts:
-        raise ApiError(404, f"Shift {shift_id} not found")
     return ShiftWithHistory(**dict(shifts[-1]), history=[shift.properties for shift in shifts])
 
 
@@ -146,15 +168,17 @@ async def list_shift_trips(
     request: Request,
     response: Response,
     shift_id: ShiftId,
+    region: RegionOfShift = None,
     week: MadeWeek = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> ShiftTripPage:
     """Every trip of the history that the shift counts, by id."""
-    trip_ids = await connection.scalar(statements.select_shift_trip_ids(shift_id, week))
+    region_id = await _find_region_id_of(connection, shift_id, region)
+    trip_ids = await connection.scalar(statements.select_shift_trip_ids(region_id, shift_id, week))
     if trip_ids is None:
-        in_week = "" if week is None else f" in {week:%G-W%V}"
-        raise ApiError(404, f"Shift {shift_id} not found{in_week}")
+        # Without a week there is one: the shift has a region.
+        raise ApiError(404, f"Shift {shift_id} not found" + ("" if week is None else f" in {week:%G-W%V}"))
     (after,) = parse_cursor(cursor or "0")
     wanted = [trip_id for trip_id in trip_ids if trip_id > after][: limit + 1]
     trips: list[Trip] = []
@@ -189,6 +213,18 @@ async def find_region_id(connection: AsyncConnection, region: str) -> int:
     region_id: int | None = await connection.scalar(select_region_id(region))
     if region_id is None:
         raise ApiError(404, f"Region {region} not found")
+    return region_id
+
+
+async def _find_region_id_of(connection: AsyncConnection, shift_id: int, region: str | None) -> int:
+    """The id of the region of a shift.
+
+    Raises:
+        ApiError: 404 if there is no such shift.
+    """
+    region_id: int | None = await connection.scalar(statements.select_region_id_of(shift_id, region))
+    if region_id is None:
+        raise ApiError(404, f"Shift {shift_id} not found" + ("" if region is None else f" in {region}"))
     return region_id
 
 

@@ -17,7 +17,7 @@ from shifts_api.schemas import FileRequest, read_body
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.parameters import TASK_ID
-from shifts_api.web.uploads import landing_errors
+from shifts_api.web.uploads import check_is_of_trips, landing_errors
 from shifts_core.calendar import DateRange
 from shifts_core.landing.zone import FileReference, LandingZone
 
@@ -76,4 +76,6 @@ def _resolve(zone: LandingZone, posted: FileRequest) -> FileReference:
     if posted.data_type == "gcp" and not posted.data.startswith("gs://"):
         raise ApiError(400, "data: gs://bucket/path is needed")
     with landing_errors("data"):
-        return zone.resolve(posted.data)
+        file = zone.resolve(posted.data)
+        check_is_of_trips(file.name)
+        return file

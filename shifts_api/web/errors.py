@@ -51,7 +51,7 @@ _PATTERN_MESSAGES = {
     "last-event-id": "the id of an event is needed",
     "run_id": "the id of a run is needed",
     "task_id": "the id of a task is needed",
-    "time": "a time of day like 08:00 is needed",
+    "time": "a time of day like 08:00 or a window like 06:00-09:30 is needed",
     "types": "event types separated by commas are needed",
 }
 """By parameter, instead of its regular expression."""

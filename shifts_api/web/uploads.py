@@ -10,6 +10,7 @@ from typing import TypeVar
 from shifts_api.web.errors import ApiError
 from shifts_core.landing.errors import InvalidPath, LandingZoneError, LandingZoneFull
 from shifts_core.landing.names import check_client_path
+from shifts_core.landing.reference_files import reference_folder
 from shifts_core.landing.retry_options import RetryOptions
 from shifts_core.landing.zone import FileReference, LandingZone
 
@@ -31,6 +32,7 @@ async def receive(zone: LandingZone, name: str, chunks: AsyncIterator[bytes]) ->
     """
     with landing_errors("name"):
         check_client_path(name)
+        check_is_of_trips(name)
         async with _in_threads(zone.write(name)) as stream:
             pending, size = bytearray(), 0
             async for chunk in chunks:
@@ -43,6 +45,16 @@ async def receive(zone: LandingZone, name: str, chunks: AsyncIterator[bytes]) ->
                 raise ApiError(400, "The file is empty")
             await asyncio.to_thread(stream.write, bytes(pending))
         return await asyncio.to_thread(zone.find, name) or zone.resolve(name)
+
+
+def check_is_of_trips(name: str) -> None:
+    """Refuses reference files, which the ledger of trip files does not have.
+
+    Raises:
+        InvalidPath: the name is one of a reference file.
+    """
+    if folder := reference_folder(name):
+        raise InvalidPath(f"{name!r} is a file of {folder}: copy it into the landing zone")
 
 
 @contextmanager

@@ -276,6 +276,7 @@ shift_makings = Table(
     Column("trips_served", BigInteger, nullable=False),
     Column("shifts", Integer, nullable=False),
     Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("stops", LargeBinary, nullable=False),
 )
 
 shifts = Table(
@@ -333,6 +334,55 @@ shifts = Table(
     Column("last_riders", Integer, nullable=False, comment="Riders in the last week of the history"),
     Column("last_departures", Integer, nullable=False, comment="Departures in that week, on days with data"),
     Column("trip_ids", ARRAY(BigInteger), nullable=False, comment="Trips that it counts, ascending"),
+    Column("pickup_stop", Text, comment="Label of the stop at the pickup; null if it is a point of a trip"),
+    Column(
+        "dropoff_stop", Text, comment="Label of the stop at the drop-off; null if it is a point of a trip"
+    ),
+)
+
+stop_files = Table(
+    "stop_files",
+    metadata,
+    Column("name", Text, primary_key=True, comment="Name in the landing zone"),
+    Column("version", Text, nullable=False, comment="Version that was read last"),
+    Column("region", Text, comment="Region whose stops they are; null if the name says none"),
+    Column(
+        "stops", Integer, nullable=False, comment="Stops in force, of the last version that could be used"
+    ),
+    Column("rejected", Integer, nullable=False, comment="Rejected rows of that version"),
+    Column("error", Text, comment="Why the version that was read last cannot be used"),
+    Column("read_at", DateTime(timezone=True), nullable=False, comment="When the file was read"),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column(
+        "file",
+        Text,
+        ForeignKey("stop_files.name"),
+        primary_key=True,
+        comment="File, see shifts_store.stop_files",
+    ),
+    Column("number", Integer, primary_key=True, comment="Place in the file, from 1"),
+    Column("label", Text, nullable=False, comment="Name, id or coordinates"),
+    Column("place", point(), nullable=False, comment="In degrees (WGS 84), longitude first"),
+)
+
+rejected_stops = Table(
+    "rejected_stops",
+    metadata,
+    Column("file", Text, ForeignKey("stop_files.name"), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+)
+
+region_stops = Table(
+    "region_stops",
+    metadata,
+    Column("region", Text, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
 )
 
 shift_attempts = Table(
@@ -415,12 +465,29 @@ ledger_changes = Table(
     Column("rows_rejected", BigInteger, nullable=False),
 )
 
+zone_files = Table(
+    "zone_files",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("region", Text),
+    Column("zones", Integer, nullable=False),
+    Column("error", Text),
+    Column("read_at", DateTime(timezone=True), nullable=False),
+)
+
 zones = Table(
     "zones",
     metadata,
-    Column("zone_id", BigInteger, primary_key=True),
-    Column("region_id", Integer),
-    Column("name", Text, nullable=False),
-    Column("geometry", Geometry("GEOMETRY", 4326, spatial_index=False), nullable=False),
-    Column("revision", BigInteger, nullable=False),
+    Column("zone_id", BigInteger, primary_key=True, comment="Identifier"),
+    Column("region_id", Integer, comment="Region, see shifts_store.regions; null if it is of none"),
+    Column("name", Text, nullable=False, comment="Unique in its region"),
+    Column(
+        "geometry",
+        Geometry("GEOMETRY", 4326, spatial_index=False),
+        nullable=False,
+        comment="Polygon or multipolygon in degrees (WGS 84), longitude first",
+    ),
+    Column("file", Text, ForeignKey("zone_files.name"), comment="File; null if the API stored it last"),
+    Column("revision", BigInteger, nullable=False, comment="Changes with the geometry"),
 )

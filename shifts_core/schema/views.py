@@ -115,6 +115,15 @@ zones = Table(
     Column("geometry", Geometry("MULTIPOLYGON", 4326, spatial_index=False)),
 )
 
+stops = Table(
+    "stops",
+    metadata,
+    Column("region", Text),
+    Column("name", Text),
+    Column("place", point()),
+    Column("file", Text),
+)
+
 grouped_trips = Table(
     "grouped_trips",
     metadata,

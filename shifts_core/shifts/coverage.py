@@ -124,7 +124,7 @@ def _from_meridian(lon, meridian):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _haversine(lon_a, lat_a, lon_b, lat_b):  # type: ignore[no-untyped-def]
+def great_circle_m(lon_a, lat_a, lon_b, lat_b):  # type: ignore[no-untyped-def]
     """Return metres between two points in degrees, in the arithmetic of `projection.haversine_m`."""
     south, north = np.radians(lat_a), np.radians(lat_b)
     across = np.sin((north - south) / 2) ** 2
@@ -197,6 +197,6 @@ def _serves(index, trip, place, window_s, radius_m, lat_reach):  # type: ignore[
     in_window = (within[0] and within[1]) if window_s[0] <= window_s[1] else (within[0] or within[1])
     if not in_window or abs(ends[3] - place[3]) > lat_reach:
         return False
-    if _haversine(place[2], place[3], ends[2], ends[3]) > radius_m:
+    if great_circle_m(place[2], place[3], ends[2], ends[3]) > radius_m:
         return False
-    return _haversine(place[0], place[1], ends[0], ends[1]) <= radius_m
+    return great_circle_m(place[0], place[1], ends[0], ends[1]) <= radius_m

@@ -9,9 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shifts_core.clustering.geojson import LineString, escape_formula
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+from shifts_core.time_filter import WEEKDAYS, Weekday
 
 
 class ShiftProperties(BaseModel):
@@ -45,6 +43,14 @@ class ShiftProperties(BaseModel):
     dropoff_walk_m: float = Field(description="Mean distance from the drop-off; metres.", examples=[180.2])
     dropoff_walk_max_m: float = Field(
         description="Largest distance from the drop-off; metres.", examples=[470.0]
+    )
+    pickup_stop: str | None = Field(
+        description="The given stop at the pickup. null without a stop within the radius: the pickup is a point where"
+        " a trip began.",
+        examples=["Porta Susa"],
+    )
+    dropoff_stop: str | None = Field(
+        description="The given stop at the drop-off; null as for the pickup.", examples=["Lingotto"]
     )
 
 

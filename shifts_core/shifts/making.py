@@ -110,8 +110,8 @@ def make_shifts(
         week: number of the last week of the history.
         weeks: length of the history.
         parameters: radius, window and least number of riders.
-        stops: shape (s, 2): longitude and latitude of the only places at which vehicles may stop, degrees; if None,
-            they stop at points where trips begin and end.
+        stops: shape (s, 2): longitude and latitude of the places at which vehicles may stop, degrees. Without any
+            within the radius, and if None, they stop at points where trips begin and end.
 
     Raises:
         ValueError: the history has trips of other weeks.
@@ -150,9 +150,8 @@ def _candidates(
     places = np.column_stack([history.od_coords[found.pickups, :2], history.od_coords[found.dropoffs, 2:]])
     windows_s = np.column_stack([found.starts_s, np.minimum(found.starts_s + window_s, DAY_S - 1)])
     index = index_trips(history.od_coords, history.times_s, radius_m)
-    if stops is not None:
-        places, has_stops = move_to_stops(index, places, windows_s, stops, radius_m)
-        places, windows_s = places[has_stops], windows_s[has_stops]
+    if stops is not None and len(stops):
+        places = move_to_stops(index, places, windows_s, stops, radius_m)
     order = np.lexsort((*places.T, *windows_s.T))
     places, windows_s = places[order], windows_s[order]
     covered = covered_trips(index, places, windows_s, radius_m)

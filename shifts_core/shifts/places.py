@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.clustering.projection import haversine_m
-from shifts_core.shifts.coverage import Coverage, TripIndex, covered_trips
+from shifts_core.clustering.projection import EARTH_RADIUS_M, haversine_m
+from shifts_core.shifts.coverage import Coverage, TripIndex, covered_trips, great_circle_m
+
+NO_STOP = -1
+_LEAST_GAIN = 1e-9
+"""Stops that differ by less are equal: sums of the same walks differ by rounding."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +42,31 @@ def measure_walking(places: NDArray[np.float64], served: Coverage, od_coords: ND
     return Walking(means, largest)
 
 
+def stops_at(places: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the row of the stop at each place, shape (k, 2) for pickup and drop-off; NO_STOP where there is none.
+
+    Args:
+        places: shape (k, 4), degrees.
+        stops: shape (s, 2), degrees. Of stops at the same coordinates the first is taken.
+    """
+    row_of = {stop: row for row, stop in reversed(list(enumerate(map(tuple, stops.tolist()))))}
+    ends = places.reshape(-1, 2).tolist()
+    return np.array([row_of.get(tuple(end), NO_STOP) for end in ends], np.int64).reshape(-1, 2)
+
+
 def move_to_stops(
     index: TripIndex,
     places: NDArray[np.float64],
     windows_s: NDArray[np.float64],
     stops: NDArray[np.float64],
     radius_m: float,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Move the places of shifts to the best of the given stops within the radius, the pickup first.
+) -> NDArray[np.float64]:
+    """Move the places of shifts to the best of the given stops within the radius of them.
 
-    The best stop serves the most trips; of those that serve as many, the one with the shortest walks in all; then the
-    one furthest west, then south.
+    A trip that a shift serves counts from 2, without any walk, down to 1, with walks of the radius at both ends. The
+    stops at which trips count the most are the best ones: the pickup is chosen for the drop-off, then the drop-off
+    for the pickup, until neither changes. Of equal stops the one furthest south is taken, then west. A place without
+    a stop within the radius stays.
 
     Args:
         index: the trips.
@@ -57,34 +76,73 @@ def move_to_stops(
         radius_m: how far a place may move, and how far riders walk, metres.
 
     Returns:
-        Places, shape (k, 4), and whether there was a stop within the radius at both ends, shape (k,).
+        Places, shape (k, 4).
     """
-    stops = stops[np.lexsort(stops.T[::-1])]
-    # Trips that a moved pickup serves are within two radii of the present one.
+    # Trips that moved places serve are within two radii of the present ones.
     nearby = covered_trips(index, places, windows_s, 2 * radius_m)
-    places, found = places.copy(), np.zeros((len(places), 2), np.bool_)
+    moved: NDArray[np.float64] = _move(
+        index.od_coords, nearby.starts, nearby.trips, places, stops[np.lexsort(stops.T)], radius_m
+    )
+    return moved
+
+
+@numba.njit(cache=True, nogil=True)
+def _move(od_coords, starts, trips, places, stops, radius_m):  # type: ignore[no-untyped-def]
+    places = places.copy()
     for shift in range(len(places)):
-        trips = index.od_coords[nearby.trips[nearby.starts[shift] : nearby.starts[shift + 1]]]
-        for end in (0, 2):
-            other = 2 - end
-            place = places[shift]
-            reached = haversine_m(*place[other : other + 2], *trips[:, other : other + 2].T) <= radius_m
-            stop = _best_stop(stops, place[end : end + 2], trips[reached, end : end + 2], radius_m)
-            if stop is not None:
-                places[shift, end : end + 2] = stop
-                found[shift, end // 2] = True
-    return places, found[:, 0] & found[:, 1]
+        own = trips[starts[shift] : starts[shift + 1]]
+        near = (
+            _stops_within(stops, places[shift, 0], places[shift, 1], radius_m),
+            _stops_within(stops, places[shift, 2], places[shift, 3], radius_m),
+        )
+        walks_m = np.empty((2, len(own)))
+        for end in (0, 1):
+            _walk(od_coords, own, 2 * end, places[shift, 2 * end], places[shift, 2 * end + 1], walks_m[end])
+        to_stop_m = np.empty(len(own))
+        is_at_stop = np.zeros(2, np.bool_)
+        end, unchanged = 0, 0
+        while unchanged < 2:
+            unchanged += 1
+            best = _total(walks_m[end], walks_m[1 - end], radius_m) if is_at_stop[end] else -1.0
+            for stop in near[end]:
+                _walk(od_coords, own, 2 * end, stops[stop, 0], stops[stop, 1], to_stop_m)
+                total = _total(to_stop_m, walks_m[1 - end], radius_m)
+                if total > best + _LEAST_GAIN:
+                    best, unchanged = total, 0
+                    places[shift, 2 * end : 2 * end + 2] = stops[stop]
+                    walks_m[end] = to_stop_m
+                    is_at_stop[end] = True
+            end = 1 - end
+    return places
 
 
-def _best_stop(
-    stops: NDArray[np.float64], place: NDArray[np.float64], ends: NDArray[np.float64], radius_m: float
-) -> NDArray[np.float64] | None:
-    """Return the stop within the radius of a place that serves the ends of trips best, or None."""
-    near = stops[haversine_m(*place, *stops.T) <= radius_m]
-    if not len(near):
-        return None
-    walks_m = haversine_m(near[:, 0, None], near[:, 1, None], ends[None, :, 0], ends[None, :, 1])
-    reached = walks_m <= radius_m
-    walked_m = np.where(reached, walks_m, 0.0).sum(axis=1)
-    best: NDArray[np.float64] = near[np.lexsort((walked_m, -reached.sum(axis=1)))[0]]
-    return best
+@numba.njit(cache=True, nogil=True)
+def _stops_within(stops, lon, lat, radius_m):  # type: ignore[no-untyped-def]
+    """Return the rows of stops, which are sorted by latitude, within the radius of a place."""
+    reach = np.degrees(radius_m / EARTH_RADIUS_M) * (1 + 1e-9) + 1e-12
+    first = np.searchsorted(stops[:, 1], lat - reach)
+    last = np.searchsorted(stops[:, 1], lat + reach, side="right")
+    rows = np.empty(last - first, np.int64)
+    count = 0
+    for row in range(first, last):
+        if great_circle_m(lon, lat, stops[row, 0], stops[row, 1]) <= radius_m:
+            rows[count] = row
+            count += 1
+    return rows[:count]
+
+
+@numba.njit(cache=True, nogil=True)
+def _walk(od_coords, trips, column, lon, lat, walks_m):  # type: ignore[no-untyped-def]
+    """Write the distances from a place to one end of trips."""
+    for at in range(len(trips)):
+        walks_m[at] = great_circle_m(lon, lat, od_coords[trips[at], column], od_coords[trips[at], column + 1])
+
+
+@numba.njit(cache=True, nogil=True)
+def _total(walks_m, other_walks_m, radius_m):  # type: ignore[no-untyped-def]
+    """Return how much trips count at two places, by their walks at both."""
+    total = 0.0
+    for at in range(len(walks_m)):
+        if walks_m[at] <= radius_m and other_walks_m[at] <= radius_m:
+            total += 2.0 - (walks_m[at] + other_walks_m[at]) / (2 * radius_m)
+    return total

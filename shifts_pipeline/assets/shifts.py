@@ -9,7 +9,7 @@ import dagster as dg
 import psycopg
 
 from shifts_core.schema import tables
-from shifts_pipeline.asset_keys import SHIFTS, TRIP_CLUSTERS
+from shifts_pipeline.asset_keys import SHIFTS, STOPS, TRIP_CLUSTERS
 from shifts_pipeline.assets import shift_metadata
 from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.failures import failure_of
@@ -38,7 +38,10 @@ _MAX_S = 60.0
         dg.AssetSpec(
             SHIFTS,
             # The database knows what is stale: clusters of a week may be computed again with the same result.
-            deps=[dg.AssetDep(TRIP_CLUSTERS, partition_mapping=dg.SpecificPartitionsPartitionMapping([]))],
+            deps=[
+                dg.AssetDep(TRIP_CLUSTERS, partition_mapping=dg.SpecificPartitionsPartitionMapping([])),
+                STOPS,
+            ],
             skippable=True,
             group_name="trips",
             kinds={"postgres", "numba"},

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import dagster as dg
 
-from shifts_pipeline.asset_keys import RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.asset_keys import RAW_TRIPS, SHIFTS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.display_text import printable
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.storage import audits
@@ -25,6 +25,8 @@ _DESCRIPTIONS = {
     WEEKLY_AGGREGATES: "Of every week and region: trips in the tiles = rows recorded by the loads of the same files."
     + _HOW_OFTEN,
     TRIP_CLUSTERS: "Of every cluster: the number of its members is the number that it states." + _HOW_OFTEN,
+    SHIFTS: "Of every week and region with fresh shifts: each counted trip exists, fits its shift and counts once;"
+    " shifts, counted trips and trips of the history are as many as recorded." + _HOW_OFTEN,
 }
 
 Part = TypeVar("Part")

@@ -2,7 +2,15 @@
 
 import dagster as dg
 
-from shifts_pipeline.asset_keys import RAW_TRIPS, SHIFTS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
+from shifts_pipeline.asset_keys import (
+    RAW_TRIPS,
+    SHIFT_BACKTEST,
+    SHIFTS,
+    STOPS,
+    TRIP_CLUSTERS,
+    WEEKLY_AGGREGATES,
+    ZONES,
+)
 from shifts_pipeline.checks.audit import audit
 from shifts_pipeline.checks.freshness import freshness
 
@@ -32,4 +40,20 @@ refresh_shifts = dg.define_asset_job(
     tags={"dagster/priority": "-1"},
     description="Makes the shifts of regions whose trips have changed, after their clusters. The sensor"
     " `stale_shifts` requests it.",
+)
+load_stops = dg.define_asset_job(
+    "load_stops",
+    selection=dg.AssetSelection.assets(STOPS),
+    description="Reads files of stops that are new, changed or gone. The sensor `landing_zone` requests it.",
+)
+load_zones = dg.define_asset_job(
+    "load_zones",
+    selection=dg.AssetSelection.assets(ZONES),
+    description="Reads files of zones that are new, changed or gone. The sensor `landing_zone` requests it.",
+)
+backtest_shifts = dg.define_asset_job(
+    "backtest_shifts",
+    selection=dg.AssetSelection.assets(SHIFT_BACKTEST),
+    description="Tests shifts on the weeks that followed, of one region. It is started by hand: it takes as long as"
+    " making the shifts of these weeks.",
 )

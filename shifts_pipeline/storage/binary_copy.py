@@ -14,6 +14,8 @@ from psycopg.pq import ExecStatus
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+"""The length of a null value."""
 
 BIGINT_ARRAY = np.dtype(
     [("dimensions", ">i4"), ("has_nulls", ">i4"), ("element_type", ">i4"), ("size", ">i4"), ("first", ">i4")]

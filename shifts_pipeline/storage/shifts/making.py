@@ -1,7 +1,7 @@
 """Makes the shifts of a region after a week from its trips, and names them after those of the weeks before."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,7 @@ from shifts_core.calendar import week_number
 from shifts_core.shifts.coverage import Coverage
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.matching import EarlierShifts, NamedShifts, name_shifts
-from shifts_core.shifts.places import Walking, measure_walking
+from shifts_core.shifts.places import NO_STOP, Walking, measure_walking, stops_at
 from shifts_pipeline.storage.shifts.state import MakingOptions, RegionState
 from shifts_pipeline.storage.shifts.trips import MakingTrips
 
@@ -28,6 +28,15 @@ class Making:
     walking: Walking
     counted: Coverage
     """Rows of the trips of each shift, in the order of their ids."""
+
+    def stop_labels(self) -> Iterator[tuple[str | None, str | None]]:
+        """The labels of the stops of each shift at pickup and drop-off; None where it stops elsewhere."""
+        stops = self.region.stops
+        for pickup, dropoff in stops_at(self.named.shifts.places, stops.places).tolist():
+            yield (
+                None if pickup == NO_STOP else stops.labels[pickup],
+                None if dropoff == NO_STOP else stops.labels[dropoff],
+            )
 
     def trip_ids(self, shift: int) -> NDArray[np.int64]:
         """The trips of a shift, ascending."""
@@ -52,7 +61,9 @@ def make(
         earlier: the makings of the weeks before, in order.
         options: how shifts are made.
     """
-    made = make_shifts(trips.history, week_number(week), options.weeks, options.parameters)
+    made = make_shifts(
+        trips.history, week_number(week), options.weeks, options.parameters, region.stops.places
+    )
     order = np.lexsort((trips.trip_ids, made.assigned))
     shift_of = made.assigned[order]
     starts = np.searchsorted(shift_of, np.arange(len(made.shifts) + 1))

@@ -48,17 +48,17 @@ def refresh_regions(
             done[week] = changed
     complete = [state for state in states if state.region_id not in refresh.incomplete]
     seen = [
-        (state.region_id, week, pair.revision)
+        (state.region_id, week, pair.revision, state.stops.hash)
         for state in complete
         for week, pair in state.pairs.items()
         if pair.is_stale
     ]
-    for _, week, _ in seen:
+    for _, week, _, _ in seen:
         for number in range(options.weeks):
             done.setdefault(week + number * ONE_WEEK, 0)
     connection.execute(
-        "SELECT shifts_store.record_shifts(%s::integer[], %s::date[], %s::bigint[], %s)",
-        [*([list(column) for column in zip(*seen, strict=True)] or [[], [], []]), options.text],
+        "SELECT shifts_store.record_shifts(%s::integer[], %s::date[], %s::bigint[], %s::bytea[], %s)",
+        [*([list(column) for column in zip(*seen, strict=True)] or [[], [], [], []]), options.text],
     )
     return done
 

@@ -94,3 +94,22 @@ def end(connection: psycopg.Connection, region_ids: Collection[int]) -> None:
 def fail(connection: psycopg.Connection, region_id: int, error: str) -> None:
     """Unlock a region and record why its refresh failed."""
     connection.execute("SELECT shifts_store.fail_shifts(%s, %s)", [region_id, error])
+
+
+def find_weeks(connection: psycopg.Connection, region: str) -> tuple[str, list[date]]:
+    """The weeks in which a region has trips, in order.
+
+    Args:
+        connection: to the trips database.
+        region: its name; if empty, the one with the most trips is taken.
+
+    Returns:
+        The name, empty without any trips, and the weeks.
+    """
+    if not region:
+        row = connection.execute(
+            "SELECT region FROM shifts.weekly GROUP BY region ORDER BY sum(trips) DESC, region LIMIT 1"
+        ).fetchone()
+        region = row[0] if row else ""
+    rows = connection.execute("SELECT week FROM shifts.weekly WHERE region = %s ORDER BY week", [region])
+    return region, [week for (week,) in rows]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shifts_core.calendar import monday_of_week, week_number
 from shifts_core.shifts.making import Shifts
 from shifts_core.shifts.matching import NamedShifts
-from shifts_pipeline.storage.binary_copy import HEADER, TRAILER, bigint_array, new_rows, row_dtype
+from shifts_pipeline.storage.binary_copy import HEADER, NULL, TRAILER, bigint_array, new_rows, row_dtype
 from shifts_pipeline.storage.cluster_tables import clock_us
 from shifts_pipeline.storage.copy_format import POINT, set_ends, set_point_types
 from shifts_pipeline.storage.shifts.making import Making
@@ -46,14 +46,14 @@ _FIXED = row_dtype(
     last_riders=">i4",
     last_departures=">i4",
 )
-"""Columns of fixed size; `status` and `trip_ids` follow."""
+"""Columns of fixed size; `status`, `trip_ids` and the labels of stops follow."""
 _COLUMNS_READ = 21
 
 COPY = (
     "COPY shifts_store.shifts (region_id, week, rank, shift_id, weekdays, departs, earliest, latest, riders,"
     " riders_low, riders_high, regularity, weeks, first_week, trips, pickup, dropoff, pickup_walk_m,"
     " pickup_walk_max_m, dropoff_walk_m, dropoff_walk_max_m, first_week_in_history, last_riders, last_departures,"
-    " status, trip_ids) FROM STDIN (FORMAT binary)"
+    " status, trip_ids, pickup_stop, dropoff_stop) FROM STDIN (FORMAT binary)"
 )
 
 
@@ -62,18 +62,26 @@ def copy_stream(makings: Sequence[Making]) -> Iterator[bytes]:
     yield HEADER
     for making in makings:
         fixed = _fixed_columns(making)
-        for shift, status in enumerate(making.named.status):
+        for shift, (status, labels) in enumerate(zip(making.named.status, making.stop_labels(), strict=True)):
             yield fixed[shift].tobytes()
-            yield len(status).to_bytes(4, "big") + status.encode()
+            yield _text(status)
             yield bigint_array(making.trip_ids(shift))
+            yield from map(_text, labels)
     yield TRAILER
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return NULL
+    encoded = value.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
 
 
 def _fixed_columns(making: Making) -> NDArray[np.void]:
     named, walking = making.named, making.walking
     shifts = named.shifts
     rows = new_rows(_FIXED, len(shifts))
-    rows["fields"] += 2
+    rows["fields"] += 4
     rows["region_id"] = making.region.region_id
     rows["week"] = (making.week - _EPOCH_2000).days
     rows["rank"] = np.arange(1, len(shifts) + 1)

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from shifts_core.calendar import ONE_WEEK, week_number
 from shifts_core.shifts.parameters import ShiftParameters
@@ -48,6 +50,19 @@ class MakingState:
     history: History
     earlier_names: bytes
     names: bytes
+    stops: bytes
+    """Hash of the stops."""
+
+
+@dataclass(frozen=True)
+class RegionStops:
+    """The places at which vehicles of a region may stop."""
+
+    hash: bytes = b""
+    """Empty without any."""
+    places: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    """Shape (s, 2): longitude and latitude, degrees; in an order that depends on content only."""
+    labels: Sequence[str] = ()
 
 
 class Work(Enum):
@@ -68,6 +83,7 @@ class RegionState:
     region: str
     pairs: dict[date, PairState] = field(default_factory=dict)
     makings: dict[date, MakingState] = field(default_factory=dict)
+    stops: RegionStops = field(default_factory=RegionStops)
 
     def weeks(self) -> set[date]:
         """Weeks that have trips or a making."""
@@ -91,8 +107,8 @@ class RegionState:
         pair, making = self.pairs.get(week), self.makings.get(week)
         if pair is None or not pair.trips:
             return Work.DELETE if making else Work.NOTHING
-        wanted = (options.text, self.history(week, options.weeks))
-        if forced or making is None or (making.parameters, making.history) != wanted:
+        wanted = (options.text, self.history(week, options.weeks), self.stops.hash)
+        if forced or making is None or (making.parameters, making.history, making.stops) != wanted:
             return Work.MAKE
         if making.earlier_names != self.earlier_names(week, options.weeks):
             return Work.NAME
@@ -125,16 +141,34 @@ def read_states(connection: psycopg.Connection, region_ids: Sequence[int]) -> li
             [ids, ids],
         ):
             states[region_id].pairs[week] = PairState(revision, trips, is_stale)
-        for region_id, week, parameters, weeks, revisions, earlier_names, made_names in connection.execute(
+        for region_id, week, parameters, weeks, revisions, *hashes in connection.execute(
             """
-            SELECT region_id, week, parameters, history_weeks, history_revisions, earlier_names, names
+            SELECT region_id, week, parameters, history_weeks, history_revisions, earlier_names, names, stops
             FROM shifts_store.shift_makings WHERE region_id = ANY (%s)
             """,
             [ids],
         ):
             history = tuple(zip(weeks, revisions, strict=True))
-            states[region_id].makings[week] = MakingState(parameters, history, earlier_names, made_names)
+            states[region_id].makings[week] = MakingState(parameters, history, *hashes)
+        _read_stops(connection, states)
     return list(states.values())
+
+
+def _read_stops(connection: psycopg.Connection, states: Mapping[int, RegionState]) -> None:
+    region_ids = {state.region: region_id for region_id, state in states.items()}
+    for region, stored in connection.execute(
+        "SELECT region, hash FROM shifts_store.region_stops WHERE region = ANY (%s)", [list(region_ids)]
+    ).fetchall():
+        rows = connection.execute(
+            """
+            SELECT public.ST_X(place), public.ST_Y(place), name FROM shifts.stops WHERE region = %s
+            ORDER BY 1, 2, name COLLATE "C"
+            """,
+            [region],
+        ).fetchall()
+        longitudes, latitudes, labels = zip(*rows, strict=True)
+        places = np.column_stack([longitudes, latitudes])
+        states[region_ids[region]].stops = RegionStops(stored, places, labels)
 
 
 def _last(week: date, weeks: int) -> list[date]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -45,25 +47,23 @@ class MakingTrips:
     trip_ids: NDArray[np.int64]
 
     @classmethod
-    def of(cls, weeks: Sequence[WeekTrips]) -> "MakingTrips":
-        """Concatenate weeks, which stay sorted. The weeks of the result are parts of its arrays."""
-        history = TripHistory(
-            *(
-                np.concatenate(columns)
-                for columns in zip(*(vars(week.history).values() for week in weeks), strict=True)
-            )
-        )
+    def of(cls, weeks: list[WeekTrips]) -> "MakingTrips":
+        """Concatenate weeks, which stay sorted.
+
+        Their arrays become parts of the result's arrays, one column after the other: memory never holds all trips
+        twice. The list changes with them.
+        """
+        ends = np.cumsum([0, *(len(week.trip_ids) for week in weeks)]).tolist()
+        parts = [slice(begin, end) for begin, end in pairwise(ends)]
+        columns: dict[str, NDArray[Any]] = {}
+        for name in ("od_coords", "times_s", "days"):
+            columns[name] = np.concatenate([getattr(week.history, name) for week in weeks])
+            for place, part in enumerate(parts):
+                history = replace(weeks[place].history, **{name: columns[name][part]})
+                weeks[place] = replace(weeks[place], history=history)
         trip_ids = np.concatenate([week.trip_ids for week in weeks])
-        ends = np.cumsum([len(week.trip_ids) for week in weeks]).tolist()
-        parts = [
-            replace(
-                week,
-                history=history.between(number, number),
-                trip_ids=trip_ids[end - len(week.trip_ids) : end],
-            )
-            for week, end, number in zip(weeks, ends, [week_number(each.week) for each in weeks], strict=True)
-        ]
-        return cls(parts, history, trip_ids)
+        weeks[:] = [replace(week, trip_ids=trip_ids[part]) for week, part in zip(weeks, parts, strict=True)]
+        return cls(weeks, TripHistory(**columns), trip_ids)
 
     @property
     def revisions(self) -> History:
@@ -98,7 +98,7 @@ class TripsOfWeeks:
         return {region_id: self._concatenate(region_id, weeks) for region_id, (_, weeks) in histories.items()}
 
     def _concatenate(self, region_id: int, weeks: Sequence[date]) -> MakingTrips:
-        found = MakingTrips.of([self._read[region_id, week] for week in weeks])
+        found = MakingTrips.of([self._read.pop((region_id, week)) for week in weeks])
         for part in found.weeks:
             self._read[region_id, part.week] = part
         return found

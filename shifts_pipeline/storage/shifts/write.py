@@ -34,8 +34,8 @@ def replace_makings(
         connection.cursor().executemany(
             """
             INSERT INTO shifts_store.shift_makings (region_id, week, parameters, history_weeks, history_revisions,
-                earlier_names, names, trips, trips_served, shifts, made_at)
-            VALUES (%s, %s, %s, %s::date[], %s::bigint[], %s, %s, %s, %s, %s, now())
+                earlier_names, names, stops, trips, trips_served, shifts, made_at)
+            VALUES (%s, %s, %s, %s::date[], %s::bigint[], %s, %s, %s, %s, %s, %s, now())
             """,
             [
                 (
@@ -46,6 +46,7 @@ def replace_makings(
                     [revision for _, revision in state.history],
                     state.earlier_names,
                     state.names,
+                    state.stops,
                     len(making.trips.trip_ids),
                     len(making.counted.trips),
                     len(making.named.ids),
@@ -100,7 +101,7 @@ def rename_makings(
             )
     for region_id, (region, _) in renamed.items():
         old = region.makings[week]
-        region.makings[week] = MakingState(old.parameters, old.history, *states[region_id])
+        region.makings[week] = MakingState(old.parameters, old.history, *states[region_id], old.stops)
 
 
 def delete_makings(connection: psycopg.Connection, week: date, regions: Sequence[RegionState]) -> None:
@@ -130,6 +131,7 @@ def _state(making: Making, options: MakingOptions) -> MakingState:
         making.trips.revisions,
         making.region.earlier_names(making.week, options.weeks),
         names_hash(making.named),
+        making.region.stops.hash,
     )
 
 

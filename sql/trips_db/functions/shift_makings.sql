@@ -4,6 +4,11 @@
 CREATE OR REPLACE FUNCTION shifts_store.shift_lock(region_id integer) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('shifts:' || region_id, 0) $$;
 
+-- The advisory lock of parameters and stops, from which shifts follow besides trips: a worker must not record that makings
+-- have seen what has just changed.
+CREATE OR REPLACE FUNCTION shifts_store.shift_inputs_lock() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('shifts_store.shift_parameters', 0) $$;
+
 -- Makes all makings stale if they are to have other parameters than before. Returns whether they are.
 CREATE OR REPLACE FUNCTION shifts_store.set_shift_parameters(parameters text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -13,7 +18,7 @@ BEGIN
     IF EXISTS (SELECT FROM shifts_store.shift_parameters p WHERE p.parameters = set_shift_parameters.parameters) THEN
         RETURN false;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('shifts_store.shift_parameters'));
+    PERFORM pg_advisory_xact_lock(shifts_store.shift_inputs_lock());
     DELETE FROM shifts_store.shift_parameters;
     INSERT INTO shifts_store.shift_parameters (parameters) VALUES (set_shift_parameters.parameters);
     UPDATE shifts_store.region_weeks w SET shifts_revision = 0, shifts_stale_since = since
@@ -107,18 +112,26 @@ END
 $$;
 
 -- Records that every making of some regions has seen these revisions of their pairs, unless makings are to have other
--- parameters by now.
+-- parameters or, by their hash, the region other stops by now.
 CREATE OR REPLACE FUNCTION shifts_store.record_shifts(
-    region_ids integer[], weeks date[], revisions bigint[], parameters text)
+    region_ids integer[], weeks date[], revisions bigint[], stops bytea[], parameters text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    changed integer[];
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(shifts_store.shift_inputs_lock());
     IF EXISTS (SELECT FROM shifts_store.shift_parameters p WHERE p.parameters <> record_shifts.parameters) THEN
         RETURN;
     END IF;
+    changed := ARRAY(
+        SELECT DISTINCT u.region_id FROM unnest(region_ids, stops) AS u (region_id, hash)
+        JOIN shifts_store.regions r ON r.region_id = u.region_id
+        LEFT JOIN shifts_store.region_stops h ON h.region = r.name
+        WHERE u.hash <> coalesce(h.hash, ''));
     UPDATE shifts_store.region_weeks w SET shifts_revision = u.revision
     FROM unnest(region_ids, weeks, revisions) AS u (region_id, week, revision)
-    WHERE w.region_id = u.region_id AND w.week = u.week;
+    WHERE w.region_id = u.region_id AND w.week = u.week AND w.region_id <> ALL (changed);
 END
 $$;
 

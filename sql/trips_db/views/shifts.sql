@@ -49,3 +49,8 @@ FROM shifts_store.shifts s JOIN shifts_store.regions r USING (region_id);
 CREATE OR REPLACE VIEW shifts.zones AS
 SELECT z.name, r.name AS region, public.ST_Multi(z.geometry)::public.geometry(MultiPolygon, 4326) AS geometry
 FROM shifts_store.zones z LEFT JOIN shifts_store.regions r USING (region_id);
+
+-- Places at which the vehicles of a region may stop, of all files of stops.
+CREATE OR REPLACE VIEW shifts.stops AS
+SELECT f.region, s.label AS name, s.place, s.file
+FROM shifts_store.stops s JOIN shifts_store.stop_files f ON f.name = s.file;

@@ -192,7 +192,7 @@ def test_pages_of_configured_origins_are_allowed(locked: httpx.Client) -> None:
     assert "Authorization" in allowed.headers["Access-Control-Allow-Headers"]
     answer = locked.get("/regions", headers={"Origin": HOME})
     assert answer.headers["Access-Control-Allow-Origin"] == HOME
-    assert answer.headers["Access-Control-Expose-Headers"] == "X-Request-ID, Retry-After, Link"
+    assert answer.headers["Access-Control-Expose-Headers"] == "ETag, X-Request-ID, Retry-After, Link"
     refused = locked.post("/trips", headers={"Origin": HOME})
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, HOME)
 

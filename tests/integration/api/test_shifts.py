@@ -56,6 +56,8 @@ def service(
             pipeline.put("shifts.csv", HEADER + "".join(rows))
             pipeline.load()
             pipeline.refresh()
+            pipeline.put("stops/Turin.csv", "name,lat,lon\nSquare,45.0505,7.6705\n")
+            pipeline.load_reference_files()
         with psycopg.connect(database_url, autocommit=True) as connection:
             assert (
                 refresh_shifts(connection, request(options=MakingOptions(ShiftParameters(), 4))).failures
@@ -96,11 +98,34 @@ def test_filters_keep_shifts_of_a_weekday_and_a_box(client: httpx.Client) -> Non
     assert inside["properties"]["departs"].startswith("07")
 
 
+def test_filters_keep_shifts_of_weekdays_a_window_and_an_area(client: httpx.Client) -> None:
+    south = [[7.6, 45.0], [7.8, 45.0], [7.8, 45.07], [7.6, 45.07], [7.6, 45.0]]
+    zone = {"type": "Polygon", "coordinates": [south]}
+    assert client.put("/zones/south", json=zone).status_code == 201
+
+    def hours(**more: str) -> list[str]:
+        return [shift["properties"]["departs"][:2] for shift in _shifts(client, **more)]
+
+    assert hours(weekdays="sat,fri") == ["08", "07", "17"]
+    assert hours(weekdays="sat,sun") == []
+    assert hours(time="07:00-08:00") == ["07"]
+    assert hours(time="17:00-08:00") == ["07", "17"]
+    assert hours(time="17:00-08:00", zone="south", weekday="mon") == ["07"]
+    assert hours(polygon=f"POLYGON(({', '.join(f'{x} {y}' for x, y in south)}))") == ["07"]
+
+
 def test_csv_has_the_properties_and_places(client: httpx.Client) -> None:
     answer = client.get("/shifts", params=TURIN, headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [int(each["shift_id"]) for each in rows] == [shift["id"] for shift in _shifts(client)]
     assert rows[0]["weekdays"] == "mon,tue,wed,thu,fri"
+    # Turin has one stop, at the pickup of its best shift.
+    assert [(each["pickup_stop"], each["dropoff_stop"]) for each in rows] == [
+        ("Square", ""),
+        ("", ""),
+        ("", ""),
+    ]
+    assert _shifts(client)[0]["properties"]["dropoff_stop"] is None
 
 
 def test_a_shift_has_its_history_by_week(client: httpx.Client) -> None:
@@ -109,6 +134,40 @@ def test_a_shift_has_its_history_by_week(client: httpx.Client) -> None:
     history = found.pop("history")
     assert found == best
     assert [each["week"] for each in history] == ["2018-W21", "2018-W22"]
+
+
+def test_shifts_of_two_regions_with_the_same_id_are_not_mixed(
+    client: httpx.Client, trips_db: psycopg.Connection
+) -> None:
+    best = _shifts(client)[0]
+    trips = client.get(f"/shifts/{best['id']}/trips").json()["trips"]
+    columns = trips_db.execute(
+        "SELECT string_agg(column_name, ', ') FROM information_schema.columns WHERE table_schema = 'shifts_store'"
+        " AND table_name = 'shifts' AND column_name NOT IN ('region_id', 'trip_ids', 'trips')"
+    ).fetchone()
+    assert columns is not None
+    trips_db.execute(
+        f"INSERT INTO shifts_store.shifts (region_id, trip_ids, trips, {columns[0]})"
+        f" SELECT r.region_id, s.trip_ids[:1], 1, {columns[0]} FROM shifts_store.shifts s, shifts_store.regions r"
+        " WHERE s.shift_id = %s AND s.week = '2018-05-28' AND r.name = 'Bare'",
+        [best["id"]],
+    )
+    try:
+        turin, bare = (
+            client.get(f"/shifts/{best['id']}", params={"region": each}) for each in ("Turin", "Bare")
+        )
+        assert turin.json()["properties"] == best["properties"]
+        assert [each["region"] for each in bare.json()["history"]] == ["Bare"]
+        assert client.get(f"/shifts/{best['id']}").json() == bare.json()
+        path = f"/shifts/{best['id']}/trips"
+        assert client.get(path, params=TURIN).json()["trips"] == trips
+        assert len(client.get(path).json()["trips"]) == 1
+        assert client.get(f"/shifts/{best['id']}", params={"region": "Paris"}).status_code == 404
+    finally:
+        trips_db.execute(
+            "DELETE FROM shifts_store.shifts s USING shifts_store.regions r"
+            " WHERE r.region_id = s.region_id AND r.name = 'Bare'"
+        )
 
 
 def test_the_trips_of_a_shift_name_it_as_theirs(client: httpx.Client) -> None:
@@ -191,6 +250,9 @@ def test_an_export_that_fails_is_an_error_of_one_line_and_keeps_the_old_feed(
     [
         ("/shifts", {"region": "Nowhere"}, 404),
         ("/shifts", {**TURIN, "weekday": "someday"}, 400),
+        ("/shifts", {**TURIN, "weekdays": "mon,someday"}, 400),
+        ("/shifts", {**TURIN, "time": "08:00"}, 400),
+        ("/shifts", {**TURIN, "zone": "nowhere"}, 404),
         ("/shifts", {**TURIN, "cursor": "9999999999999999-1"}, 400),
         ("/shifts/1", {}, 404),
         ("/shifts/1/trips", {}, 404),

@@ -40,8 +40,9 @@ def filled(pipeline: Pipeline) -> Pipeline:
     pipeline.load()
     pipeline.put("none.csv", HEADER)
     pipeline.load()
-    assert all(run.success for run in pipeline.refresh())
+    assert all(run.success for run in pipeline.refresh() + pipeline.make_shifts())
     assert pipeline.query("SELECT count(*) FROM shifts_store.trip_clusters") == [(1,)]
+    assert pipeline.query("SELECT count(*) FROM shifts_store.shifts") == [(1,)]
     return pipeline
 
 
@@ -55,6 +56,7 @@ def test_it_passes_fresh_stale_and_replaced_trips(filled: Pipeline) -> None:
         "raw_trips",
         "weekly_aggregates",
         "trip_clusters",
+        "shifts",
     }
     found = figures(checks["raw_trips"])
     assert (found["files"], found["trips"], found["differences"]) == (3, 9, 0)
@@ -109,6 +111,43 @@ def test_it_passes_fresh_stale_and_replaced_trips(filled: Pipeline) -> None:
             " WHERE cluster_id = (SELECT min(cluster_id) FROM shifts_store.trip_clusters)",
             "trip_clusters",
             None,
+        ),
+        (
+            "UPDATE shifts_store.shifts SET pickup = ST_Translate(pickup, 0.01, 0)",
+            "shifts",
+            ("2018-05-28", "Turin", "", "shifts with trips that do not fit", 0, 1),
+        ),
+        (
+            "UPDATE shifts_store.shifts SET rank = 2",
+            "shifts",
+            (
+                "2018-05-28",
+                "Turin",
+                "",
+                "shifts with trips of another shift, or after a gap in the ranks",
+                0,
+                1,
+            ),
+        ),
+        (
+            "DELETE FROM shifts_store.shifts",
+            "shifts",
+            ("2018-05-28", "Turin", "", "shifts", 1, 0),
+        ),
+        (
+            "UPDATE shifts_store.shifts SET trips = 5, trip_ids = trip_ids[:5]",
+            "shifts",
+            ("2018-05-28", "Turin", "", "trips that shifts count", 6, 5),
+        ),
+        (
+            "DELETE FROM shifts_store.shift_makings WHERE week = '2018-06-04'",
+            "shifts",
+            ("2018-06-04", "Lyon", "", "trips that shifts were made from", 2, 0),
+        ),
+        (
+            "UPDATE shifts_store.file_week_counts SET trips = 9 WHERE file_id = 2",
+            "shifts",
+            ("2018-05-28", "Turin", "", "trips that shifts were made from", 15, 7),
         ),
     ],
 )

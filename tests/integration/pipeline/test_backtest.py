@@ -41,14 +41,32 @@ def working_folder(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.Monke
     return folder
 
 
-def covered(table: Path) -> dict[str, float]:
-    """Share of the trips that the first 100 shifts of each method cover."""
+def covered(table: Path, week: str = "2018-W22") -> dict[str, float]:
+    """Share of the trips of a week that the first 100 shifts of each method cover."""
     rows = csv.DictReader(table.read_text().splitlines())
-    return {line["method"]: float(line["covered"]) for line in rows if line["first"] == "100"}
+    return {
+        line["method"]: float(line["covered"])
+        for line in rows
+        if (line["week"], line["first"]) == (week, "100")
+    }
 
 
-def test_the_newest_week_of_the_largest_region_is_tested(working_folder: Path) -> None:
+def test_every_week_with_a_history_of_the_largest_region_is_tested(working_folder: Path) -> None:
     done = CliRunner().invoke(shifts, ["backtest"])
+    assert done.exit_code == 0, done.output
+    assert "Turin 2018-W21 to 2018-W22, 87 trips" in done.stdout
+    table, plot = sorted(working_folder.iterdir())
+    assert (table.name, plot.name) == ("backtest-Turin.csv", "backtest-Turin.png")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert len(table.read_text().splitlines()) == 1 + 2 * 3 * 4
+    # The commute at 18:00 is over by now.
+    assert covered(table, "2018-W21")["shifts"] == pytest.approx(30 / 35, abs=1e-5)
+    assert covered(table)["shifts"] == pytest.approx(24 / 52, abs=1e-5)
+    assert [line.split() for line in done.stdout.splitlines() if line.startswith("  ")][-1][0] == "mean"
+
+
+def test_one_week_is_tested_in_detail(working_folder: Path) -> None:
+    done = CliRunner().invoke(shifts, ["backtest", "--week", "2018-W22"])
     assert done.exit_code == 0, done.output
     assert "Turin 2018-W22, 52 trips; shifts from 2018-W20 to 2018-W21" in done.stdout
     table, plot = sorted(working_folder.iterdir())
@@ -87,11 +105,28 @@ def test_a_backtest_changes_nothing_in_the_database(working_folder: Path, pipeli
     assert pipeline.query("SELECT count(*) FROM shifts.clusters") == [(0,)]
 
 
+def test_the_dagster_ui_has_the_same_report(working_folder: Path, pipeline: Pipeline) -> None:
+    assert CliRunner().invoke(shifts, ["backtest"]).exit_code == 0
+    run = pipeline.run("backtest_shifts", {})
+    assert run.success
+    (event,) = run.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    assert (metadata["region"].value, metadata["weeks"].value) == ("Turin", 2)
+    records = [record.data for record in metadata["by_week"].value.records]  # type: ignore[union-attr]
+    table = csv.DictReader((working_folder / "backtest-Turin.csv").read_text().splitlines())
+    assert [(each["week"], each["method"], each["first"], each["covered"]) for each in records] == [
+        (row["week"], row["method"], int(row["first"]), round(float(row["covered"]), 4)) for row in table
+    ]
+    (shifts_mean, *_) = [record.data for record in metadata["mean"].value.records]  # type: ignore[union-attr]
+    assert shifts_mean["covered_by_first_100"] == pytest.approx((30 / 35 + 24 / 52) / 2, abs=1e-4)
+    assert str(metadata["plot"].value).startswith("![picture](data:image/png;base64,")
+
+
 INVALID = [
     (["--region", "Paris"], "region Paris has no trips; regions with trips: Lyon, Turin"),
     (["--week", "2018-W30"], "no trips in 2018-W30: its weeks go from 2018-W20 to 2018-W22"),
     (["--week", "2018-W20"], "Turin has no trips in the 4 weeks before 2018-W20 to make shifts from"),
-    (["--region", "Lyon"], "Lyon has no trips in the 4 weeks before 2018-W22 to make shifts from"),
+    (["--region", "Lyon"], "Lyon has no trips in the 4 weeks before any of its weeks to make shifts from"),
     (["--week", "soon"], "--week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed"),
 ]
 
@@ -107,8 +142,8 @@ def test_an_invalid_option_is_an_error_of_one_line(
 def test_a_file_that_cannot_be_written_is_an_error_of_one_line(
     working_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (working_folder / "backtest-Turin-2018-W22.csv").mkdir()
-    assert "backtest-Turin-2018-W22: Is a directory" in failure(monkeypatch, capsys, "backtest")
+    (working_folder / "backtest-Turin.csv").mkdir()
+    assert "backtest-Turin: Is a directory" in failure(monkeypatch, capsys, "backtest")
 
 
 def test_a_platform_that_is_not_running_is_an_error_of_one_line(

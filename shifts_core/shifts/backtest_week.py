@@ -1,4 +1,4 @@
-"""A backtest of a week: shifts from the weeks before, clusters of the last of them and of the week itself."""
+"""A backtest of one week: shifts from the weeks before, clusters of the last of them and of the week itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,1 +1,0 @@
-"""Backtests of shifts as a table, a frame and a plot."""
