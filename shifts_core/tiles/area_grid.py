@@ -110,8 +110,8 @@ def _rasterize(edges, area, origin, first_row, first_column, inside, near):  # t
         y1, y2 = (y1 - south) * per_lat - first_row, (y2 - south) * per_lat - first_row
         if y1 > y2:
             x1, y1, x2, y2 = x2, y2, x1, y1
-        bottom: int = max(np.int64(y1 - MARGIN), 0)
-        top: int = min(np.int64(y2 + MARGIN) + 1, rows)
+        bottom = max(int(y1 - MARGIN), 0)
+        top = min(int(y2 + MARGIN) + 1, rows)
         for row in range(bottom, top):
             # The part of the edge in the row and its margin.
             low, high = x1, x2
