@@ -7,6 +7,7 @@ import psycopg
 
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile
+from shifts_core.time_filter import MINUTES_OF_WEEK
 from shifts_pipeline.storage.segments import copy_tiles
 
 _FIRST_WEEK = date(2014, 1, 6)
@@ -57,5 +58,6 @@ def fill_pairs(url: str, regions: int, weeks: int, trips: int) -> None:
 
 
 def _tile(rng: np.random.Generator, trips: int) -> Tile:
-    (tile,) = build_tiles(np.round(rng.normal([7.65, 45.05] * 2, 0.05, (rng.poisson(trips) + 1, 4)), 6))
+    ends = np.round(rng.normal([7.65, 45.05] * 2, 0.05, (rng.poisson(trips) + 1, 4)), 6)
+    (tile,) = build_tiles(ends, rng.integers(0, MINUTES_OF_WEEK, len(ends), np.uint16))
     return tile

@@ -10,6 +10,7 @@ import psycopg
 
 from shifts_core.calendar import DateRange
 from shifts_core.tiles.build import build_tiles
+from shifts_core.time_filter import minutes_of_week
 from shifts_pipeline.storage import transitions
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
 from shifts_pipeline.storage.load_file import load_file
@@ -68,7 +69,7 @@ def refresh(url: str, say: Callable[[str], None]) -> None:
             say(f"refreshing pair {number} of {len(pairs)}")
             pair = read_pair(connection, region, week)
             assert pair is not None
-            tiles = [] if pair.unmerged else list(build_tiles(pair.ends))
+            tiles = [] if pair.unmerged else list(build_tiles(pair.ends, minutes_of_week(pair.moments)))
             replace_derived(connection, pair, "aggregates", partial(merge_segments, pair, tiles))
     with psycopg.connect(url, autocommit=True) as connection:
         say("analyzing")

@@ -14,6 +14,11 @@ GET   /api/v1/shifts/{shift_id}/trips      shifts       its trips
 GET   /api/v1/trips/{trip_id}/shift        shifts       the shift of a trip
 GET   /api/v1/fleet                        fleet        vehicles for a day's departures
 GET   /api/v1/gtfs                         fleet        shifts as a GTFS feed
+GET   /api/v1/zones                        zones        zones, such as districts
+POST  /api/v1/zones                        zones        store a feature collection of zones
+GET   /api/v1/zones/{name}                 zones        one zone
+PUT   /api/v1/zones/{name}                 zones        store a zone
+DELETE /api/v1/zones/{name}                zones        delete a zone
 GET   /api/v1/regions                      regions      the regions and the number of their trips
 GET   /api/v1/files                        files        the ledger
 POST  /api/v1/files                        files        an upload into the landing zone
@@ -39,11 +44,24 @@ from shifts_api.queries.database import create_feed_engine, create_pools
 from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.routes import clusters, events, files, fleet, health, live, regions, shifts, statistics, trips
+from shifts_api.routes import (
+    clusters,
+    events,
+    files,
+    fleet,
+    health,
+    live,
+    regions,
+    shifts,
+    statistics,
+    trips,
+    zones,
+)
 from shifts_api.settings import ApiSettings
 from shifts_api.web.access_log import AccessLogMiddleware
-from shifts_api.web.errors import install_error_handlers, responses
+from shifts_api.web.errors import METHODS, install_error_handlers, responses
 from shifts_api.web.event_stream import OpenStreams
+from shifts_api.web.known_parameters import KNOWN_PARAMETERS_ONLY
 from shifts_api.web.limits import LimitsMiddleware
 from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.uploads import RETRY_OPTIONS
@@ -51,7 +69,11 @@ from shifts_core.landing.open_zone import open_zone
 from shifts_core.tiles.warm_up import compile_building, compile_counting
 
 PREFIX = "/api/v1"
-ROUTERS = (statistics, trips, clusters, shifts, fleet, regions, files, events, live)
+ORIGINAL_ROUTERS = (statistics.original_router, trips.router, live.router)
+"""The original service's calls."""
+ROUTERS = tuple(
+    module.router for module in (statistics, clusters, shifts, fleet, regions, zones, files, events)
+)
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
 _KERNELS_S = 2
@@ -105,10 +127,12 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.metrics = metrics
     install_error_handlers(app)
     api = APIRouter(prefix=PREFIX, responses=responses(400, 403, 413, 414, 421, 431, 500, 503))
-    for module in ROUTERS:
-        api.include_router(module.router)
+    for router in ORIGINAL_ROUTERS:
+        api.include_router(router)
+    for router in ROUTERS:
+        api.include_router(router, dependencies=[KNOWN_PARAMETERS_ONLY])
     app.include_router(api)
-    app.include_router(health.router)
+    app.include_router(health.router, dependencies=[KNOWN_PARAMETERS_ONLY])
     add_docs(app, settings)
     _add_middleware(app, settings, metrics, running)
     return app
@@ -129,15 +153,16 @@ def _add_middleware(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.api_cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=METHODS,
             allow_headers=[
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",
+                "If-None-Match",
                 "Last-Event-ID",
                 "X-Request-ID",
             ],
-            expose_headers=["X-Request-ID", "Retry-After", "Link"],
+            expose_headers=["ETag", "X-Request-ID", "Retry-After", "Link"],
         )
     app.add_middleware(BrowserGuard, settings=settings)
     app.add_middleware(AccessLogMiddleware, metrics=metrics, prefix=PREFIX, running=running)

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from shifts_api.schemas import FileRequest
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import Message
+from shifts_api.zone_schemas import NewZones
 from shifts_core.trips.posted import PostedTrips
 
 _PAGE = Path(__file__).parent / "docs_page"
@@ -53,7 +54,12 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     _, posted = models_json_schema(
-        [(PostedTrips, "validation"), (FileRequest, "validation"), (Message, "serialization")],
+        [
+            (PostedTrips, "validation"),
+            (FileRequest, "validation"),
+            (NewZones, "validation"),
+            (Message, "serialization"),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     schemas.update(posted["$defs"])
@@ -70,10 +76,10 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
                     parameter["example"] = parameter["schema"]["examples"][0]
             bodies = [operation["requestBody"]] if "requestBody" in operation else []
             for body in (*bodies, *operation["responses"].values()):
-                for media_type, content in body["content"].items():
+                for media_type, content in body.get("content", {}).items():
                     if media_type == "application/json" and "example" not in content:
                         content["example"] = _build_example(content["schema"], schemas)
-            if method == "post" and settings.api_key is not None:
+            if method != "get" and settings.api_key is not None:
                 operation["security"] = [{"key": []}]
     if settings.api_key is not None:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, Field
 
 from shifts_core.tiles.box import Box, Match
+from shifts_core.time_filter import ANY_TIME, TimeFilter, Weekday
 from shifts_core.weekly_mean import Span, Weeks, divisor, week_limits
 
 
@@ -24,6 +25,13 @@ class Filter(BaseModel):
     region: str = Field(examples=["Turin"])
     bbox: Box = Field(examples=[{"west": 7.6, "south": 45.0, "east": 7.72, "north": 45.1}])
     match: Match = Field(examples=["both"])
+    weekdays: list[Weekday] | None = Field(
+        description="Weekdays on which trips start; null for all.", examples=[["mon", "tue"]]
+    )
+    time: str | None = Field(
+        description="Window in which trips start, half-open, by the local clock; null for the whole day.",
+        examples=["06:00-09:30"],
+    )
     weeks: Weeks = Field(examples=["active"])
     from_week: str | None = Field(examples=[None])
     to_week: str | None = Field(examples=[None])
@@ -54,6 +62,8 @@ class WeeklyQuery(NamedTuple):
     """The first Monday; None for the region's first."""
     last_week: date | None = None
     """The last Monday; None for the region's last."""
+    times: TimeFilter = ANY_TIME
+    """When trips start."""
 
     def limits(self, span: Span | None) -> tuple[date, date] | None:
         """First and last Monday to count in a region, from its first and last trip; None for no week."""
@@ -77,6 +87,8 @@ class WeeklyQuery(NamedTuple):
                 region=self.region,
                 bbox=self.box,
                 match=self.match,
+                weekdays=list(self.times.weekdays) if self.times.weekdays else None,
+                time=str(self.times.window) if self.times.window else None,
                 weeks=self.weeks,
                 from_week=f"{self.first_week:%G-W%V}" if self.first_week else None,
                 to_week=f"{self.last_week:%G-W%V}" if self.last_week else None,

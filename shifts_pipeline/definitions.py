@@ -7,12 +7,14 @@ from shifts_pipeline.assets.shift_backtest import shift_backtest
 from shifts_pipeline.assets.shifts import shifts
 from shifts_pipeline.assets.stops import stops
 from shifts_pipeline.assets.weekly_assets import weekly_assets
+from shifts_pipeline.assets.zones import zones
 from shifts_pipeline.checks.audit import audit
 from shifts_pipeline.checks.freshness import freshness
 from shifts_pipeline.jobs.asset_jobs import (
     backtest_shifts,
     load_stops,
     load_trip_files,
+    load_zones,
     refresh_shifts,
     refresh_weeks,
 )
@@ -46,13 +48,14 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
     """
     trips_url = dg.EnvVar("SHIFTS_DATABASE_URL")
     return dg.Definitions(
-        assets=[raw_trips, weekly_assets, stops, shifts, shift_backtest],
+        assets=[raw_trips, weekly_assets, stops, zones, shifts, shift_backtest],
         asset_checks=[freshness, audit],
         jobs=[
             load_trip_files,
             refresh_weeks,
             refresh_shifts,
             load_stops,
+            load_zones,
             backtest_shifts,
             check_freshness,
             audit_everything,

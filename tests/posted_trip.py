@@ -12,7 +12,7 @@ def post_trip(key: str, fingerprint: str) -> str:
         key: the idempotency key, as a SQL expression.
         fingerprint: of the request, as a SQL expression.
     """
-    (tile,) = build_tiles(np.array([[7.6, 45.0, 7.7, 45.0]]))
+    (tile,) = build_tiles(np.array([[7.6, 45.0, 7.7, 45.0]]), np.array([9 * 60 + 3], np.uint16))
     tiles = ", ".join(
         rf"ARRAY['\x{value.hex()}'::bytea]" for value in (tile.leaves, tile.high_bits, tile.low_bits)
     )

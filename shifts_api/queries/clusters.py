@@ -6,11 +6,14 @@ from typing import Any
 from geoalchemy2.functions import ST_X, ST_Y
 from sqlalchemy import BigInteger, Select, Time, and_, any_, case, cast, func, literal, or_, select
 
+from shifts_api.queries.conditions import is_within, lies_in
 from shifts_api.queries.listed_trips import select_listed_trips
 from shifts_core.calendar import ONE_WEEK
 from shifts_core.ids import monday_of_id
+from shifts_core.polygons import Area
 from shifts_core.schema import tables, views
 from shifts_core.tiles.box import Box
+from shifts_core.time_filter import TimeWindow
 
 _cluster = views.cluster_features.c
 _stored = tables.trip_clusters.c
@@ -37,7 +40,8 @@ def select_clusters(
     *,
     min_trips: int,
     time_bin: int | None,
-    box: Box | None,
+    window: TimeWindow | None = None,
+    area: Box | Area | None = None,
     after: tuple[int, ...] | None,
     limit: int,
 ) -> Select[Any]:
@@ -48,7 +52,8 @@ def select_clusters(
         monday: of the week.
         min_trips: smallest number of trips.
         time_bin: the time bin of the typical time, counted from midnight.
-        box: contains both centroids.
+        window: contains the typical time.
+        area: contains both centroids.
         after: number of trips and id of the last cluster of the previous page.
         limit: largest number of rows.
     """
@@ -60,10 +65,10 @@ def select_clusters(
         )
     if time_bin is not None:
         conditions.append(_cluster.time_bin == time_bin)
-    if box is not None:
-        sides = (box.west, box.south, box.east, box.north)
-        conditions.append(func.shifts_store.in_box(_cluster.origin, *sides))
-        conditions.append(func.shifts_store.in_box(_cluster.destination, *sides))
+    if window is not None:
+        conditions.append(is_within(cast(_cluster.time_of_day, Time), window))
+    if area is not None:
+        conditions += [lies_in(_cluster.origin, area), lies_in(_cluster.destination, area)]
     return _CLUSTERS.where(*conditions).order_by(_cluster.trips.desc(), _cluster.cluster_id).limit(limit)
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_core.calendar import monday_of
 from shifts_core.tiles.build import build_tiles
+from shifts_core.time_filter import MINUTES_OF_DAY
 from shifts_core.trips.posted import PostedTrip
 
 WEEKS_PER_TRANSACTION = 10
@@ -85,14 +86,18 @@ def _to_arrays(trips: Sequence[PostedTrip]) -> list[Cast[Any]]:
 
 def _build_segments(trips: Sequence[PostedTrip]) -> list[Cast[Any]]:
     """The tiles of each region and week as the array parameters of `shifts_store.post_trips`."""
-    ends: dict[tuple[str, date], list[tuple[float, ...]]] = defaultdict(list)
+    by_pair: dict[tuple[str, date], list[tuple[float, ...]]] = defaultdict(list)
+    minutes: dict[tuple[str, date], list[int]] = defaultdict(list)
     for trip in trips:
-        pair = trip.region, monday_of(trip.timestamp.date())
-        ends[pair].append((*trip.origin, *trip.destination))
+        day = trip.timestamp.date()
+        pair = trip.region, monday_of(day)
+        by_pair[pair].append((*trip.origin, *trip.destination))
+        time = trip.timestamp.time()
+        minutes[pair].append(MINUTES_OF_DAY * day.weekday() + 60 * time.hour + time.minute)
     rows = [
         (*pair, number, tile.trips, tile.leaves, tile.high_bits, tile.low_bits)
-        for pair, of_pair in ends.items()
-        for number, tile in enumerate(build_tiles(np.array(of_pair)))
+        for pair, ends in by_pair.items()
+        for number, tile in enumerate(build_tiles(np.array(ends), np.array(minutes[pair], np.uint16)))
     ]
     types = (Text, Date, Integer, Integer, LargeBinary, LargeBinary, LargeBinary)
     return [

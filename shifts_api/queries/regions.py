@@ -27,6 +27,13 @@ class Region(NamedTuple):
         """First and last trip."""
         return (self.first_at, self.last_at) if self.first_at and self.last_at else None
 
+    @property
+    def revision(self) -> str | None:
+        """Changes whenever trips of the region do; None while some are in no tile, and change without it."""
+        if self.is_pending:
+            return None
+        return repr((self.incarnation, self.region_id, self.tiles_revision, self.span))
+
     def has_same_trips(self, other: "Region") -> bool:
         """Whether both snapshots hold the same trips of the region in the same tiles."""
         return self._replace(as_of=other.as_of) == other

@@ -8,11 +8,14 @@ from geoalchemy2.functions import ST_X, ST_Y
 from sqlalchemy import BigInteger, Select, bindparam, collate, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from shifts_api.queries.conditions import is_within, lies_in
 from shifts_api.queries.listed_trips import select_listed_trips
 from shifts_core.calendar import ONE_WEEK
 from shifts_core.ids import monday_of_id
+from shifts_core.polygons import Area
 from shifts_core.schema import tables
 from shifts_core.tiles.box import Box
+from shifts_core.time_filter import TimeWindow
 
 _shift = tables.shifts.c
 _making = tables.shift_makings.c
@@ -38,7 +41,9 @@ def select_shifts(
     monday: date,
     *,
     weekday: int | None = None,
-    box: Box | None = None,
+    weekdays: Sequence[int] | None = None,
+    window: TimeWindow | None = None,
+    area: Box | Area | None = None,
     after: int = 0,
     limit: int | None = None,
 ) -> Select[Any]:
@@ -48,17 +53,21 @@ def select_shifts(
         region_id: the region.
         monday: of the week.
         weekday: one on which they depart, 0 for Monday.
-        box: contains pickup and drop-off.
+        weekdays: on at least one of which they depart.
+        window: contains the typical departure.
+        area: contains pickup and drop-off.
         after: rank of the last shift of the previous page.
         limit: largest number of rows; None for all.
     """
     conditions = [_shift.region_id == region_id, _shift.week == monday, _shift.rank > after]
     if weekday is not None:
         conditions.append(_shift.weekdays.bitwise_and(1 << weekday) != 0)
-    if box is not None:
-        sides = (box.west, box.south, box.east, box.north)
-        conditions.append(func.shifts_store.in_box(_shift.pickup, *sides))
-        conditions.append(func.shifts_store.in_box(_shift.dropoff, *sides))
+    if weekdays is not None:
+        conditions.append(_shift.weekdays.bitwise_and(sum(1 << day for day in weekdays)) != 0)
+    if window is not None:
+        conditions.append(is_within(_shift.departs, window))
+    if area is not None:
+        conditions += [lies_in(_shift.pickup, area), lies_in(_shift.dropoff, area)]
     return _SHIFTS.where(*conditions).order_by(_shift.rank).limit(limit)
 
 

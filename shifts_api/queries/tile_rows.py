@@ -27,10 +27,10 @@ def decode_tiles(weeks: Sequence[date], found: Sequence[tuple[Any, ...]]) -> Dec
         found: rows with the columns of `segment_tiles`; those with bits are small segments.
     """
     rows, small = [], []
-    for week, segment, tile, is_deletion, trips, leaves, high_bits, low_bits in found:
+    for week, segment, tile, is_deletion, trips, has_minutes, leaves, high_bits, low_bits in found:
         sign = -1 if is_deletion else 1
         if high_bits is None:
-            rows.append(TileRow(week, segment, tile, sign, trips, leaves))
+            rows.append(TileRow(week, segment, tile, sign, trips, has_minutes, leaves))
         else:
             small.append((week, sign, leaves, high_bits, low_bits))
     position = {week: number for number, week in enumerate(weeks)}

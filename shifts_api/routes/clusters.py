@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shifts_api.queries import clusters as statements
 from shifts_api.queries.database import Snapshot
 from shifts_api.settings import ApiSettings
+from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
-from shifts_api.web.parameters import Week, parse_box
+from shifts_api.web.parameters import Week, parse_times
 from shifts_api.web.timestamps import LocalTime
 from shifts_core.clustering.geojson import Cluster, to_csv, to_feature
 
@@ -82,21 +83,14 @@ async def list_clusters(
     response: Response,
     region: Annotated[str, Query(min_length=1, max_length=1024, examples=["Turin"])],
     week: Annotated[Week, Query(description="An ISO week, or a date in it.")],
+    area: AreaParameters,
     time: Annotated[
         str | None,
         Query(
-            description="Only clusters whose typical time is in the time bin of this one (an hour by default).",
-            pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
-            examples=["08:00"],
-        ),
-    ] = None,
-    bbox: Annotated[
-        str | None,
-        Query(
-            description="west,south,east,north in degrees: only clusters with both centroids in this box, borders"
-            " included; west > east crosses the antimeridian.",
-            examples=["7.6,45.0,7.72,45.1"],
-            max_length=200,
+            description="Only clusters whose typical time is in this window, which may cross midnight. A single time,"
+            " such as 08:00, stands for its time bin (an hour by default).",
+            pattern=r"^([01]\d|2[0-3]):[0-5]\d(-([01]\d|2[0-4]):[0-5]\d)?$",
+            examples=["06:00-09:30", "08:00"],
         ),
     ] = None,
     min_trips: Annotated[
@@ -109,9 +103,12 @@ async def list_clusters(
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> ClusterCollection | PlainTextResponse:
-    """Largest first. With `Accept: text/csv` the answer is CSV and the header `Link` names the next page."""
+    """Largest first. An area selects clusters with both centroids in it.
+
+    With `Accept: text/csv` the answer is CSV and the header `Link` names the next page.
+    """
     settings: ApiSettings = request.app.state.settings
-    box = None if bbox is None else parse_box(bbox)
+    window = parse_times(None, time).window if time and "-" in time else None
     region_id = await connection.scalar(statements.select_region_id(region))
     if region_id is None:
         raise ApiError(404, f"Region {region} not found")
@@ -120,8 +117,9 @@ async def list_clusters(
             region_id,
             week,
             min_trips=min_trips,
-            time_bin=None if time is None else _minute_of_day(time) // settings.time_bin_minutes,
-            box=box,
+            time_bin=None if time is None or window else _minute_of_day(time) // settings.time_bin_minutes,
+            window=window,
+            area=await area.resolve(connection, region),
             after=None if cursor is None else parse_cursor(cursor),
             limit=limit + 1,
         )

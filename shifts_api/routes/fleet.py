@@ -16,8 +16,8 @@ from shifts_api.queries.database import snapshot
 from shifts_api.routes.shifts import MadeWeek, find_region_id
 from shifts_api.web.errors import ApiError, responses
 from shifts_core.shifts.fleet import Vehicles, minimum_fleet
-from shifts_core.shifts.geojson import WEEKDAYS, Weekday
 from shifts_core.shifts.gtfs import Publication, Timetable, write_feed
+from shifts_core.time_filter import WEEKDAYS, Weekday
 
 router = APIRouter(tags=["shifts"])
 

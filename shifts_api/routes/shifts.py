@@ -12,12 +12,14 @@ from shifts_api.queries import shifts as statements
 from shifts_api.queries.clusters import select_region_id
 from shifts_api.queries.database import Snapshot
 from shifts_api.routes.clusters import Trip, TripId, prefers_csv
+from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
-from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_box
+from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_times
 from shifts_core.calendar import monday_of_week, week_number
 from shifts_core.ids import monday_of_id
-from shifts_core.shifts.geojson import WEEKDAYS, Shift, ShiftProperties, Weekday, to_csv, to_feature
+from shifts_core.shifts.geojson import Shift, ShiftProperties, to_csv, to_feature
+from shifts_core.time_filter import WEEKDAYS, Weekday
 
 router = APIRouter(tags=["shifts"])
 
@@ -93,15 +95,18 @@ async def list_shifts(
     request: Request,
     response: Response,
     region: Annotated[str, Query(min_length=1, max_length=1024, examples=["Turin"])],
+    area: AreaParameters,
     week: MadeWeek = None,
     weekday: Annotated[Weekday | None, Query(description="Only shifts that depart on this day.")] = None,
-    bbox: Annotated[
+    weekdays: Annotated[
+        str | None,
+        Query(description="Only shifts that depart on at least one of these days.", examples=["mon,tue"]),
+    ] = None,
+    time: Annotated[
         str | None,
         Query(
-            description="west,south,east,north in degrees: only shifts with pickup and drop-off in this box, borders"
-            " included; west > east crosses the antimeridian.",
-            examples=["7.6,45.0,7.72,45.1"],
-            max_length=200,
+            description="Only shifts whose typical departure is in this window, which may cross midnight.",
+            examples=["06:00-09:30"],
         ),
     ] = None,
     limit: Limit = 100,
@@ -111,9 +116,13 @@ async def list_shifts(
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> ShiftCollection | PlainTextResponse:
-    """Best first. With `Accept: text/csv` the answer is CSV and the header `Link` names the next page."""
-    box = None if bbox is None else parse_box(bbox)
+    """Best first. An area selects shifts with pickup and drop-off in it.
+
+    With `Accept: text/csv` the answer is CSV and the header `Link` names the next page.
+    """
+    times = parse_times(weekdays, time)
     region_id = await find_region_id(connection, region)
+    chosen_area = await area.resolve(connection, region)
     after = 0
     if cursor is not None:
         # The week of the first page: a newer one may have been made since.
@@ -128,7 +137,9 @@ async def list_shifts(
             region_id,
             week,
             weekday=None if weekday is None else WEEKDAYS.index(weekday),
-            box=box,
+            weekdays=None if times.weekdays is None else [*map(WEEKDAYS.index, times.weekdays)],
+            window=times.window,
+            area=chosen_area,
             after=min(after, 2**31 - 1),
             limit=limit + 1,
         )

@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 _log = logging.getLogger(__name__)
+METHODS = ("GET", "POST", "PUT", "DELETE")
+"""That some route accepts."""
 _KEY_REUSED = "SH422"
 """SQLSTATE of functions in `sql/trips_db/functions/posting.sql`."""
 _DOCUMENTED = {
@@ -49,7 +51,7 @@ _PATTERN_MESSAGES = {
     "last-event-id": "the id of an event is needed",
     "run_id": "the id of a run is needed",
     "task_id": "the id of a task is needed",
-    "time": "a time of day like 08:00 is needed",
+    "time": "a time of day like 08:00 or a window like 06:00-09:30 is needed",
     "types": "event types separated by commas are needed",
 }
 """By parameter, instead of its regular expression."""
@@ -116,7 +118,7 @@ def install_error_handlers(app: FastAPI) -> None:
 def _allowed_methods(request: Request) -> str:
     """The methods of a path; Starlette names those of the first matching route only."""
     routes = request.app.routes
-    scopes = [{**request.scope, "method": method} for method in ("GET", "POST")]
+    scopes = [{**request.scope, "method": method} for method in METHODS]
     return ", ".join(
         scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)
     )

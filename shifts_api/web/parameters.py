@@ -4,11 +4,13 @@ import math
 from datetime import date
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import BeforeValidator, WithJsonSchema
 
 from shifts_api.web.errors import ApiError
 from shifts_core.calendar import parse_week
 from shifts_core.tiles.box import Box
+from shifts_core.time_filter import TimeFilter, parse_weekdays, parse_window
 
 ID_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
 """Of task and run ids."""
@@ -31,6 +33,15 @@ Week = Annotated[
     ),
 ]
 """An ISO week, or a date in it; the value is its Monday."""
+WEEKDAYS_PARAMETER = Query(
+    description="Weekdays on which trips start, of mon, tue, wed, thu, fri, sat, sun, by the local clock.",
+    examples=["mon,tue"],
+)
+TIME_PARAMETER = Query(
+    description="Half-open window in which trips start, by the local clock, from 00:00 to 24:00. It may cross"
+    " midnight; a trip counts on the weekday on which it starts.",
+    examples=["06:00-09:30"],
+)
 
 
 def parse_box(text: str) -> Box:
@@ -48,3 +59,18 @@ def parse_box(text: str) -> Box:
     if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
         raise ApiError(400, "bbox: longitudes within ±180 and latitudes within ±90, south below north")
     return Box(west, south, east, north)
+
+
+def parse_times(weekdays: str | None, time: str | None) -> TimeFilter:
+    """The filter of the parameters `weekdays` and `time`.
+
+    Raises:
+        ApiError: 400 if one is malformed.
+    """
+    name = "weekdays"
+    try:
+        days = None if weekdays is None else parse_weekdays(weekdays)
+        name = "time"
+        return TimeFilter(days, None if time is None else parse_window(time))
+    except ValueError as error:
+        raise ApiError(400, f"{name}: {error}") from None

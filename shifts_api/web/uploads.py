@@ -10,9 +10,9 @@ from typing import TypeVar
 from shifts_api.web.errors import ApiError
 from shifts_core.landing.errors import InvalidPath, LandingZoneError, LandingZoneFull
 from shifts_core.landing.names import check_client_path
+from shifts_core.landing.reference_files import reference_folder
 from shifts_core.landing.retry_options import RetryOptions
 from shifts_core.landing.zone import FileReference, LandingZone
-from shifts_core.stops.names import is_stop_file
 
 RETRY_OPTIONS = RetryOptions(deadline_s=20.0, max_delay_s=4.0, connect_timeout_s=5.0, read_timeout_s=15.0)
 """For requests to a bucket while a client waits."""
@@ -48,13 +48,13 @@ async def receive(zone: LandingZone, name: str, chunks: AsyncIterator[bytes]) ->
 
 
 def check_is_of_trips(name: str) -> None:
-    """Refuses files of stops, which the ledger of trip files does not have.
+    """Refuses reference files, which the ledger of trip files does not have.
 
     Raises:
-        InvalidPath: the name is one of a file of stops.
+        InvalidPath: the name is one of a reference file.
     """
-    if is_stop_file(name):
-        raise InvalidPath(f"{name!r} is a file of stops: copy it into the landing zone")
+    if folder := reference_folder(name):
+        raise InvalidPath(f"{name!r} is a file of {folder}: copy it into the landing zone")
 
 
 @contextmanager

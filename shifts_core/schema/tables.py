@@ -464,3 +464,30 @@ ledger_changes = Table(
     Column("rows_loaded", BigInteger, nullable=False),
     Column("rows_rejected", BigInteger, nullable=False),
 )
+
+zone_files = Table(
+    "zone_files",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("region", Text),
+    Column("zones", Integer, nullable=False),
+    Column("error", Text),
+    Column("read_at", DateTime(timezone=True), nullable=False),
+)
+
+zones = Table(
+    "zones",
+    metadata,
+    Column("zone_id", BigInteger, primary_key=True, comment="Identifier"),
+    Column("region_id", Integer, comment="Region, see shifts_store.regions; null if it is of none"),
+    Column("name", Text, nullable=False, comment="Unique in its region"),
+    Column(
+        "geometry",
+        Geometry("GEOMETRY", 4326, spatial_index=False),
+        nullable=False,
+        comment="Polygon or multipolygon in degrees (WGS 84), longitude first",
+    ),
+    Column("file", Text, ForeignKey("zone_files.name"), comment="File; null if the API stored it last"),
+    Column("revision", BigInteger, nullable=False, comment="Changes with the geometry"),
+)

@@ -1,5 +1,6 @@
 """Views of the trips database: the stable ones of schema `shifts`, and internal ones of `shifts_store`."""
 
+from geoalchemy2 import Geometry
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -104,6 +105,14 @@ shifts = Table(
     Column("status", Text),
     Column("pickup", point()),
     Column("dropoff", point()),
+)
+
+zones = Table(
+    "zones",
+    metadata,
+    Column("name", Text),
+    Column("region", Text),
+    Column("geometry", Geometry("MULTIPOLYGON", 4326, spatial_index=False)),
 )
 
 stops = Table(

@@ -9,9 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shifts_core.clustering.geojson import LineString, escape_formula
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+from shifts_core.time_filter import WEEKDAYS, Weekday
 
 
 class ShiftProperties(BaseModel):

@@ -21,6 +21,8 @@ class TileRow(NamedTuple):
     sign: int
     """-1 if the segment subtracts its trips, else 1."""
     trips: int
+    has_minutes: bool
+    """Whether the tile stores when trips start: those of older versions do not."""
     leaves: bytes
 
 
@@ -37,6 +39,8 @@ class Tiles(NamedTuple):
     """Shape (t,): -1 if the segment subtracts its trips, else 1."""
     trips: NDArray[np.int64]
     """Shape (t,)."""
+    has_minutes: NDArray[np.int64]
+    """Shape (t,): 1 for tiles that store when trips start, else 0."""
     low: NDArray[np.float64]
     """Shape (t, 4): smallest origin lon, lat, destination lon, lat; degrees."""
     high: NDArray[np.float64]
@@ -51,6 +55,7 @@ def tiles_of_leaves(
     numbers: NDArray[np.int64],
     signs: NDArray[np.int64],
     trips: NDArray[np.int64],
+    has_minutes: NDArray[np.int64],
     leaf_counts: NDArray[np.int64],
     leaves: Leaves,
 ) -> Tiles:
@@ -62,6 +67,7 @@ def tiles_of_leaves(
         numbers: shape (t,).
         signs: shape (t,).
         trips: shape (t,), as stored beside the leaves.
+        has_minutes: shape (t,).
         leaf_counts: shape (t,).
         leaves: of all tiles, in their order.
 
@@ -71,10 +77,10 @@ def tiles_of_leaves(
     starts = np.concatenate([[0], np.cumsum(leaf_counts)])
     _check(leaves, starts, trips)
     if len(trips) == 0:
-        return Tiles(week_of, segments, numbers, signs, trips, leaves.low, leaves.high, starts)
+        return Tiles(week_of, segments, numbers, signs, trips, has_minutes, leaves.low, leaves.high, starts)
     low = np.minimum.reduceat(leaves.low, starts[:-1], axis=0)
     high = np.maximum.reduceat(leaves.high, starts[:-1], axis=0)
-    return Tiles(week_of, segments, numbers, signs, trips, low, high, starts)
+    return Tiles(week_of, segments, numbers, signs, trips, has_minutes, low, high, starts)
 
 
 def count_leaf_records(rows: Sequence[TileRow]) -> NDArray[np.int64]:

@@ -11,12 +11,13 @@ from shifts_core.tiles.format import TILE_TRIPS
 from shifts_core.tiles.k_d_order import k_d_order
 
 
-def build_tiles(ends: NDArray[np.float64]) -> Iterator[Tile]:
-    """The tiles of a pair's trips. Reorders `ends`.
+def build_tiles(ends: NDArray[np.float64], minutes: NDArray[np.uint16]) -> Iterator[Tile]:
+    """The tiles of a pair's trips. Reorders both arrays.
 
     Args:
         ends: shape (n, 4), C-contiguous: origin lon, lat, destination lon, lat; degrees.
+        minutes: shape (n,): minute of the week in which each trip starts, from Monday 00:00.
     """
-    k_d_order(ends)
+    k_d_order(ends, minutes)
     for start in range(0, len(ends), TILE_TRIPS):
-        yield encode_tile(ends[start : start + TILE_TRIPS])
+        yield encode_tile(ends[start : start + TILE_TRIPS], minutes[start : start + TILE_TRIPS])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.bounds import ranges
-from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_TRIPS, key_of, largest_offset, shift_of
+from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_TRIPS, MINUTES, key_of, largest_offset, shift_of
 from shifts_core.tiles.region_index import Columns, RegionTileIndex
 
 _MAX_GAP = 6
@@ -27,7 +27,8 @@ _READ_AHEAD_LEAVES = 1000
 class ByteRanges:
     """n ranges of consecutive bytes in the column `high_bits` or `low_bits` of tiles.
 
-    A tile's columns, one per coordinate and leaf, are numbered by coordinate, then by leaf.
+    A tile's columns, one per coordinate or minutes and leaf, are numbered by coordinate, then by leaf; minutes follow
+    the coordinates.
     """
 
     tiles: NDArray[np.int64]
@@ -85,7 +86,7 @@ def high_bits_ranges(
     Args:
         index: of the region.
         leaves: shape (k,): positions, ascending.
-        needed: shape (k, 4): which coordinates.
+        needed: shape (k, 5): which coordinates, and whether minutes.
     """
     at, axes = np.nonzero(needed)
     if len(at) == 0:
@@ -170,7 +171,11 @@ def read_ahead_ranges(index: RegionTileIndex) -> Iterator[ByteRanges]:
         first = int(np.searchsorted(starts, starts[stop] - _READ_AHEAD_LEAVES, side="right")) - 1
         first = min(max(first, 0), stop - 1)
         leaves = np.arange(starts[first], starts[stop])
-        missing = high_bits_ranges(index, leaves, index.addresses[leaves] == 0)
+        needed = index.addresses[leaves] == 0
+        tiles = slice(index.tile_starts[first], index.tile_starts[stop])
+        has_minutes = np.repeat(index.tiles.has_minutes[tiles], np.diff(index.tiles.leaf_starts)[tiles])
+        needed[:, MINUTES] &= has_minutes > 0
+        missing = high_bits_ranges(index, leaves, needed)
         yield from missing.parts(READ_AHEAD_BYTES, _READ_AHEAD_RANGES)
         stop = first
 

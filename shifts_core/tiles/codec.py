@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.format import (
+    COLUMNS,
+    COORDINATES,
     DECIMALS,
     HIGH_BITS_DTYPE,
     LEAF_DTYPE,
+    MINUTES,
     low_bytes,
     scale_of_bounds,
     values,
@@ -40,7 +43,7 @@ class Leaves(NamedTuple):
     """Shape (n, 4): decimals of the keys, 0 for float keys."""
 
 
-def decode_tile(tile: Tile) -> NDArray[np.float64]:
+def decode_tile(tile: Tile) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
     """Decodes the trips of one tile: what `encode_tile` was given, except that -0.0 becomes 0.0."""
     leaves = decode_leaves([tile.leaves])
     scale = scale_of_bounds(leaves.low, leaves.high, leaves.decimals)
@@ -50,9 +53,9 @@ def decode_tile(tile: Tile) -> NDArray[np.float64]:
     decimals = np.repeat(leaves.decimals, leaves.trips, axis=0).T
     widths = low_bytes(shifts)
     starts = np.cumsum(widths).reshape(widths.shape) - widths
-    high = np.frombuffer(tile.high_bits, HIGH_BITS_DTYPE).reshape(4, tile.trips)
-    offsets = decode_offsets(high, shifts, tile.low_bits, starts)
-    return np.ascontiguousarray(values(offsets.view(np.int64) + base, decimals).T)
+    high = np.frombuffer(tile.high_bits, HIGH_BITS_DTYPE).reshape(COLUMNS, tile.trips)
+    offsets = decode_offsets(high[:COORDINATES], shifts, tile.low_bits, starts)
+    return np.ascontiguousarray(values(offsets.view(np.int64) + base, decimals).T), high[MINUTES]
 
 
 def decode_leaves(blobs: Sequence[bytes]) -> Leaves:

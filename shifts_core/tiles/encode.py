@@ -6,10 +6,12 @@ from numpy.typing import NDArray
 
 from shifts_core.tiles.codec import Tile
 from shifts_core.tiles.format import (
+    COLUMNS,
     DECIMALS,
     HIGH_BITS_DTYPE,
     LEAF_DTYPE,
     LEAF_TRIPS,
+    MINUTES,
     largest_offset,
     shift_of,
 )
@@ -19,19 +21,21 @@ _MOST_LOW_BYTES = 7
 _ALL_BUT_SIGN = np.int64(2**63 - 1)
 
 
-def encode_tile(ends: NDArray[np.float64]) -> Tile:
+def encode_tile(ends: NDArray[np.float64], minutes: NDArray[np.uint16]) -> Tile:
     """Encodes the trips of one tile.
 
     Args:
         ends: shape (n, 4), n > 0: origin lon, lat, destination lon, lat in k-d order; degrees.
+        minutes: shape (n,): minute of the week, ascending within each leaf.
     """
     trips = len(ends)
     n_leaves = -(-trips // LEAF_TRIPS)
     low, high = np.empty((n_leaves, 4)), np.empty((n_leaves, 4))
     decimals = np.empty((n_leaves, 4), np.uint8)
-    high_bits = np.empty((4, trips), HIGH_BITS_DTYPE)
+    high_bits = np.empty((COLUMNS, trips), HIGH_BITS_DTYPE)
     low_bits = np.empty(4 * trips * _MOST_LOW_BYTES, np.uint8)
     size = _encode(np.ascontiguousarray(ends), low, high, decimals, high_bits, low_bits)
+    high_bits[MINUTES] = minutes
     leaves = np.zeros(n_leaves, LEAF_DTYPE)
     leaves["low"], leaves["high"], leaves["decimals"] = low, high, decimals
     leaves["trips"] = LEAF_TRIPS

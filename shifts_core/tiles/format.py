@@ -3,7 +3,8 @@
 The trips of a (region, week) pair stand in k-d order (`build.py`). Runs of `LEAF_TRIPS` trips are leaves, runs of
 `TILE_TRIPS` trips are tiles; only the last leaf and the last tile of a pair are shorter. A tile stores four
 coordinates per trip, in this order: origin longitude, origin latitude, destination longitude, destination latitude.
-All numbers are little-endian.
+It stores the minute of the week in which a trip starts, from Monday 00:00 by the local clock; within a leaf, trips
+are sorted by it. So the trips of a time window are a few runs of a leaf. All numbers are little-endian.
 
 Each coordinate is stored as an integer, its *key*, which has the order of the values:
 
@@ -16,7 +17,8 @@ A key minus the smallest key of its leaf and coordinate is an *offset*. The offs
 | column      | content                                                                                        |
 |-------------|------------------------------------------------------------------------------------------------|
 | `leaves`    | one `LEAF_DTYPE` record per leaf                                                               |
-| `high_bits` | `HIGH_BITS_DTYPE` per coordinate and trip: all trips' first coordinate, then their second, ... |
+| `high_bits` | `HIGH_BITS_DTYPE` per coordinate and trip: all trips' first coordinate, then their second, ...; |
+|             | then `HIGH_BITS_DTYPE` per trip: its minute. Tiles of older versions have no minutes            |
 | `low_bits`  | 0 to 7 bytes per coordinate and trip, in the same order, as many as the leaf's low bits need   |
 """
 
@@ -33,6 +35,10 @@ HIGH_BITS = 15
 HIGH_BITS_DTYPE = np.dtype("<u2")
 LEAF_DTYPE = np.dtype([("low", "<f8", 4), ("high", "<f8", 4), ("trips", "<u4"), ("decimals", "u1", 4)])
 """Smallest and largest coordinates (degrees), number of trips, decimals of each coordinate's keys (0: float keys)."""
+COORDINATES = 4
+MINUTES = 4
+"""Position of the minutes among the columns of `high_bits`."""
+COLUMNS = 5
 DECIMALS = (5, 6, 7)
 """Numbers of decimals that are tried for a leaf, in this order."""
 _ALL_BUT_SIGN = np.int64(2**63 - 1)
@@ -89,6 +95,14 @@ def key_of(value, decimals):  # type: ignore[no-untyped-def]
         return np.int64(np.rint(value * 10.0 ** np.int64(decimals)))
     bits = np.float64(value + 0.0).view(np.int64)
     return bits ^ ((bits >> 63) & _ALL_BUT_SIGN)
+
+
+@numba.njit(cache=True, nogil=True)
+def value_of(key, decimals):  # type: ignore[no-untyped-def]
+    """The coordinate of a key."""
+    if decimals > 0:
+        return key / 10.0 ** np.int64(decimals)
+    return np.int64(key ^ ((key >> 63) & _ALL_BUT_SIGN)).view(np.float64)
 
 
 @numba.njit(cache=True, nogil=True)

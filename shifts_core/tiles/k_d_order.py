@@ -12,10 +12,12 @@ _PIVOTS = 255
 """Values among which the pivot of a large range is chosen."""
 _SMALL = 2_048
 """Smaller ranges take the median of three as the pivot."""
+_DIGIT_BITS = 7
+"""Minutes of a week have two digits of so many bits."""
 
 
-def k_d_order(ends: NDArray[np.float64]) -> None:
-    """Sorts trips in place.
+def k_d_order(ends: NDArray[np.float64], minutes: NDArray[np.uint16]) -> None:
+    """Sorts trips in place, those of each leaf by their minute.
 
     A k-d tree over the four coordinates (J. L. Bentley, "Multidimensional binary search trees used for associative
     searching", 1975), split at multiples of `TILE_TRIPS` and `LEAF_TRIPS`. A part is split along the coordinate in
@@ -24,14 +26,16 @@ def k_d_order(ends: NDArray[np.float64]) -> None:
 
     Args:
         ends: shape (n, 4), C-contiguous, degrees.
+        minutes: shape (n,): minute of the week.
     """
     if len(ends) > LEAF_TRIPS:
         sample = np.sort(np.ascontiguousarray(ends[:: max(1, len(ends) // _SAMPLE)].T), axis=1)
-        _order(ends, sample)
+        _order(ends, minutes, sample)
+    _sort_leaves(ends, minutes)
 
 
 @numba.njit(cache=True, nogil=True)
-def _order(ends, sample):  # type: ignore[no-untyped-def]
+def _order(ends, minutes, sample):  # type: ignore[no-untyped-def]
     """Splits parts until each has one leaf; `sample` has one sorted row per coordinate."""
     # Parts are halved, and the second half waits, so one entry per level is enough.
     waiting = np.empty((64, 2), np.int64)
@@ -44,7 +48,7 @@ def _order(ends, sample):  # type: ignore[no-untyped-def]
         while stop - start > LEAF_TRIPS:
             unit = TILE_TRIPS if stop - start > TILE_TRIPS else LEAF_TRIPS
             middle = start + unit * (-(-(stop - start) // unit) // 2)
-            _select(ends, start, stop, middle, _widest(ends, start, stop, sample), pivots)
+            _select(ends, minutes, start, stop, middle, _widest(ends, start, stop, sample), pivots)
             waiting[count] = middle, stop
             count += 1
             stop = middle
@@ -67,7 +71,7 @@ def _widest(ends, start, stop, sample):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _select(ends, start, stop, middle, axis, pivots):  # type: ignore[no-untyped-def]
+def _select(ends, minutes, start, stop, middle, axis, pivots):  # type: ignore[no-untyped-def]
     """Partitions trips so that none before `middle` has a larger coordinate than any from there on.
 
     Quickselect (C. A. R. Hoare, "Algorithm 65: Find", 1961), with pivots close to the wanted rank (R. W. Floyd and
@@ -87,6 +91,7 @@ def _select(ends, start, stop, middle, axis, pivots):  # type: ignore[no-untyped
             if left <= right:
                 for each in range(4):
                     ends[left, each], ends[right, each] = ends[right, each], ends[left, each]
+                minutes[left], minutes[right] = minutes[right], minutes[left]
                 left += 1
                 right -= 1
         if middle <= right:
@@ -117,3 +122,33 @@ def _pivot(ends, low, high, middle, axis, pivots, state):  # type: ignore[no-unt
 def _next_random(state):  # type: ignore[no-untyped-def]
     """The next state of a linear congruential generator (D. E. Knuth, MMIX)."""
     return state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort_leaves(ends, minutes):  # type: ignore[no-untyped-def]
+    """Sorts the trips of each leaf by their minutes: a radix sort of the places, digit by digit."""
+    radix = 1 << _DIGIT_BITS
+    places, sorted_places = np.empty(LEAF_TRIPS, np.int64), np.empty(LEAF_TRIPS, np.int64)
+    starts = np.empty(radix + 1, np.int64)
+    copied_ends, copied_minutes = np.empty((LEAF_TRIPS, 4)), np.empty(LEAF_TRIPS, np.uint16)
+    for first in range(0, len(ends), LEAF_TRIPS):
+        count = min(LEAF_TRIPS, len(ends) - first)
+        for place in range(count):
+            places[place] = place
+        for shift in (0, _DIGIT_BITS):
+            starts[:] = 0
+            for place in range(count):
+                starts[((minutes[first + place] >> shift) & (radix - 1)) + 1] += 1
+            for digit in range(radix):
+                starts[digit + 1] += starts[digit]
+            for place in range(count):
+                digit = (minutes[first + places[place]] >> shift) & (radix - 1)
+                sorted_places[starts[digit]] = places[place]
+                starts[digit] += 1
+            places, sorted_places = sorted_places, places
+        for place in range(count):
+            copied_minutes[place] = minutes[first + places[place]]
+            for axis in range(4):
+                copied_ends[place, axis] = ends[first + places[place], axis]
+        minutes[first : first + count] = copied_minutes[:count]
+        ends[first : first + count] = copied_ends[:count]

@@ -4,9 +4,11 @@ High bits match for certain if all offsets that have them lie in the box, and po
 both ranges of each (leaf, coordinate), as `OffsetRanges.high_bits` describes them. For longitudes of a box that
 crosses the antimeridian (`inverted`), values between the sides are outside.
 
-Arrays of k straddling leaves: `addresses` (k, 4), where the high bits of each coordinate lie in memory, which the
-caller keeps alive; `trips` (k,), trips in each leaf; `straddling` (k, 4), the coordinates that decide, whose
-addresses must be known; `high_ranges` (k, 4, 4). With `any_end`, one end in the box is enough.
+Arrays of k straddling leaves: `addresses` (k, 5), where the high bits of each coordinate lie in memory, which the
+caller keeps alive; `trips` (k,), trips in each leaf; `straddling` (k, 5), the coordinates that decide, whose
+addresses must be known; `high_ranges` (k, 4, 4). With `any_end`, one end in the box is enough. The fifth column of
+`addresses` and `straddling` is of minutes: where they decide, only trips in one of `minute_ranges` (r, 2) match.
+These trips are runs of the leaf, and only they are compared with the box.
 """
 
 import numba
@@ -14,8 +16,9 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from shifts_core.tiles.format import LEAF_TRIPS
+from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_TRIPS, MINUTES
 
+_BYTES = HIGH_BITS_DTYPE.itemsize
 _LON = 2
 """Every second coordinate is a longitude."""
 
@@ -38,29 +41,69 @@ def _high_bits(address, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def count_leaves(addresses, trips, straddling, high_ranges, inverted, any_end, certain, possible):  # type: ignore[no-untyped-def]
-    """Counts the trips of each leaf that match for certain into `certain`, and possibly into `possible`; (k,)."""
-    sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
-    for leaf in range(trips.size):
-        count = trips[leaf]
-        _match(addresses[leaf], count, straddling[leaf], high_ranges[leaf], inverted, any_end, sure, may)
-        certain[leaf], possible[leaf] = _sum(sure[0], count), _sum(may[0], count)
+def high_bits_at(address, place):  # type: ignore[no-untyped-def]
+    """The high bits of one trip."""
+    return numba.carray(_as_pointer(address + _BYTES * place), (1,), np.uint16)[0]
 
 
 @numba.njit(cache=True, nogil=True)
-def _match(addresses, count, straddling, high_ranges, inverted, any_end, sure, may):  # type: ignore[no-untyped-def]
-    """Marks trips of a leaf that match for certain in the first row of `sure`, and possibly in that of `may`."""
+def run_of(addresses, count, timed, minute_range, begin):  # type: ignore[no-untyped-def]
+    """The run of a leaf's trips that start in a range of minutes: their first place and the place after the last.
+
+    Places before `begin` are known to be earlier.
+    """
+    if not timed:
+        return 0, count
+    minutes = _high_bits(addresses[MINUTES], count)
+    first = begin + np.searchsorted(minutes[begin:], minute_range[0])
+    return first, first + np.searchsorted(minutes[first:], minute_range[1])
+
+
+@numba.njit(cache=True, nogil=True)
+def count_leaves(  # type: ignore[no-untyped-def]
+    addresses, trips, straddling, high_ranges, inverted, any_end, minute_ranges, certain, possible
+):
+    """Counts the trips of each leaf that match for certain into `certain`, and possibly into `possible`; (k,)."""
+    sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
+    for leaf in range(trips.size):
+        timed = straddling[leaf, MINUTES]
+        certain[leaf] = possible[leaf] = stop = 0
+        for number in range(len(minute_ranges) if timed else 1):
+            begin, stop = run_of(addresses[leaf], trips[leaf], timed, minute_ranges[number], stop)
+            count = stop - begin
+            if count == 0:
+                continue
+            _match(
+                addresses[leaf],
+                begin,
+                count,
+                straddling[leaf],
+                high_ranges[leaf],
+                inverted,
+                any_end,
+                sure,
+                may,
+            )
+            certain[leaf] += _sum(sure[0], count)
+            possible[leaf] += _sum(may[0], count)
+
+
+@numba.njit(cache=True, nogil=True)
+def _match(addresses, begin, count, straddling, high_ranges, inverted, any_end, sure, may):  # type: ignore[no-untyped-def]
+    """Marks trips of a run that match for certain in the first row of `sure`, and possibly in that of `may`."""
     ends = 0
     for end in (0, 2):
         fresh = True
         for axis in (end, end + 1):
             if straddling[axis]:
-                high_bits = _high_bits(addresses[axis], count)
+                high_bits = _high_bits(addresses[axis] + _BYTES * begin, count)
                 flipped = inverted and axis % _LON == 0
                 _mark(high_bits, count, high_ranges[axis], flipped, fresh, sure[ends], may[ends])
                 fresh = False
         # An end without straddling coordinates is inside, or outside where one end is enough.
         ends += not fresh
+    if ends == 0:
+        sure[0, :count] = may[0, :count] = 1
     if ends == 2:
         _join(sure[0], sure[1], count, any_end)
         _join(may[0], may[1], count, any_end)
@@ -107,7 +150,18 @@ def _sum(marks, count):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def find_undecided(  # type: ignore[no-untyped-def]
-    addresses, trips, straddling, high_ranges, inverted, any_end, searched, leaves, places, between, undecided
+    addresses,
+    trips,
+    straddling,
+    high_ranges,
+    inverted,
+    any_end,
+    minute_ranges,
+    searched,
+    leaves,
+    places,
+    between,
+    undecided,
 ):
     """Finds the m trips of the leaves `searched` that match possibly but not for certain.
 
@@ -117,24 +171,54 @@ def find_undecided(  # type: ignore[no-untyped-def]
     found = 0
     sure, may = np.empty((2, LEAF_TRIPS), np.uint8), np.empty((2, LEAF_TRIPS), np.uint8)
     for leaf in searched:
-        count = trips[leaf]
-        _match(addresses[leaf], count, straddling[leaf], high_ranges[leaf], inverted, any_end, sure, may)
-        for trip in range(count):
-            if sure[0, trip] == may[0, trip]:
+        timed = straddling[leaf, MINUTES]
+        stop = 0
+        for number in range(len(minute_ranges) if timed else 1):
+            begin, stop = run_of(addresses[leaf], trips[leaf], timed, minute_ranges[number], stop)
+            count = stop - begin
+            if count == 0:
                 continue
-            leaves[found], places[found] = leaf, trip
-            for axis in range(4):
-                if not straddling[leaf, axis]:
-                    between[found, axis] = undecided[found, axis] = False
+            _match(
+                addresses[leaf],
+                begin,
+                count,
+                straddling[leaf],
+                high_ranges[leaf],
+                inverted,
+                any_end,
+                sure,
+                may,
+            )
+            for trip in range(count):
+                if sure[0, trip] == may[0, trip]:
                     continue
-                ranges, high_bits = high_ranges[leaf, axis], _high_bits(addresses[leaf, axis], count)[trip]
-                certain = np.uint16(high_bits - ranges[0]) < ranges[1]
-                possible = np.uint16(high_bits - ranges[2]) < ranges[3]
-                if inverted and axis % _LON == 0:
-                    certain, possible = not possible, not certain
-                between[found, axis] = certain
-                undecided[found, axis] = possible and not certain
-            found += 1
+                leaves[found], places[found] = leaf, begin + trip
+                _compare_trip(
+                    addresses[leaf],
+                    begin + trip,
+                    straddling[leaf],
+                    high_ranges[leaf],
+                    inverted,
+                    between[found],
+                    undecided[found],
+                )
+                found += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _compare_trip(addresses, place, straddling, high_ranges, inverted, between, undecided):  # type: ignore[no-untyped-def]
+    """Marks which coordinates of a trip lie in the box for certain, and which others possibly do; (4,)."""
+    for axis in range(4):
+        if not straddling[axis]:
+            between[axis] = undecided[axis] = False
+            continue
+        ranges, high_bits = high_ranges[axis], _high_bits(addresses[axis], place + 1)[place]
+        certain = np.uint16(high_bits - ranges[0]) < ranges[1]
+        possible = np.uint16(high_bits - ranges[2]) < ranges[3]
+        if inverted and axis % _LON == 0:
+            certain, possible = not possible, not certain
+        between[axis] = certain
+        undecided[axis] = possible and not certain
 
 
 @numba.njit(cache=True, nogil=True)

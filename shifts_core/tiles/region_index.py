@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shifts_core.tiles.bounds import TileRow, Tiles, count_leaf_records, ranges, tiles_of_leaves
 from shifts_core.tiles.codec import Leaves, decode_leaves
+from shifts_core.tiles.format import COLUMNS
 from shifts_core.tiles.small_segments import SmallSegments, concatenate
 
 _CHUNK_OVERHEAD_BYTES = 64
@@ -27,12 +28,12 @@ class WeekRevision(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """High bits in memory, of k columns; a column is one coordinate of one leaf."""
+    """High bits in memory, of k columns; a column is one coordinate of one leaf, or its minutes."""
 
     leaves: NDArray[np.int64]
     """Shape (k,): positions in the index."""
     axes: NDArray[np.int64]
-    """Shape (k,): 0 to 3, origin lon, lat, destination lon, lat."""
+    """Shape (k,): 0 to 3, origin lon, lat, destination lon, lat; 4, minutes."""
     addresses: NDArray[np.int64]
     """Shape (k,): where the columns start in memory."""
 
@@ -65,8 +66,8 @@ class RegionTileIndex:
         self.small = small
         self.tile_starts = np.searchsorted(tiles.week_of, np.arange(len(weeks) + 1))
         """Shape (weeks + 1,): position of each week's first tile."""
-        self.addresses = np.zeros((len(leaves.trips), 4), np.int64)
-        """Shape (leaves, 4): addresses of the high bits of each coordinate; 0 if they are not in memory."""
+        self.addresses = np.zeros((len(leaves.trips), COLUMNS), np.int64)
+        """Shape (leaves, 5): addresses of each coordinate's high bits and of minutes; 0 if they are not in memory."""
         self.last_used = np.zeros(len(weeks))
         """Shape (weeks,): monotonic time of the last request, seconds."""
         self.week_bytes = np.zeros(len(weeks), np.int64)
@@ -92,6 +93,13 @@ class RegionTileIndex:
         """Positions of the weeks from one Monday to another, both included."""
         start = np.searchsorted(self.weeks, np.datetime64(first))
         return slice(int(start), int(np.searchsorted(self.weeks, np.datetime64(last), side="right")))
+
+    def without_minutes(self, weeks: slice) -> NDArray[np.bool_]:
+        """Weeks some of whose tiles do not store when trips start; shape (weeks,)."""
+        found = np.zeros(len(self.weeks), bool)
+        found[self.tiles.week_of[self.tiles.has_minutes == 0]] = True
+        found[self.small.week_of[self.small.minutes < 0]] = True
+        return found[weeks]
 
     def chunks_of(self, weeks: slice) -> list[list[bytes]]:
         """The chunks that hold the high bits of some weeks; addresses stay valid while these lists are referenced."""
@@ -179,6 +187,7 @@ class RegionTileIndex:
         week_of = np.concatenate([new_position[old.week_of[kept]], read_weeks])
         segments, numbers = joined(old.segments, "segment"), joined(old.numbers, "number")
         signs, trips = joined(old.signs, "sign"), joined(old.trips, "trips")
+        has_minutes = joined(old.has_minutes, "has_minutes")
         counts = np.concatenate([np.diff(old.leaf_starts)[kept], read_counts])
         starts = np.concatenate([old.leaf_starts[kept], read_starts])
         order = np.lexsort((numbers, segments, week_of))
@@ -188,12 +197,19 @@ class RegionTileIndex:
             *(np.concatenate([here, new])[chosen] for here, new in zip(self.leaves, read, strict=True))
         )
         tiles = tiles_of_leaves(
-            week_of[order], segments[order], numbers[order], signs[order], trips[order], counts[order], leaves
+            week_of[order],
+            segments[order],
+            numbers[order],
+            signs[order],
+            trips[order],
+            has_minutes[order],
+            counts[order],
+            leaves,
         )
         all_small = concatenate([self.small.with_weeks(new_position), small])
 
         result = RegionTileIndex(revision, weeks, week_revisions, tiles, leaves, all_small)
-        not_read = np.zeros((len(read.trips), 4), np.int64)
+        not_read = np.zeros((len(read.trips), COLUMNS), np.int64)
         result.addresses[:] = np.concatenate([self.addresses, not_read])[chosen]
         result.last_used[after], result.week_bytes[after] = self.last_used[before], self.week_bytes[before]
         for here, there in zip(before.tolist(), after.tolist(), strict=True):
@@ -206,11 +222,11 @@ class RegionTileIndex:
 def no_small_segments() -> SmallSegments:
     """Small segments without trips."""
     none = np.zeros(0, np.int64)
-    return SmallSegments(none, none, np.zeros((0, 4)))
+    return SmallSegments(none, none, none, np.zeros((0, 4)))
 
 
 def empty_index() -> RegionTileIndex:
     """An index without weeks, from which `updated` starts."""
     none, leaves = np.zeros(0, np.int64), decode_leaves([])
-    tiles = tiles_of_leaves(none, none, none, none, none, none, leaves)
+    tiles = tiles_of_leaves(none, none, none, none, none, none, none, leaves)
     return RegionTileIndex(-1, np.zeros(0, "datetime64[D]"), none, tiles, leaves, no_small_segments())

@@ -10,24 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.box import Box, Match, matched_ends
+from shifts_core.tiles.format import COLUMNS, MINUTES
 from shifts_core.tiles.region_index import RegionTileIndex
 
 _OUTSIDE, _INSIDE, _STRADDLING = 0, 1, 2
 
 
 class StraddlingLeaves(NamedTuple):
-    """The k leaves that straddle a side of a box."""
+    """The k leaves whose trips must be examined: they straddle a side of a box, or minutes decide."""
 
     leaves: NDArray[np.int64]
     """Shape (k,): positions in the index, ascending."""
     tiles: NDArray[np.int64]
     """Shape (k,): position of each leaf's tile."""
     axes: NDArray[np.bool_]
-    """Shape (k, 4): coordinates whose values decide which trips match."""
+    """Shape (k, 5): coordinates whose values decide which trips match, and whether minutes do."""
 
 
 def compare_bounds(
-    index: RegionTileIndex, weeks: slice, box: Box, match: Match
+    index: RegionTileIndex, weeks: slice, box: Box, match: Match, skipped_weeks: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], StraddlingLeaves]:
     """Trips of each week in tiles and leaves that lie inside the box, shape (weeks,), and the leaves that straddle.
 
@@ -36,6 +37,7 @@ def compare_bounds(
         weeks: positions of the weeks to count.
         box: the box.
         match: which ends must lie in it.
+        skipped_weeks: shape (weeks,): weeks not to count, if minutes decide; else None.
     """
     tiles, leaves = index.tiles, index.leaves
     first, stop = int(index.tile_starts[weeks.start]), int(index.tile_starts[weeks.stop])
@@ -47,13 +49,15 @@ def compare_bounds(
         (box.west, box.south, box.east, box.north),
         matched_ends(match),
         match == "both",
+        skipped_weeks is not None,
+        np.zeros(len(inside), bool) if skipped_weeks is None else skipped_weeks,
         inside,
     )
     return inside, StraddlingLeaves(*found)
 
 
 @numba.njit(cache=True, nogil=True)
-def _compare(tiles, leaves, chosen, sides, ends, both, inside):  # type: ignore[no-untyped-def]
+def _compare(tiles, leaves, chosen, sides, ends, both, timed, skipped_weeks, inside):  # type: ignore[no-untyped-def]
     """Adds trips inside to `inside` and returns the fields of `StraddlingLeaves`."""
     tiles_low, tiles_high, tiles_trips, signs, week_of, leaf_starts = tiles
     low, high, trips = leaves
@@ -62,21 +66,26 @@ def _compare(tiles, leaves, chosen, sides, ends, both, inside):  # type: ignore[
     found, found_tiles, axes = (
         np.empty(size, np.int64),
         np.empty(size, np.int64),
-        np.zeros((size, 4), np.bool_),
+        np.zeros((size, COLUMNS), np.bool_),
     )
     n_found = 0
     ignored = np.zeros(4, np.bool_)
     for tile in range(first, stop):
         week, sign = week_of[tile] - first_week, signs[tile]
+        if skipped_weeks[week]:
+            continue
         relation = _relate(tiles_low[tile], tiles_high[tile], sides, ends, both, ignored)
-        if relation == _INSIDE:
+        if relation == _INSIDE and not timed:
             inside[week] += sign * tiles_trips[tile]
-        elif relation == _STRADDLING:
+        elif relation != _OUTSIDE:
             for leaf in range(leaf_starts[tile], leaf_starts[tile + 1]):
                 of_leaf = _relate(low[leaf], high[leaf], sides, ends, both, axes[n_found])
-                if of_leaf == _INSIDE:
+                if of_leaf == _INSIDE and not timed:
                     inside[week] += sign * trips[leaf]
-                elif of_leaf == _STRADDLING:
+                elif of_leaf != _OUTSIDE:
+                    if of_leaf == _INSIDE:
+                        axes[n_found] = False
+                    axes[n_found, MINUTES] = timed
                     found[n_found], found_tiles[n_found] = leaf, tile
                     n_found += 1
     return found[:n_found].copy(), found_tiles[:n_found].copy(), axes[:n_found].copy()

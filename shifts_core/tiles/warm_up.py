@@ -34,7 +34,7 @@ def compile_counting() -> None:
 
 def compile_building() -> None:
     """Builds tiles with every kernel."""
-    list(build_tiles(np.zeros((LEAF_TRIPS + 1, 4))))
+    list(build_tiles(np.zeros((LEAF_TRIPS + 1, 4)), np.zeros(LEAF_TRIPS + 1, np.uint16)))
 
 
 def _index_of_one_trip() -> RegionTileIndex:
@@ -43,6 +43,6 @@ def _index_of_one_trip() -> RegionTileIndex:
     leaves["high"], leaves["trips"], leaves["decimals"] = 1.0, 1, 5
     monday, blob = date(2018, 5, 28), leaves.tobytes()
     one = np.ones(1, np.int64)
-    small = SmallSegments(one - 1, one, np.full((1, 4), 0.3))
-    row = TileRow(monday, 1, 0, 1, 1, blob)
+    small = SmallSegments(one - 1, one, one, np.full((1, 4), 0.3))
+    row = TileRow(monday, 1, 0, 1, 1, True, blob)
     return empty_index().updated(1, {monday: WeekRevision(1, 1)}, [row], decode_leaves([blob]), small)

@@ -9,6 +9,7 @@ from shifts_pipeline.asset_keys import (
     STOPS,
     TRIP_CLUSTERS,
     WEEKLY_AGGREGATES,
+    ZONES,
 )
 from shifts_pipeline.checks.audit import audit
 from shifts_pipeline.checks.freshness import freshness
@@ -44,6 +45,11 @@ load_stops = dg.define_asset_job(
     "load_stops",
     selection=dg.AssetSelection.assets(STOPS),
     description="Reads files of stops that are new, changed or gone. The sensor `landing_zone` requests it.",
+)
+load_zones = dg.define_asset_job(
+    "load_zones",
+    selection=dg.AssetSelection.assets(ZONES),
+    description="Reads files of zones that are new, changed or gone. The sensor `landing_zone` requests it.",
 )
 backtest_shifts = dg.define_asset_job(
     "backtest_shifts",

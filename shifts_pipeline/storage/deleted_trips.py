@@ -9,11 +9,13 @@ from psycopg import sql
 from shifts_core.calendar import ONE_WEEK
 from shifts_core.tiles.segment import Segment
 from shifts_core.tiles.segment_builder import SegmentBuilder, runs
+from shifts_core.time_filter import minutes_of_week
 from shifts_pipeline.storage.binary_copy import copied_rows, row_dtype
+from shifts_pipeline.storage.region_week import moments_of
 from shifts_pipeline.storage.segments import SegmentWriter
 
 _ENDS = ("x0", "y0", "x1", "y1")
-_ROW = row_dtype(region_id=">i4", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
+_ROW = row_dtype(region_id=">i4", started_at=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
 
 
 def delete_files(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[Segment]:
@@ -35,8 +37,8 @@ def _delete(connection: psycopg.Connection, file_id: int) -> list[Segment]:
     ).fetchall()
     for (week,) in weeks:
         statement = sql.SQL(
-            "COPY (SELECT region_id, public.ST_X(origin), public.ST_Y(origin), public.ST_X(destination),"
-            " public.ST_Y(destination) FROM shifts_store.trips"
+            "COPY (SELECT region_id, started_at, public.ST_X(origin), public.ST_Y(origin),"
+            " public.ST_X(destination), public.ST_Y(destination) FROM shifts_store.trips"
             " WHERE file_id = {file} AND started_at >= {week} AND started_at < {end}) TO STDOUT (FORMAT binary)"
         ).format(file=sql.Literal(file_id), week=sql.Literal(week), end=sql.Literal(week + ONE_WEEK))
         for rows in copied_rows(connection, statement, _ROW):
@@ -47,8 +49,9 @@ def _delete(connection: psycopg.Connection, file_id: int) -> list[Segment]:
             ends = np.empty((len(rows), len(_ENDS)))
             for column, name in enumerate(_ENDS):
                 ends[:, column] = rows[name][order]
+            minutes = minutes_of_week(moments_of(rows, week)[order])
             for begin, end in runs(regions):
-                builder.add(int(regions[begin]), week, ends[begin:end])
+                builder.add(int(regions[begin]), week, ends[begin:end], minutes[begin:end])
             if builder.is_full:
                 writer.write(builder.build())
     writer.write(builder.build())

@@ -15,6 +15,7 @@ from psycopg import sql
 from shifts_core.calendar import monday_of_week
 from shifts_core.ids import NUMBER_BITS
 from shifts_core.tiles.segment_builder import BuiltSegment, SegmentBuilder, runs
+from shifts_core.time_filter import minutes_of_week
 from shifts_core.trips.batch import Batch, Reject
 from shifts_core.trips.report import WeekCount
 from shifts_pipeline.storage.copy_format import trip_rows
@@ -85,7 +86,8 @@ class TripEncoder:
         for begin, end in runs(weeks << 32 | regions):
             region_id, week = int(regions[begin]), int(weeks[begin])
             self._count((region_id, week), started_at[begin:end])
-            self._segments.add(region_id, monday_of_week(week), points[begin:end])
+            moments = started_at[begin:end] - _FIRST_MONDAY_US - week * _WEEK_US
+            self._segments.add(region_id, monday_of_week(week), points[begin:end], minutes_of_week(moments))
         return [(self._partition(int(weeks[begin])), rows[begin:end]) for begin, end in runs(weeks)]
 
     def _count(self, pair: tuple[int, int], moments: NDArray[np.int64]) -> None:

@@ -8,6 +8,7 @@ import psycopg
 
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile
+from shifts_core.time_filter import minutes_of_week
 from shifts_pipeline.storage.cluster_tables import cluster_pair, write_clusters
 from shifts_pipeline.storage.cluster_violations import check_clusters
 from shifts_pipeline.storage.pair_checks import record_failure
@@ -59,7 +60,7 @@ def refresh_pair(
 def _replace_aggregates(connection: psycopg.Connection, trips: PairTrips, *, keep_order: bool) -> None:
     tiles: list[Tile] = []
     if trips.unmerged is None:
-        tiles += build_tiles(trips.ends.copy() if keep_order else trips.ends)
+        tiles += build_tiles(trips.ends.copy() if keep_order else trips.ends, minutes_of_week(trips.moments))
 
     def write(connection: psycopg.Connection) -> None:
         merge_segments(trips, tiles, connection)

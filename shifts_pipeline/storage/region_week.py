@@ -103,7 +103,7 @@ def read_pairs(connection: psycopg.Connection, regions: Mapping[int, str], week:
         ).fetchall()
         rows = np.concatenate(list(copied_rows(connection, _trips_statement(week, list(regions)), _ROW)))
     rows = rows[np.argsort(rows["region_id"], kind="stable")]
-    trip_ids, moments = rows["trip_id"].astype(np.int64), _moments(rows, week)
+    trip_ids, moments = rows["trip_id"].astype(np.int64), moments_of(rows, week)
     ends = np.column_stack([rows[name].astype(np.float64) for name in _ENDS])
     region_ids = [region_id for region_id, _, _ in pairs]
     begins = np.searchsorted(rows["region_id"], region_ids, "left").tolist()
@@ -143,7 +143,8 @@ def _trips_statement(week: date, region_ids: Sequence[int]) -> sql.Composable:
     ).format(regions=regions, week=sql.Literal(week), end=sql.Literal(week + ONE_WEEK))
 
 
-def _moments(rows: NDArray[np.void], week: date) -> NDArray[np.int64]:
+def moments_of(rows: NDArray[np.void], week: date) -> NDArray[np.int64]:
+    """Times of rows of a COPY, microseconds since the week's Monday 00:00."""
     moments: NDArray[np.int64] = rows["started_at"] - (week - _EPOCH_2000).days * _DAY_US
     return moments
 
@@ -167,7 +168,7 @@ class _Columns:
                 for column in (self._trip_ids, self._moments, self._ends)
             )
         self._trip_ids[begin : self._size] = rows["trip_id"]
-        self._moments[begin : self._size] = _moments(rows, week)
+        self._moments[begin : self._size] = moments_of(rows, week)
         for column, name in enumerate(_ENDS):
             self._ends[begin : self._size, column] = rows[name]
 

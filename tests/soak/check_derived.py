@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from shifts_core.clustering.estimator import TripClusterer
 from shifts_core.tiles.codec import Tile, decode_tile
 from shifts_core.tiles.encode import encode_tile
+from shifts_core.time_filter import minutes_of_week
 from shifts_pipeline.storage.cluster_tables import cluster_pair
 from shifts_pipeline.storage.region_week import PairTrips, read_pair
 from tests.soak.platform import SoakPlatform
@@ -46,13 +47,16 @@ class DerivedCheck:
                 [pair.region_id, pair.week],
             )
         ]
-        none = np.empty((0, 4))
+        none = np.empty((0, 5))
         added, subtracted = (
-            np.concatenate([none, *(decode_tile(tile) for deletion, tile in stored if deletion is wanted)])
+            np.concatenate(
+                [none, *(_rows(*decode_tile(tile)) for deletion, tile in stored if deletion is wanted)]
+            )
             for wanted in (False, True)
         )
-        if any(encode_tile(decode_tile(tile)) != tile for _, tile in stored) or not np.array_equal(
-            _sorted_rows(added), _sorted_rows(np.concatenate([pair.ends, subtracted]))
+        of_pair = _rows(pair.ends, minutes_of_week(pair.moments))
+        if any(encode_tile(*decode_tile(tile)) != tile for _, tile in stored) or not np.array_equal(
+            _sorted_rows(added), _sorted_rows(np.concatenate([of_pair, subtracted]))
         ):
             self._report.finding(
                 "tiles differ from a fresh computation",
@@ -95,3 +99,8 @@ def _clusters(labels: NDArray[np.int64], pair: PairTrips) -> set[frozenset[int]]
         if label >= 0:
             clusters.setdefault(label, set()).add(trip_id)
     return _partition(clusters)
+
+
+def _rows(ends: NDArray[np.float64], minutes: NDArray[np.uint16]) -> NDArray[np.float64]:
+    """Trips as rows of four coordinates and a minute; shape (n, 5)."""
+    return np.column_stack([ends, minutes])

@@ -61,15 +61,16 @@ END
 $$;
 
 -- Returns the tiles of a region's segments that were recorded after `since`, one revision for each week. Of segments of at
--- most `small` trips that are not merged yet, it returns the bits too; else they are null.
+-- most `small` trips that are not merged yet, it returns the bits too; else they are null. Tiles of older versions have
+-- no minutes: two bytes a trip less.
 CREATE OR REPLACE FUNCTION shifts_store.segment_tiles(region integer, weeks date[], since bigint[], small bigint)
-RETURNS TABLE (week date, segment bigint, tile integer, is_deletion boolean, trips integer, leaves bytea,
-               high_bits bytea, low_bits bytea)
+RETURNS TABLE (week date, segment bigint, tile integer, is_deletion boolean, trips integer, has_minutes boolean,
+               leaves bytea, high_bits bytea, low_bits bytea)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
 SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
     RETURN QUERY
-    SELECT t.week, t.segment, t.tile, s.trips < 0, t.trips, t.leaves,
+    SELECT t.week, t.segment, t.tile, s.trips < 0, t.trips, octet_length(t.high_bits) > 8 * t.trips, t.leaves,
            CASE WHEN abs(s.trips) <= small AND s.revision > w.merged_revision THEN t.high_bits END,
            CASE WHEN abs(s.trips) <= small AND s.revision > w.merged_revision THEN t.low_bits END
     FROM unnest(segment_tiles.weeks, segment_tiles.since) AS u (week, since)

@@ -1,4 +1,4 @@
--- Weekly counts of trips in a box: finding the region, and counting the trips that are in no tile yet.
+-- Weekly counts of trips in an area: finding the region, and counting the trips that tiles do not answer for.
 
 -- Whether a point is in a closed box, in degrees. With west > east the box crosses the antimeridian.
 CREATE OR REPLACE FUNCTION shifts_store.in_box(
@@ -8,6 +8,33 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT public.ST_Y(point) BETWEEN south AND north
        AND CASE WHEN west <= east THEN public.ST_X(point) BETWEEN west AND east
                 ELSE public.ST_X(point) >= west OR public.ST_X(point) <= east END
+$$;
+
+-- Whether a point is in a polygon, its border included, or in a closed box if the polygon is null.
+CREATE OR REPLACE FUNCTION shifts_store.in_area(
+    point public.geometry, polygon public.geometry,
+    west double precision, south double precision, east double precision, north double precision)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN polygon IS NOT NULL THEN public.ST_Intersects(polygon, point)
+                ELSE shifts_store.in_box(point, west, south, east, north) END
+$$;
+
+-- Whether a trip starts in a half-open window of the day, in minutes, on one of some weekdays, Monday is 1. Null weekdays are
+-- all, a null window is the whole day; one whose end is before its start crosses midnight.
+CREATE OR REPLACE FUNCTION shifts_store.in_time(
+    started_at timestamp, weekdays integer[], first_minute integer, end_minute integer)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (weekdays IS NULL OR extract(isodow FROM started_at)::integer = ANY (weekdays))
+       AND CASE
+           WHEN first_minute IS NULL THEN true
+           WHEN first_minute < end_minute THEN
+               extract(hour FROM started_at) * 60 + extract(minute FROM started_at) >= first_minute
+               AND extract(hour FROM started_at) * 60 + extract(minute FROM started_at) < end_minute
+           ELSE extract(hour FROM started_at) * 60 + extract(minute FROM started_at) >= first_minute
+                OR extract(hour FROM started_at) * 60 + extract(minute FROM started_at) < end_minute
+           END
 $$;
 
 -- Returns a region by its name, or no row if it never had trips: the times of its first and last trip, a revision number
@@ -31,12 +58,14 @@ BEGIN
 END
 $$;
 
--- Counts the trips that are in no tile yet, row by row. `match` says which ends must be in the box: both, origin,
--- destination or any.
+-- Counts trips row by row, by week and hour of the week: those that are in no tile yet, and all of the weeks `whole_weeks`.
+-- `match` says which ends must be in the area: both, origin, destination or any.
 CREATE OR REPLACE FUNCTION shifts_store.count_pending(
-    region integer, west double precision, south double precision, east double precision, north double precision,
-    match text, first_week date, last_week date)
-RETURNS TABLE (week date, trips bigint)
+    region integer, polygon public.geometry,
+    west double precision, south double precision, east double precision, north double precision,
+    match text, weekdays integer[], first_minute integer, end_minute integer,
+    first_week date, last_week date, whole_weeks date[])
+RETURNS TABLE (week date, hour integer, trips bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
 -- A generic plan would evaluate `match` for every trip and misestimate the number of trips.
 SET plan_cache_mode = force_custom_plan AS $$
@@ -49,31 +78,35 @@ BEGIN
     SELECT min(f.file_id), max(f.file_id), min(f.week), max(f.week) + 6
     INTO first_file, last_file, monday, sunday
     FROM shifts_store.file_week_counts f
-    WHERE f.region_id = region AND f.week BETWEEN first_week AND last_week AND NOT f.aggregated;
+    WHERE f.region_id = region AND f.week BETWEEN first_week AND last_week
+      AND (NOT f.aggregated OR f.week = ANY (whole_weeks));
     IF first_file IS NULL THEN
         RETURN;
     END IF;
     -- Parallel workers count by file and partition, which holds one week; then each file and week is looked up once.
     RETURN QUERY
-    SELECT c.week, sum(c.trips)::bigint
+    SELECT c.week, c.hour, sum(c.trips)::bigint
     FROM (
-        SELECT t.file_id, shifts_store.week_of(min(t.started_at)) AS week, count(*) AS trips
+        SELECT t.file_id, shifts_store.week_of(min(t.started_at)) AS week,
+               (extract(isodow FROM t.started_at) * 24 - 24 + extract(hour FROM t.started_at))::integer AS hour,
+               count(*) AS trips
         FROM shifts_store.trips t
         WHERE t.region_id = region AND t.started_at >= monday AND t.started_at < sunday + 1
           AND t.file_id BETWEEN first_file AND last_file
+          AND shifts_store.in_time(t.started_at, weekdays, first_minute, end_minute)
           AND CASE match
-              WHEN 'both' THEN shifts_store.in_box(t.origin, west, south, east, north)
-                           AND shifts_store.in_box(t.destination, west, south, east, north)
-              WHEN 'any' THEN shifts_store.in_box(t.origin, west, south, east, north)
-                           OR shifts_store.in_box(t.destination, west, south, east, north)
-              WHEN 'origin' THEN shifts_store.in_box(t.origin, west, south, east, north)
-              WHEN 'destination' THEN shifts_store.in_box(t.destination, west, south, east, north)
+              WHEN 'both' THEN shifts_store.in_area(t.origin, polygon, west, south, east, north)
+                           AND shifts_store.in_area(t.destination, polygon, west, south, east, north)
+              WHEN 'any' THEN shifts_store.in_area(t.origin, polygon, west, south, east, north)
+                           OR shifts_store.in_area(t.destination, polygon, west, south, east, north)
+              WHEN 'origin' THEN shifts_store.in_area(t.origin, polygon, west, south, east, north)
+              WHEN 'destination' THEN shifts_store.in_area(t.destination, polygon, west, south, east, north)
               END
-        GROUP BY t.file_id, t.tableoid
+        GROUP BY t.file_id, t.tableoid, 3
     ) AS c
     -- Not a join: with outdated statistics its plan would compare every file with every other.
-    WHERE (SELECT NOT f.aggregated FROM shifts_store.file_week_counts f
+    WHERE (SELECT NOT f.aggregated OR f.week = ANY (whole_weeks) FROM shifts_store.file_week_counts f
            WHERE f.region_id = region AND f.week = c.week AND f.file_id = c.file_id)
-    GROUP BY c.week;
+    GROUP BY c.week, c.hour;
 END
 $$;

@@ -107,7 +107,7 @@ $$;
 
 -- Returns a (region, week) pair, the files that its trips are from, how many trips their loads recorded, whether some of
 -- these are in no segment yet, and its segments; no row if the pair never had any trips. `unmerged` is the pair's only
--- segment if that is complete and no refresh has merged it yet, else null.
+-- segment if that is complete, its tiles have minutes and no refresh has merged it yet, else null.
 CREATE OR REPLACE FUNCTION shifts_store.find_region_week(region text, week date)
 RETURNS TABLE (region_id integer, revision bigint, deletion_count bigint, file_ids bigint[], trips bigint,
                is_pending boolean, segments bigint[], unmerged bigint)
@@ -131,6 +131,11 @@ BEGIN
     INTO segments, unmerged
     FROM shifts_store.tile_segments s
     WHERE s.region_id = find_region_week.region_id AND s.week = find_region_week.week;
+    IF EXISTS (SELECT FROM shifts_store.weekly_trip_tiles t
+               WHERE t.region_id = find_region_week.region_id AND t.week = find_region_week.week
+                 AND t.segment = unmerged AND octet_length(t.high_bits) <= 8 * t.trips) THEN
+        unmerged := NULL;
+    END IF;
     RETURN NEXT;
 END
 $$;

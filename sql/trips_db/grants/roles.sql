@@ -12,6 +12,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA shifts_store TO shifts_api;
 ALTER DEFAULT PRIVILEGES IN SCHEMA shifts_store GRANT SELECT ON TABLES TO shifts_api;
 
 REVOKE ALL ON FUNCTION shifts_store.claim_key, shifts_store.prepare_weeks, shifts_store.prepare_trips,
-    shifts_store.post_trips, shifts_store.request_file, shifts_store.ledger_totals FROM PUBLIC;
+    shifts_store.post_trips, shifts_store.request_file, shifts_store.ledger_totals, shifts_store.put_zones,
+    shifts_store.delete_zone FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION shifts_store.prepare_weeks, shifts_store.prepare_trips, shifts_store.post_trips,
-    shifts_store.request_file, shifts_store.ledger_totals TO shifts_api;
+    shifts_store.request_file, shifts_store.ledger_totals, shifts_store.put_zones, shifts_store.delete_zone TO shifts_api;

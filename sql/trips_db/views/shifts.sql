@@ -45,6 +45,11 @@ SELECT s.shift_id, r.name AS region, s.week, s.rank, shifts_store.weekday_names(
        s.pickup, s.dropoff
 FROM shifts_store.shifts s JOIN shifts_store.regions r USING (region_id);
 
+-- A zone without a region may be named in requests for any region.
+CREATE OR REPLACE VIEW shifts.zones AS
+SELECT z.name, r.name AS region, public.ST_Multi(z.geometry)::public.geometry(MultiPolygon, 4326) AS geometry
+FROM shifts_store.zones z LEFT JOIN shifts_store.regions r USING (region_id);
+
 -- Places at which the vehicles of a region may stop, of all files of stops.
 CREATE OR REPLACE VIEW shifts.stops AS
 SELECT f.region, s.label AS name, s.place, s.file

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import psycopg
 
+from shifts_core.time_filter import WEEKDAYS
 from shifts_core.weekly_mean import Weeks
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, posted, running, trip
@@ -28,7 +29,7 @@ _COUNT = """
                  ST_Y(origin) >= %(south)s AND ST_Y(origin) <= %(north)s AND {across} AS o,
                  ST_Y(destination) >= %(south)s AND ST_Y(destination) <= %(north)s AND {across_too} AS d
           FROM shifts.trips WHERE region = %(region)s) AS t
-    WHERE {match} GROUP BY 1
+    WHERE ({match}) AND {times} GROUP BY 1
 """
 _MATCH = {"both": "o AND d", "origin": "o", "destination": "d", "any": "o OR d"}
 
@@ -60,6 +61,22 @@ class Trips:
             lon, lat = self.rng.normal([180, -17], [0.1, 0.1]).tolist()
         return (lon + 180) % 360 - 180 if abs(lon) > 180 else lon, lat
 
+    def times(self) -> tuple[dict[str, str], str]:
+        """Random weekdays and window: as parameters of the API, and as a SQL condition."""
+        parameters, conditions = {}, ["true"]
+        if self.rng.random() < 0.5:
+            days = sorted(self.rng.choice(7, int(self.rng.integers(1, 7)), replace=False).tolist())
+            parameters["weekdays"] = ",".join(WEEKDAYS[day] for day in days)
+            conditions.append(f"extract(isodow FROM started_at) - 1 IN ({','.join(map(str, days))})")
+        if self.rng.random() < 0.6:
+            start, end = (
+                f"{minute // 60:02}:{minute % 60:02}" for minute in self.rng.choice(1440, 2, replace=False)
+            )
+            parameters["time"] = f"{start}-{end}"
+            word = "AND" if start < end else "OR"
+            conditions.append(f"(started_at::time >= '{start}' {word} started_at::time < '{end}')")
+        return parameters, " AND ".join(conditions)
+
     def box(self) -> tuple[float, float, float, float]:
         """West, south, east, north; sides often run through places, boxes often cross the antimeridian."""
         (a, b), (c, d) = (self._place(), self._place())
@@ -68,13 +85,18 @@ class Trips:
         return a, min(b, d), c, max(b, d)
 
 
-def counted(database: psycopg.Connection, box: tuple[float, ...], match: str) -> dict[date, int]:
+def counted(
+    database: psycopg.Connection, box: tuple[float, ...], match: str, times: str = "true"
+) -> dict[date, int]:
     """Matching trips by week, by plain SQL."""
     west, south, east, north = box
     word = "AND" if west <= east else "OR"
     across = f"(ST_X({{end}}) >= %(west)s {word} ST_X({{end}}) <= %(east)s)"
     statement = _COUNT.format(
-        across=across.format(end="origin"), across_too=across.format(end="destination"), match=_MATCH[match]
+        across=across.format(end="origin"),
+        across_too=across.format(end="destination"),
+        match=_MATCH[match],
+        times=times,
     )
     sides = {"west": west, "south": south, "east": east, "north": north, "region": REGION}
     return dict(database.execute(statement, sides).fetchall())
@@ -101,11 +123,20 @@ def agrees(client: httpx.Client, database: psycopg.Connection, trips: Trips, box
         box = trips.box()
         for match in MATCHES:
             weeks = WEEKS[number % 3]
+            parameters, condition = trips.times() if number % 2 else ({}, "true")
             found = client.get(
                 "/trips/weekly",
-                params={"region": REGION, "bbox": ",".join(map(repr, box)), "match": match, "weeks": weeks},
+                params={
+                    "region": REGION,
+                    "bbox": ",".join(map(repr, box)),
+                    "match": match,
+                    "weeks": weeks,
+                    **parameters,
+                },
             ).json()
-            expected = counted(database, box, match)
+            expected = counted(database, box, match, condition)
+            assert found["filter"]["time"] == parameters.get("time")
+            assert ",".join(found["filter"]["weekdays"] or []) == parameters.get("weekdays", "")
             by = divisor(database, weeks, expected)
             if weeks == "full":
                 expected = {w: n for w, n in expected.items() if _is_full(database, w)}
@@ -113,7 +144,7 @@ def agrees(client: httpx.Client, database: psycopg.Connection, trips: Trips, box
             assert {date.fromisoformat(w["monday"]): w["trips"] for w in found["series"]} == expected, box
             assert (found["total_trips"], found["num_weeks"]) == (total, by), (box, match, weeks)
             assert found["mean"] == (total / by if total else None)
-            if match == "both" and weeks == "active" and box[0] <= box[2]:
+            if match == "both" and weeks == "active" and box[0] <= box[2] and not parameters:
                 corners = {"southest": f"{box[0]!r},{box[1]!r}", "nortest": f"{box[2]!r},{box[3]!r}"}
                 stats = client.get("/trips/stats", params={"region": REGION, **corners}).json()
                 assert stats == {"mean": found["mean"]}

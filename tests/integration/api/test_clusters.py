@@ -43,6 +43,8 @@ def service(
             pipeline.put("clusters.csv", HEADER + "".join(rows))
             pipeline.load()
             pipeline.refresh()
+        north = {"type": "Polygon", "coordinates": [[[7, 45.05], [8, 45.05], [8, 46], [7, 46], [7, 45.05]]]}
+        assert httpx.put(f"{found.api}/zones/north?region=Turin", json=north).status_code == 201
         yield found
 
 
@@ -118,6 +120,15 @@ def test_pages_contain_every_cluster_once_in_that_order(client: httpx.Client, li
         ({"bbox": "170,-90,-170,90"}, []),
         ({"bbox": "-180,-90,180,90"}, [9, 8, 6, 6, 5]),
         ({"week": "2018-W21"}, []),
+        ({"time": "07:00-08:00"}, [9]),
+        ({"time": "07:24-08:00"}, [9]),
+        ({"time": "06:00-07:24"}, []),
+        ({"time": "17:00-08:00"}, [9, 5]),
+        ({"time": "00:00-24:00"}, [9, 8, 6, 6, 5]),
+        ({"polygon": "POLYGON((7 45.05, 8 45.05, 8 46, 7 46, 7 45.05))"}, [8, 6, 5]),
+        ({"polygon": "POLYGON((7 45.05, 7.7 45.05, 7.7 46, 7 46, 7 45.05))"}, []),
+        ({"zone": "north", "time": "17:00-18:00"}, [5]),
+        ({"zone": "north"}, [8, 6, 5]),
     ],
 )
 def test_filters_can_be_combined(client: httpx.Client, more: dict[str, Any], sizes: list[int]) -> None:
@@ -206,6 +217,7 @@ def test_a_noise_trip_has_no_cluster(client: httpx.Client, database_url: str) ->
 @pytest.mark.parametrize(
     ("path", "message"),
     [
+        ("/clusters?region=Turin&week=2018-W22&zone=south", "Zone south not found in region Turin"),
         ("/clusters?region=Nowhere&week=2018-W22", "Region Nowhere not found"),
         ("/clusters/7", "Cluster 7 not found"),
         ("/clusters/7/trips", "Cluster 7 not found"),
@@ -226,11 +238,30 @@ def test_unknown_regions_clusters_and_trips_are_not_found(
     [
         ("/clusters?week=2018-W22", "region: is missing"),
         (
+            "/clusters?region=Turin&week=2018-W22&time=08:00-25:00",
+            "time: a time of day like 08:00 or a window like 06:00-09:30 is needed",
+        ),
+        (
+            "/clusters?region=Turin&week=2018-W22&time=08:00-08:00",
+            "time: start and end are equal; 00:00-24:00 is the whole day",
+        ),
+        (
+            "/clusters?region=Turin&week=2018-W22&polygon=POINT(1 2)",
+            "polygon: a Polygon or MultiPolygon is needed",
+        ),
+        (
+            "/clusters?region=Turin&week=2018-W22&zone=a&bbox=1,2,3,4",
+            "bbox, zone: only one of these can be given",
+        ),
+        (
             "/clusters?region=Turin&week=22",
             "week: an ISO week like 2018-W22 or a date like 2018-05-31 is needed",
         ),
         ("/clusters?region=Turin&week=2018-W53", "week: 2018-W53 does not exist"),
-        ("/clusters?region=Turin&week=2018-W22&time=8", "time: a time of day like 08:00 is needed"),
+        (
+            "/clusters?region=Turin&week=2018-W22&time=8",
+            "time: a time of day like 08:00 or a window like 06:00-09:30 is needed",
+        ),
         (
             "/clusters?region=Turin&week=2018-W22&cursor=x",
             "cursor: the next_cursor of the previous page of this list is needed",

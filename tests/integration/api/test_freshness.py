@@ -146,7 +146,7 @@ async def _read(pools: Pools, tiles: TileCache, query: WeeklyQuery) -> None:
         assert region is not None
         limits = query.limits(region.span)
         assert limits is not None
-        await weekly_trips(connection, tiles, region, query.box, query.match, limits)
+        await weekly_trips(connection, tiles, region, query, limits, 0)
         tiles.remember(query.region, region)
 
 
@@ -163,7 +163,7 @@ def test_a_count_from_memory_is_dropped_when_the_region_has_changed(service: Ser
 
         async def ask() -> None:
             answer = await count_in_memory(reads, tiles, query)
-            found.append(None if answer is None else answer.total_trips)
+            found.append(None if answer is None else answer.statistics.total_trips)
 
         async with AsyncExitStack() as stack:
             pools = create_pools(settings)

@@ -58,6 +58,8 @@ def as_service(database_url: str, client: httpx.Client) -> Iterator[psycopg.Conn
         "DELETE FROM shifts_store.file_week_counts",
         "DELETE FROM shifts_store.trip_clusters",
         "INSERT INTO shifts_store.idempotency_keys (key, fingerprint) VALUES ('x', 'x')",
+        "INSERT INTO shifts_store.zones (name, geometry) VALUES ('x', 'POLYGON((0 0,1 0,1 1,0 0))')",
+        "DELETE FROM shifts_store.zones",
         "SELECT shifts_store.remove_file(1)",
         "SELECT shifts_store.mark_stale('{1}', '{2018-05-28}', true)",
         "SELECT shifts_store.record_file(1, '{1}', '{2018-05-28}', '{1}', '{2018-05-28}', '{2018-05-28}')",
@@ -112,6 +114,9 @@ def test_a_client_without_the_key_may_only_read(locked: httpx.Client, headers: d
     for answer in (
         locked.post("/trips", json=posted(trip()), headers=encoded),
         locked.post("/files", params={"name": "a.csv"}, content=b"x", headers=encoded),
+        locked.post("/zones", json={}, headers=encoded),
+        locked.put("/zones/a", json={}, headers=encoded),
+        locked.delete("/zones/a", headers=encoded),
     ):
         assert answer.status_code == 401
         assert answer.json() == {"message": "An API key is needed: Authorization: Bearer <key>"}
@@ -187,7 +192,7 @@ def test_pages_of_configured_origins_are_allowed(locked: httpx.Client) -> None:
     assert "Authorization" in allowed.headers["Access-Control-Allow-Headers"]
     answer = locked.get("/regions", headers={"Origin": HOME})
     assert answer.headers["Access-Control-Allow-Origin"] == HOME
-    assert answer.headers["Access-Control-Expose-Headers"] == "X-Request-ID, Retry-After, Link"
+    assert answer.headers["Access-Control-Expose-Headers"] == "ETag, X-Request-ID, Retry-After, Link"
     refused = locked.post("/trips", headers={"Origin": HOME})
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, HOME)
 

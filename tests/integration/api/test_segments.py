@@ -105,11 +105,11 @@ class Work:
         """Refreshes all pairs; something else happens between the reading of the first pair and its writing."""
         done: list[bool] = []
 
-        def build(ends: Any) -> Any:
+        def build(ends: Any, minutes: Any) -> Any:
             if not done:
                 done.append(True)
                 meanwhile()
-            return build_tiles(ends)
+            return build_tiles(ends, minutes)
 
         with (
             pytest.MonkeyPatch.context() as patch,

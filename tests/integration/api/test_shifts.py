@@ -57,7 +57,7 @@ def service(
             pipeline.load()
             pipeline.refresh()
             pipeline.put("stops/Turin.csv", "name,lat,lon\nSquare,45.0505,7.6705\n")
-            pipeline.load_stops()
+            pipeline.load_reference_files()
         with psycopg.connect(database_url, autocommit=True) as connection:
             assert (
                 refresh_shifts(connection, request(options=MakingOptions(ShiftParameters(), 4))).failures
@@ -96,6 +96,22 @@ def test_filters_keep_shifts_of_a_weekday_and_a_box(client: httpx.Client) -> Non
     assert _shifts(client, weekday="sun") == []
     (inside,) = _shifts(client, bbox="7.6,45.0,7.8,45.07")
     assert inside["properties"]["departs"].startswith("07")
+
+
+def test_filters_keep_shifts_of_weekdays_a_window_and_an_area(client: httpx.Client) -> None:
+    south = [[7.6, 45.0], [7.8, 45.0], [7.8, 45.07], [7.6, 45.07], [7.6, 45.0]]
+    zone = {"type": "Polygon", "coordinates": [south]}
+    assert client.put("/zones/south", json=zone).status_code == 201
+
+    def hours(**more: str) -> list[str]:
+        return [shift["properties"]["departs"][:2] for shift in _shifts(client, **more)]
+
+    assert hours(weekdays="sat,fri") == ["08", "07", "17"]
+    assert hours(weekdays="sat,sun") == []
+    assert hours(time="07:00-08:00") == ["07"]
+    assert hours(time="17:00-08:00") == ["07", "17"]
+    assert hours(time="17:00-08:00", zone="south", weekday="mon") == ["07"]
+    assert hours(polygon=f"POLYGON(({', '.join(f'{x} {y}' for x, y in south)}))") == ["07"]
 
 
 def test_csv_has_the_properties_and_places(client: httpx.Client) -> None:
@@ -234,6 +250,9 @@ def test_an_export_that_fails_is_an_error_of_one_line_and_keeps_the_old_feed(
     [
         ("/shifts", {"region": "Nowhere"}, 404),
         ("/shifts", {**TURIN, "weekday": "someday"}, 400),
+        ("/shifts", {**TURIN, "weekdays": "mon,someday"}, 400),
+        ("/shifts", {**TURIN, "time": "08:00"}, 400),
+        ("/shifts", {**TURIN, "zone": "nowhere"}, 404),
         ("/shifts", {**TURIN, "cursor": "9999999999999999-1"}, 400),
         ("/shifts/1", {}, 404),
         ("/shifts/1/trips", {}, 404),

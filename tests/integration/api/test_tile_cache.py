@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
@@ -24,6 +25,7 @@ from shifts_api.queries.weekly_trips import weekly_trips
 from shifts_api.settings import ApiSettings
 from shifts_core.tiles.box import Box
 from shifts_core.tiles.codec import Leaves, decode_leaves
+from shifts_core.weekly_statistics import WeeklyQuery
 
 REGIONS, WEEKS, TRIPS = 16, 60, 20
 PLENTY = 1024**3
@@ -70,7 +72,9 @@ async def ask(connection: AsyncConnection, tiles: TileCache, name: str) -> int:
     region = await find_region(connection, name)
     assert region is not None
     weeks = (date(2000, 1, 3), date(2999, 12, 30))
-    return sum((await weekly_trips(connection, tiles, region, BOX, "both", weeks)).values())
+    trips = await weekly_trips(connection, tiles, region, WeeklyQuery(name, BOX), weeks, math.inf)
+    assert trips is not None
+    return sum(trips.values())
 
 
 @contextlib.contextmanager

@@ -131,10 +131,11 @@ def _refresh(connection: psycopg.Connection) -> None:
         )
     elif columns:
         points = [(x, y, x, y) for region, week, _, x, y in TRIPS if (region, week) == ("Turin", MONDAYS[1])]
-        for number, tile in enumerate(build_tiles(np.array(points))):
+        for number, tile in enumerate(build_tiles(np.array(points), np.zeros(len(points), np.uint16))):
             connection.execute(
                 "INSERT INTO shifts_store.weekly_trip_tiles VALUES (%s, %s, %s, %s, %s, %s, %s)",
-                [*where, number, tile.trips, tile.leaves, tile.high_bits, tile.low_bits],
+                # These versions stored no minutes.
+                [*where, number, tile.trips, tile.leaves, tile.high_bits[: 8 * tile.trips], tile.low_bits],
             )
         connection.execute(
             "UPDATE shifts_store.region_weeks SET tiles_version = nextval('shifts_store.changes')"

@@ -19,8 +19,9 @@ from tests.integration.migrations.released import MONDAYS, apply_release, conten
 TRIPS_RELEASES = release_numbers("trips_db")
 NEWEST_RELEASE = TRIPS_RELEASES[-1]
 LAST_WITHOUT_NUMBERS = 12
-FIRST_WITH_TODAYS_TILES = 8
-EVERYWHERE = "-180, -90, 180, 90"
+FIRST_WITH_TILES = 8
+EVERYWHERE = "NULL, -180, -90, 180, 90"
+ANY_TIME = "NULL, NULL, NULL"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def release(new_database: NewDatabase, number: int) -> str:
     return url
 
 
-def check_upgrade(url: str, fresh_schema: str, *, keeps_tiles: bool) -> None:
+def check_upgrade(url: str, fresh_schema: str) -> None:
     """Upgrades a filled database and compares its schema, its data and what is stale."""
     before = contents(url)
     assert sum(map(len, before)) > 60
@@ -51,12 +52,12 @@ def check_upgrade(url: str, fresh_schema: str, *, keeps_tiles: bool) -> None:
     assert contents(url) == before
     assert migrate_trips_database(url) == []
 
-    fresh = [("Turin", MONDAYS[1])] if keeps_tiles else []
+    # Tiles of these versions have no minutes.
     stale = query(
         url, "SELECT region, week FROM shifts_store.stale_weeks WHERE aggregates_stale ORDER BY 1, 2"
     )
     everything = [(region, week) for region in ("Prague", "Turin") for week in MONDAYS]
-    assert stale == [pair for pair in everything if pair not in fresh]
+    assert stale == everything
     assert query(url, "SELECT * FROM shifts.weekly ORDER BY 1, 2") == [(*pair, 12) for pair in everything]
     # Each trip is counted once: in a tile or one by one.
     tiles = query(
@@ -67,8 +68,8 @@ def check_upgrade(url: str, fresh_schema: str, *, keeps_tiles: bool) -> None:
     )
     pending = query(
         url,
-        "SELECT r.name, p.* FROM shifts_store.regions r, shifts_store.count_pending("
-        f"r.region_id, {EVERYWHERE}, 'both', '2018-01-01', '2018-12-31') AS p",
+        "SELECT r.name, p.week, p.trips FROM shifts_store.regions r, shifts_store.count_pending("
+        f"r.region_id, {EVERYWHERE}, 'both', {ANY_TIME}, '2018-01-01', '2018-12-31', '{{}}') AS p",
     )
     assert sorted(tiles + pending) == [(*pair, 12) for pair in everything]
 
@@ -78,20 +79,20 @@ def test_every_released_schema_is_upgraded_with_its_data(
     new_database: NewDatabase, fresh_schema: str, number: int
 ) -> None:
     url = release(new_database, number)
-    check_upgrade(url, fresh_schema, keeps_tiles=number >= FIRST_WITH_TODAYS_TILES)
+    check_upgrade(url, fresh_schema)
 
 
-@pytest.mark.parametrize("number", range(1, FIRST_WITH_TODAYS_TILES))
+@pytest.mark.parametrize("number", range(1, FIRST_WITH_TILES))
 def test_a_half_applied_upgrade_of_an_earlier_version_is_completed(
     new_database: NewDatabase, fresh_schema: str, number: int
 ) -> None:
     url = release(new_database, number)
     with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.Error):
         apply_release(connection, "trips_db", LAST_WITHOUT_NUMBERS)
-    check_upgrade(url, fresh_schema, keeps_tiles=False)
+    check_upgrade(url, fresh_schema)
 
 
-@pytest.mark.parametrize("number", [FIRST_WITH_TODAYS_TILES - 1, NEWEST_RELEASE])
+@pytest.mark.parametrize("number", [FIRST_WITH_TILES - 1, NEWEST_RELEASE])
 def test_an_upgraded_database_is_refreshed_and_answers(
     new_database: NewDatabase, dagster_database_url: str, tmp_path: Path, number: int
 ) -> None:
@@ -101,12 +102,13 @@ def test_an_upgraded_database_is_refreshed_and_answers(
     service = Service(url, dagster_database_url, tmp_path / "landing", tmp_path / "api.log")
     question = {"region": "Turin", "bbox": "7.5,44.9,7.6055,45.1"}
 
-    def count() -> Any:
-        answer = httpx.get(f"{service.api}/trips/weekly", params=question)
+    def count(**times: str) -> Any:
+        answer = httpx.get(f"{service.api}/trips/weekly", params=question | times)
         return [week["trips"] for week in answer.raise_for_status().json()["series"]]
 
     with running(service), pipeline_of(service) as pipeline:
         assert count() == [6, 6]
+        assert count(time="08:01-08:03", weekdays="mon") == [2, 2]
         # Refreshes wait while a file is queued.
         pipeline.execute(
             "SELECT shifts_store.fail_files(array_agg(file_id), 'x', NULL, false) FROM shifts_store.trip_files"
@@ -115,7 +117,14 @@ def test_an_upgraded_database_is_refreshed_and_answers(
         assert [run.success for run in pipeline.refresh()] == [True]
         assert pipeline.query("SELECT * FROM shifts_store.stale_weeks") == []
         assert pipeline.query("SELECT * FROM shifts_store.file_week_counts WHERE NOT aggregated") == []
+        assert (
+            pipeline.query(
+                "SELECT * FROM shifts_store.weekly_trip_tiles WHERE octet_length(high_bits) <= 8 * trips"
+            )
+            == []
+        )
         assert count() == [6, 6]
+        assert count(time="08:01-08:03", weekdays="mon") == [2, 2]
 
 
 @pytest.fixture(scope="module")

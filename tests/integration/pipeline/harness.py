@@ -80,10 +80,10 @@ class Pipeline:
         requests = self.tick(queued_files).run_requests
         return [self.run("load_trip_files", dict(request.tags)) for request in requests]
 
-    def load_stops(self) -> list[dg.ExecuteInProcessResult]:
-        """Executes the run that the sensor requests for files of stops, if any have changed."""
+    def load_reference_files(self) -> list[dg.ExecuteInProcessResult]:
+        """Executes the runs that the sensor requests for reference files, if any have changed."""
         requests = self.tick(landing_zone).run_requests or []
-        return [self.run("load_stops", dict(request.tags)) for request in requests]
+        return [self.run(str(request.job_name), dict(request.tags)) for request in requests]
 
     def let_the_wait_pass(self) -> None:
         """Ends the pause of files whose attempt failed."""

@@ -210,10 +210,10 @@ def test_a_pair_on_which_a_worker_died_pauses_and_its_neighbours_go_on(
             " AND pid <> pg_backend_pid() AND query = 'COMMIT'"
         )
 
-    def tiles(ends: Any) -> list[Tile]:
+    def tiles(ends: Any, minutes: Any) -> list[Tile]:
         if (ends > 50).any():
             die()
-        return list(build_tiles(ends))
+        return list(build_tiles(ends, minutes))
 
     monkeypatch.setattr(refresh_pair, "build_tiles", tiles)
     killer = row("Hamburg", origin=(9.0, 53.0), destination=(9.0, 53.0))

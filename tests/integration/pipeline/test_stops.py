@@ -41,9 +41,9 @@ def loaded(pipeline: Pipeline) -> Pipeline:
 
 def test_shifts_of_the_region_move_to_stops_and_back(loaded: Pipeline) -> None:
     loaded.put("stops/Turin.csv", NEAR)
-    (run,) = loaded.load_stops()
+    (run,) = loaded.load_reference_files()
     assert run.success
-    assert loaded.load_stops() == []
+    assert loaded.load_reference_files() == []
     (made,) = loaded.make_shifts()
     assert (TRIPS_FIT, True) in {
         (check.check_name, check.passed) for check in made.get_asset_check_evaluations()
@@ -55,11 +55,11 @@ def test_shifts_of_the_region_move_to_stops_and_back(loaded: Pipeline) -> None:
         ("Turin", "Square"),
     ]
     loaded.put("stops/Turin.csv", "lon,lat,name\n7.72,45.06,Park\n")
-    loaded.load_stops()
+    loaded.load_reference_files()
     loaded.make_shifts()
     assert loaded.query(PLACES)[1] == ("Turin", None, "Park", *PICKUP, 0.0, 0.0)
     (loaded.landing / "stops/Turin.csv").unlink()
-    loaded.load_stops()
+    loaded.load_reference_files()
     loaded.make_shifts()
     assert loaded.query(PLACES)[1] == ("Turin", *AT_TRIP)
     assert loaded.query("SELECT * FROM shifts.stops") == []
@@ -71,7 +71,7 @@ def test_other_regions_are_not_made_again(loaded: Pipeline) -> None:
     made_at = f"SELECT made_at FROM {makings} WHERE name = %s"
     before = [loaded.query(made_at, region) for region in ("Prague", "Turin")]
     loaded.put("stops/Turin.csv", NEAR)
-    loaded.load_stops()
+    loaded.load_reference_files()
     assert loaded.make_shifts()
     after = [loaded.query(made_at, region) for region in ("Prague", "Turin")]
     assert (after[0] == before[0], after[1] == before[1]) == (True, False)
@@ -83,15 +83,15 @@ def test_other_regions_are_not_made_again(loaded: Pipeline) -> None:
 
 def test_the_same_stops_in_another_order_or_form_change_nothing(loaded: Pipeline) -> None:
     loaded.put("stops/Turin.csv", NEAR)
-    loaded.load_stops()
+    loaded.load_reference_files()
     loaded.make_shifts()
     loaded.put("stops/Turin.csv", "name,lat,lon\nFar,45.2,7.9\nSquare,45.011,7.67\n")
-    assert len(loaded.load_stops()) == 1
+    assert len(loaded.load_reference_files()) == 1
     assert loaded.make_shifts() == []
     feed = "stop_id,stop_name,stop_lat,stop_lon\n1,Square,45.011,7.67\n2,Far,45.2,7.9\n"
     loaded.put("stops/Turin/stops.txt", feed)
     (loaded.landing / "stops/Turin.csv").unlink()
-    loaded.load_stops()
+    loaded.load_reference_files()
     loaded.make_shifts()
     assert loaded.query(PLACES)[1] == ("Turin", *AT_SQUARE)
 
@@ -100,7 +100,7 @@ def test_stops_that_come_before_the_trips_are_used(pipeline: Pipeline) -> None:
     point = {"type": "Point", "coordinates": [7.67, 45.011]}
     features = [{"type": "Feature", "properties": {"name": "Square"}, "geometry": point}]
     pipeline.put("stops/Turin.geojson", json.dumps({"type": "FeatureCollection", "features": features}))
-    (run,) = pipeline.load_stops()
+    (run,) = pipeline.load_reference_files()
     (files,) = [event.metadata["files"].value for event in run.asset_materializations_for_node("stops")]
     assert files.records[0].data["remark"] == "no trips of this region yet"  # type: ignore[union-attr]
     pipeline.put("a.csv", HEADER + "".join(row(moment=f"{WEEK} 08:{minute:02}:00") for minute in range(8)))
@@ -112,23 +112,23 @@ def test_stops_that_come_before_the_trips_are_used(pipeline: Pipeline) -> None:
 
 def test_a_file_that_cannot_be_used_leaves_its_stops_and_says_why(loaded: Pipeline) -> None:
     loaded.put("stops/Turin.csv", NEAR)
-    loaded.load_stops()
+    loaded.load_reference_files()
     loaded.make_shifts()
     loaded.put("stops/Turin.csv", "name,lat\nSquare,45.011\n")
     loaded.put("stops/readme.txt", "?")
-    (run,) = loaded.load_stops()
+    (run,) = loaded.load_reference_files()
     (check,) = run.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (FILES_CAN_BE_USED, False)
     assert check.description == (
         "stops/Turin.csv: the file has no column lon, longitude or stop_lon; stops/readme.txt: the name of a file of"
         " stops is stops/REGION.csv, stops/REGION.geojson or stops/REGION/stops.txt"
     )
-    assert loaded.load_stops() == []
+    assert loaded.load_reference_files() == []
     assert loaded.make_shifts() == []
     assert loaded.query(PLACES)[1] == ("Turin", *AT_SQUARE)
     loaded.put("stops/Turin.csv", NEAR + "nowhere,x,y\n")
     (loaded.landing / "stops/readme.txt").unlink()
-    (run,) = loaded.load_stops()
+    (run,) = loaded.load_reference_files()
     assert [check.passed for check in run.get_asset_check_evaluations()] == [True]
     (metadata,) = [event.metadata for event in run.asset_materializations_for_node("stops")]
     assert metadata["rejected"].value.records[0].data == {  # type: ignore[union-attr]
@@ -141,10 +141,10 @@ def test_a_file_that_cannot_be_used_leaves_its_stops_and_says_why(loaded: Pipeli
 
 def test_a_file_that_is_still_being_written_keeps_its_stops(loaded: Pipeline) -> None:
     loaded.put("stops/Turin.csv", NEAR)
-    loaded.load_stops()
+    loaded.load_reference_files()
     # Not listed until nobody has written to it for some seconds.
     (loaded.landing / "stops/Turin.csv").write_text("name,lat,lon\n")
-    assert loaded.load_stops() == []
+    assert loaded.load_reference_files() == []
     assert loaded.query("SELECT count(*) FROM shifts.stops") == [(2,)]
 
 
@@ -159,7 +159,7 @@ def test_stops_that_change_while_shifts_are_made_are_not_lost(
     def write_late(*arguments: object) -> object:
         if not (loaded.landing / "stops").exists():
             loaded.put("stops/Turin.csv", NEAR)
-            loaded.load_stops()
+            loaded.load_reference_files()
         return write(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(refresh, "replace_makings", write_late)

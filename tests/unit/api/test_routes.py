@@ -14,5 +14,5 @@ def test_app_lists_every_route() -> None:
     )
     paths = module.create_app(settings).openapi()["paths"]
     documented = {(method.upper(), path) for path, operations in paths.items() for method in operations}
-    listed = set(re.findall(r"^(GET|POST|WS) +(\S+)", module.__doc__ or "", re.MULTILINE))
+    listed = set(re.findall(r"^(GET|POST|PUT|DELETE|WS) +(\S+)", module.__doc__ or "", re.MULTILINE))
     assert listed == documented | {("WS", "/api/v1/trips/live")}

@@ -8,23 +8,27 @@ from numpy.typing import NDArray
 from shifts_core.tiles.bounds import TileRow
 from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.box_count import BoxCount
-from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.byte_ranges import ByteRanges, read_ahead_ranges
 from shifts_core.tiles.codec import Tile, decode_leaves
 from shifts_core.tiles.region_index import RegionTileIndex, WeekRevision, empty_index, no_small_segments
+from tests.unit.core.tiles.random_trips import tiles_of
 
 
-def count_by_tiles(ends: NDArray[np.float64], box: Box, match: Match) -> int:
+def count_by_tiles(
+    ends: NDArray[np.float64], box: Box, match: Match, minute_ranges: NDArray[np.int64] | None = None
+) -> int:
     """Matching trips, counted from the tiles of `ends`."""
-    return count_in(list(build_tiles(ends.copy())), box, match)
+    return count_in(tiles_of(ends), box, match, minute_ranges)
 
 
-def count_in(tiles: list[Tile], box: Box, match: Match) -> int:
+def count_in(
+    tiles: list[Tile], box: Box, match: Match, minute_ranges: NDArray[np.int64] | None = None
+) -> int:
     """Matching trips of some tiles."""
     if not tiles:
         return 0
     by_week = {date(2018, 5, 28): tiles}
-    return int(count_weeks(to_index(by_week), by_week, box, match).sum())
+    return int(count_weeks(to_index(by_week), by_week, box, match, minute_ranges).sum())
 
 
 def to_index(tiles: dict[date, list[Tile]], before: RegionTileIndex | None = None) -> RegionTileIndex:
@@ -39,7 +43,8 @@ def to_index(tiles: dict[date, list[Tile]], before: RegionTileIndex | None = Non
 def tile_rows(week: date, tiles: list[Tile], segment: int = 0, sign: int = 1) -> list[TileRow]:
     """The rows of a segment."""
     return [
-        TileRow(week, segment, number, sign, tile.trips, tile.leaves) for number, tile in enumerate(tiles)
+        TileRow(week, segment, number, sign, tile.trips, len(tile.high_bits) > 8 * tile.trips, tile.leaves)
+        for number, tile in enumerate(tiles)
     ]
 
 
@@ -51,10 +56,14 @@ def load_all(index: RegionTileIndex, tiles: dict[date, list[Tile]]) -> None:
 
 
 def count_weeks(
-    index: RegionTileIndex, tiles: dict[date, list[Tile]], box: Box, match: Match
+    index: RegionTileIndex,
+    tiles: dict[date, list[Tile]],
+    box: Box,
+    match: Match,
+    minute_ranges: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Matching trips of each week; reads from `tiles` what is not in memory."""
-    box_count = BoxCount(index, slice(0, len(index.weeks)), box, match)
+    box_count = BoxCount(index, slice(0, len(index.weeks)), box, match, minute_ranges)
     for part in box_count.missing_high_bits().parts(100_000, 100):
         chunks = read(part, index, tiles, "high_bits")
         columns = part.locate(index, chunks)
@@ -83,16 +92,21 @@ def read(
     ]
 
 
-def count_one_by_one(ends: NDArray[np.float64], box: Box, match: Match) -> int:
-    """Matching trips, counted from their coordinates."""
+def matches_one_by_one(ends: NDArray[np.float64], box: Box, match: Match) -> NDArray[np.bool_]:
+    """Which trips match, by their coordinates."""
     lon, lat = ends[:, ::2], ends[:, 1::2]
     above, below = lon >= box.west, lon <= box.east
     across = (above & below) if box.west <= box.east else (above | below)
     inside = across & (lat >= box.south) & (lat <= box.north)
-    chosen = {
-        "both": inside.all(axis=1),
-        "any": inside.any(axis=1),
+    chosen: dict[Match, NDArray[np.bool_]] = {
+        "both": inside[:, 0] & inside[:, 1],
+        "any": inside[:, 0] | inside[:, 1],
         "origin": inside[:, 0],
         "destination": inside[:, 1],
     }
-    return int(chosen[match].sum())
+    return chosen[match]
+
+
+def count_one_by_one(ends: NDArray[np.float64], box: Box, match: Match) -> int:
+    """Matching trips, counted from their coordinates."""
+    return int(matches_one_by_one(ends, box, match).sum())

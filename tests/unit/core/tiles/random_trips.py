@@ -3,6 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from shifts_core.tiles.build import build_tiles
+from shifts_core.tiles.codec import Tile
+from shifts_core.time_filter import MINUTES_OF_WEEK
+
 KINDS = ("doubles", "decimals", "stacked", "grid", "mixed", "antimeridian", "zero")
 
 
@@ -32,3 +36,13 @@ def random_trips(rng: np.random.Generator, trips: int, kind: str) -> NDArray[np.
     ends = rng.normal(0, 1, (trips, 4)) * 10.0 ** rng.integers(-12, 0, (trips, 4))
     ends[rng.random((trips, 4)) < 0.05] = -0.0
     return ends
+
+
+def any_minutes(ends: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Minutes of the week of trips, the same for equal numbers of trips; shape (trips,)."""
+    return np.random.default_rng(len(ends)).integers(0, MINUTES_OF_WEEK, len(ends), np.uint16)
+
+
+def tiles_of(ends: NDArray[np.float64]) -> list[Tile]:
+    """The tiles of trips that start in `any_minutes`."""
+    return list(build_tiles(ends.copy(), any_minutes(ends)))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from shifts_core.tiles.box import EMPTY_BOX, Box, Match
 from shifts_core.tiles.box_count import BoxCount
-from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.format import LEAF_TRIPS, TILE_TRIPS
 from tests.unit.core.tiles.counting import (
     count_by_tiles,
@@ -20,7 +19,7 @@ from tests.unit.core.tiles.counting import (
     count_weeks,
     to_index,
 )
-from tests.unit.core.tiles.random_trips import KINDS, random_trips
+from tests.unit.core.tiles.random_trips import KINDS, random_trips, tiles_of
 
 MATCHES: tuple[Match, ...] = get_args(Match)
 
@@ -49,7 +48,7 @@ def random_box(rng: np.random.Generator, ends: NDArray[np.float64]) -> Box:
 def test_any_box_of_any_trips_is_counted_exactly(seed: int, trips: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     ends = random_trips(rng, trips, kind)
-    tiles = list(build_tiles(ends.copy()))
+    tiles = tiles_of(ends)
     for _ in range(6):
         box = random_box(rng, ends)
         for match in MATCHES:
@@ -60,7 +59,7 @@ def test_any_box_of_any_trips_is_counted_exactly(seed: int, trips: int, kind: st
 def test_several_tiles_are_counted_exactly(kind: str) -> None:
     rng = np.random.default_rng(4)
     ends = random_trips(rng, 2 * TILE_TRIPS + LEAF_TRIPS + 1, kind)
-    tiles = list(build_tiles(ends.copy()))
+    tiles = tiles_of(ends)
     assert [tile.trips for tile in tiles] == [TILE_TRIPS, TILE_TRIPS, LEAF_TRIPS + 1]
     for _ in range(10):
         box = random_box(rng, ends)
@@ -77,19 +76,19 @@ def test_a_box_beyond_the_earth_contains_everything_or_nothing(match: Match) -> 
     assert count_by_tiles(ends, EMPTY_BOX, match) == 0
 
 
-def test_six_decimals_of_neighbouring_trips_take_eight_bytes_per_trip() -> None:
+def test_six_decimals_of_neighbouring_trips_take_ten_bytes_per_trip() -> None:
     rng = np.random.default_rng(2)
     ends = np.round(rng.uniform(7.60, 7.63, (50_000, 4)), 6)
-    (tile,) = build_tiles(ends)
-    assert len(tile.high_bits) == 8 * 50_000
+    (tile,) = tiles_of(ends)
+    assert len(tile.high_bits) == 10 * 50_000
     assert tile.low_bits == b""
 
 
 def test_the_order_of_the_trips_does_not_change_the_leaves() -> None:
     rng = np.random.default_rng(3)
     ends = random_trips(rng, 10_000, "doubles")
-    first = [(t.trips, t.leaves) for t in build_tiles(ends.copy())]
-    second = [(t.trips, t.leaves) for t in build_tiles(rng.permutation(ends))]
+    first = [(t.trips, t.leaves) for t in tiles_of(ends)]
+    second = [(t.trips, t.leaves) for t in tiles_of(rng.permutation(ends))]
     assert first == second
 
 
@@ -97,7 +96,7 @@ def test_weeks_are_counted_separately_and_nothing_is_read_twice() -> None:
     rng = np.random.default_rng(5)
     weeks = [date(2018, 4, 30) + timedelta(weeks=n) for n in range(4)]
     ends = {week: random_trips(rng, int(rng.integers(1, 3000)), "mixed") for week in weeks}
-    tiles = {week: list(build_tiles(of_week.copy())) for week, of_week in ends.items()}
+    tiles = {week: tiles_of(of_week) for week, of_week in ends.items()}
     index = to_index(tiles)
     for _ in range(20):
         box = random_box(rng, ends[weeks[0]])

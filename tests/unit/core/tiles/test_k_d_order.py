@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shifts_core.tiles.format import LEAF_TRIPS, TILE_TRIPS
 from shifts_core.tiles.k_d_order import k_d_order
-from tests.unit.core.tiles.random_trips import KINDS, random_trips
+from tests.unit.core.tiles.random_trips import KINDS, any_minutes, random_trips
 
 
 def is_split(ends: NDArray[np.float64], start: int, stop: int) -> bool:
@@ -26,7 +26,7 @@ def is_split(ends: NDArray[np.float64], start: int, stop: int) -> bool:
 def test_parts_of_any_trips_are_split_along_a_coordinate(seed: int, trips: int, kind: str) -> None:
     ends = random_trips(np.random.default_rng(seed), trips, kind)
     ordered = ends.copy()
-    k_d_order(ordered)
+    k_d_order(ordered, any_minutes(ordered))
     assert is_split(ordered, 0, trips)
     assert np.array_equal(ordered[np.lexsort(ordered.T)], ends[np.lexsort(ends.T)])
 
@@ -46,5 +46,5 @@ def test_orders_that_slow_down_quicksort_are_split(shape: str) -> None:
         "sawtooth": steps % 1000,
     }[shape]
     ends = np.ascontiguousarray(np.stack([column, column[::-1], column / 2, -column], axis=1))
-    k_d_order(ends)
+    k_d_order(ends, any_minutes(ends))
     assert is_split(ends, 0, n)

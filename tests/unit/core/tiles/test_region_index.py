@@ -11,7 +11,6 @@ import pytest
 from shifts_core.tiles.bounds import TileRow
 from shifts_core.tiles.box import Box
 from shifts_core.tiles.box_count import BoxCount
-from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.byte_ranges import high_bits_ranges
 from shifts_core.tiles.codec import Tile, decode_leaves
 from shifts_core.tiles.format import LEAF_DTYPE, TILE_TRIPS
@@ -25,6 +24,7 @@ from tests.unit.core.tiles.counting import (
     tile_rows,
     to_index,
 )
+from tests.unit.core.tiles.random_trips import tiles_of
 
 BOX = Box(7.64, 45.04, 7.66, 45.06)
 WEEK = date(2018, 5, 28)
@@ -36,7 +36,7 @@ def trips(count: int, seed: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.
 
 def many_weeks(count: int) -> dict[date, list[Tile]]:
     """Weeks of 50 trips each."""
-    tiles = list(build_tiles(trips(50)))
+    tiles = tiles_of(trips(50))
     return {date(1970, 1, 5) + timedelta(weeks=number): tiles for number in range(count)}
 
 
@@ -54,11 +54,11 @@ def test_the_number_of_memory_mappings_does_not_grow_with_the_weeks() -> None:
 
 
 def test_chunks_stay_below_the_size_that_malloc_maps_separately() -> None:
-    tiles = {WEEK: list(build_tiles(trips(2 * TILE_TRIPS + 5)))}
+    tiles = {WEEK: tiles_of(trips(2 * TILE_TRIPS + 5))}
     index = to_index(tiles)
     leaves = np.arange(len(index.leaves.trips))
     missing = high_bits_ranges(index, leaves, index.addresses == 0)
-    assert len(missing.sizes) == 4 * 2 + 1
+    assert len(missing.sizes) == 5 * 2 + 1
     assert missing.sizes.max() + 64 < 128 * 1024
 
 
@@ -79,7 +79,7 @@ def test_the_reported_memory_is_the_allocated_memory() -> None:
 
 def test_a_count_is_not_affected_by_an_eviction() -> None:
     ends = trips(20_000)
-    tiles = {WEEK: list(build_tiles(ends.copy()))}
+    tiles = {WEEK: tiles_of(ends)}
     index = to_index(tiles)
     load_all(index, tiles)
     box_count = BoxCount(index, slice(0, 1), BOX, "both")
@@ -98,12 +98,12 @@ def test_a_count_is_not_affected_by_an_eviction() -> None:
 def test_unchanged_weeks_keep_their_high_bits_in_an_update() -> None:
     weeks = [WEEK + timedelta(weeks=number) for number in range(4)]
     ends = {week: trips(3_000, seed=number) for number, week in enumerate(weeks)}
-    tiles = {week: list(build_tiles(of_week.copy())) for week, of_week in ends.items()}
+    tiles = {week: tiles_of(of_week) for week, of_week in ends.items()}
     before = to_index({week: tiles[week] for week in (weeks[0], weeks[1], weeks[3])})
     load_all(before, tiles)
     # The second week has changed, the third is new, the fourth is gone.
     ends[weeks[1]] = trips(2_000, seed=9)
-    tiles[weeks[1]] = list(build_tiles(ends[weeks[1]].copy()))
+    tiles[weeks[1]] = tiles_of(ends[weeks[1]])
     revisions = {
         weeks[0]: WeekRevision(1, 1),
         weeks[1]: WeekRevision(2, 2),
@@ -121,13 +121,13 @@ def test_unchanged_weeks_keep_their_high_bits_in_an_update() -> None:
 
 
 def test_a_week_without_tiles_counts_zero() -> None:
-    tiles = {WEEK: list(build_tiles(trips(100))), WEEK + timedelta(weeks=1): []}
+    tiles = {WEEK: tiles_of(trips(100)), WEEK + timedelta(weeks=1): []}
     assert count_weeks(to_index(tiles), tiles, Box(-180, -90, 180, 90), "both").tolist() == [100, 0]
 
 
 @pytest.mark.parametrize("change", ["fewer leaves", "more trips", "too many trips in a leaf"])
 def test_tiles_that_contradict_their_leaves_are_rejected(change: str) -> None:
-    (tile,) = build_tiles(trips(2_500))
+    (tile,) = tiles_of(trips(2_500))
     leaves, count = tile.leaves, tile.trips
     if change == "fewer leaves":
         leaves = leaves[LEAF_DTYPE.itemsize :]
@@ -137,13 +137,13 @@ def test_tiles_that_contradict_their_leaves_are_rejected(change: str) -> None:
         broken = bytearray(leaves)
         broken[64:68] = (1_500).to_bytes(4, "little")
         leaves = bytes(broken)
-    row, read = TileRow(WEEK, 0, 0, 1, count, leaves), decode_leaves([leaves])
+    row, read = TileRow(WEEK, 0, 0, 1, count, True, leaves), decode_leaves([leaves])
     with pytest.raises(ValueError, match="do not fit"):
         empty_index().updated(1, {WEEK: WeekRevision(1, 1)}, [row], read, no_small_segments())
 
 
 def test_a_chunk_of_the_wrong_size_is_rejected() -> None:
-    tiles = {WEEK: list(build_tiles(trips(100)))}
+    tiles = {WEEK: tiles_of(trips(100))}
     index = to_index(tiles)
     missing = BoxCount(index, slice(0, 1), BOX, "both").missing_high_bits()
     with pytest.raises(ValueError, match="shorter"):

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from shifts_core.tiles import byte_ranges
-from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.byte_ranges import READ_AHEAD_BYTES, read_ahead_ranges
 from shifts_core.tiles.codec import Tile
 from shifts_core.tiles.region_index import RegionTileIndex
 from shifts_core.tiles.region_indexes import RegionIndexes
 from tests.unit.core.tiles.counting import load_all, read, to_index
+from tests.unit.core.tiles.random_trips import tiles_of
 
 WEEKS = [date(2018, 5, 7) + timedelta(weeks=number) for number in range(3)]
 
 
 def pair(trips: int) -> list[Tile]:
-    return list(build_tiles(np.round(np.random.default_rng(trips).normal(7.6, 0.02, (trips, 4)), 6)))
+    return tiles_of(np.round(np.random.default_rng(trips).normal(7.6, 0.02, (trips, 4)), 6))
 
 
 TILES = dict.fromkeys(WEEKS, pair(2_000))

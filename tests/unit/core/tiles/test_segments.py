@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from shifts_core.tiles.bounds import TileRow
 from shifts_core.tiles.box import Box, Match
 from shifts_core.tiles.box_count import BoxCount
-from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.byte_ranges import ByteRanges
 from shifts_core.tiles.codec import Tile, decode_leaves
 from shifts_core.tiles.encode import encode_tile
@@ -22,7 +21,7 @@ from shifts_core.tiles.region_index import (
 from shifts_core.tiles.segment_builder import SegmentBuilder
 from shifts_core.tiles.small_segments import concatenate, decode_small_segments
 from tests.unit.core.tiles.counting import count_one_by_one, tile_rows
-from tests.unit.core.tiles.random_trips import KINDS, random_trips
+from tests.unit.core.tiles.random_trips import KINDS, any_minutes, random_trips, tiles_of
 
 WEEK = date(2018, 5, 28)
 Segments = dict[int, list[Tile]]
@@ -67,7 +66,7 @@ def test_segments_are_added_and_subtracted_exactly(kind: str) -> None:
     added = [ends[:6_000], ends[6_000:]]
     deleted = ends[rng.permutation(9_000)[:3_000]]
     kept = np.concatenate([ends, deleted])
-    segments = {number: list(build_tiles(each.copy())) for number, each in enumerate([*added, deleted])}
+    segments = {number: tiles_of(each) for number, each in enumerate([*added, deleted])}
     # One after the other, as loads bring them.
     index = empty_index()
     for number, tiles in segments.items():
@@ -90,7 +89,7 @@ def test_segments_are_added_and_subtracted_exactly(kind: str) -> None:
 def test_small_segments_are_decoded_to_the_last_bit_and_counted(kind: str) -> None:
     rng = np.random.default_rng(4)
     parts = [random_trips(rng, trips, kind) for trips in (1, 128, 2, 50, 7)]
-    tiles = [encode_tile(part) for part in parts]
+    tiles = [encode_tile(part, any_minutes(part)) for part in parts]
     week_of, signs = np.array([0, 1, 0, 1, 1]), np.array([1, 1, 1, -1, 1])
     blobs = [[getattr(tile, name) for tile in tiles] for name in ("leaves", "high_bits", "low_bits")]
     small = decode_small_segments(week_of, signs, *blobs)
@@ -105,7 +104,7 @@ def test_small_segments_are_decoded_to_the_last_bit_and_counted(kind: str) -> No
 
 def test_a_merge_replaces_all_segments_of_its_week_and_no_other() -> None:
     rng = np.random.default_rng(5)
-    tile = encode_tile(random_trips(rng, 100, "decimals"))
+    (tile,) = tiles_of(random_trips(rng, 100, "decimals"))
     blobs = [tile.leaves], [tile.high_bits], [tile.low_bits]
     weeks = [WEEK, WEEK + timedelta(weeks=1)]
     one = np.array([1])
@@ -114,7 +113,7 @@ def test_a_merge_replaces_all_segments_of_its_week_and_no_other() -> None:
     before = empty_index().updated(1, dict.fromkeys(weeks, WeekRevision(1, 0)), [], none, both)
     merged = {weeks[0]: WeekRevision(2, 2), weeks[1]: WeekRevision(1, 0)}
     assert before.outdated(merged) == {weeks[0]: 0}
-    rows = [TileRow(weeks[0], 9, 0, 1, tile.trips, tile.leaves)]
+    rows = [TileRow(weeks[0], 9, 0, 1, tile.trips, True, tile.leaves)]
     after = before.updated(2, merged, rows, decode_leaves([tile.leaves]), no_small_segments())
     assert after.tiles.segments.tolist() == [9]
     assert after.small.week_of.tolist() == [1] * 100
@@ -127,7 +126,8 @@ def test_a_builder_holds_each_trip_in_the_segment_of_its_pair() -> None:
     builder = SegmentBuilder()
     for _ in range(3):
         for region_id in (1, 2):
-            builder.add(region_id, WEEK, random_trips(rng, 500 * region_id, "decimals"))
+            ends = random_trips(rng, 500 * region_id, "decimals")
+            builder.add(region_id, WEEK, ends, any_minutes(ends))
     built = builder.build()
     assert [(each.region_id, each.week, each.trips) for each in built] == [(1, WEEK, 1500), (2, WEEK, 3000)]
     assert [sum(tile.trips for tile in each.tiles) for each in built] == [1500, 3000]

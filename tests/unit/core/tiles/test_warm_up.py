@@ -8,6 +8,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from shifts_core.tiles import byte_ranges, format, kernels, offset_ranges, small_segments, straddling
 from shifts_core.tiles.box import Box
+from shifts_core.time_filter import TimeFilter
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.warm_up import compile_building, compile_counting
 from tests.unit.core.tiles.counting import count_by_tiles
@@ -23,7 +24,8 @@ before = compiled()
 ends = np.random.default_rng(1).normal(0, 1, (5_000, 4))
 for west, east in ((-0.1, 0.2), (0.2, -0.1), (ends[7, 0], ends[9, 2])):
     for match in ("both", "origin", "destination", "any"):
-        count_by_tiles(ends, Box(west, ends[5, 1], east, 1.0), match)
+        for times in (None, TimeFilter(("mon",)).minute_ranges()):
+            count_by_tiles(ends, Box(west, ends[5, 1], east, 1.0), match, times)
 assert compiled() == before, (before, compiled())
 """
 
