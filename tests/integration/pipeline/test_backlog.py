@@ -15,8 +15,7 @@ from shifts_pipeline.sensors import load_plan
 from shifts_pipeline.sensors import queued_files as queued_files_module
 from shifts_pipeline.sensors import stale_weeks as stale_weeks_module
 from shifts_pipeline.sensors.file_partitions import MAX_PARTITIONS
-from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
-from shifts_pipeline.sensors.queued_files import MAX_FILES_PER_TICK, queued_files
+from shifts_pipeline.sensors.queued_files import MAX_NAMES_REQUESTED_PER_TICK, queued_files
 from shifts_pipeline.sensors.refresh_plan import MAX_PAIRS_PER_RUN
 from shifts_pipeline.sensors.refresh_plan import MAX_UNFINISHED_RUNS as REFRESHES_AT_ONCE
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
@@ -166,7 +165,7 @@ def test_of_each_week_aggregates_are_materialized_first(pipeline: Pipeline) -> N
 
 
 @pytest.mark.timeout(120)
-def test_four_thousand_new_files_among_two_hundred_thousand_known_take_one_tick_to_begin(
+def test_a_tick_begins_five_hundred_of_four_thousand_new_files_among_two_hundred_thousand_known(
     pipeline: Pipeline, dagster_database_url: str
 ) -> None:
     with psycopg.connect(dagster_database_url) as dagster:
@@ -175,12 +174,11 @@ def test_four_thousand_new_files_among_two_hundred_thousand_known_take_one_tick_
             " SELECT 'trip_files', 'known ' || n FROM generate_series(1, 200000) n"
         )
     queue_files(pipeline, 4_000)
-    requests = pipeline.tick(queued_files).run_requests
-    assert len(requests) == MAX_FILES_PER_TICK // MAX_FILES_PER_RUN
+    assert len(pipeline.tick(queued_files).run_requests) == 1
     requested = pipeline.query(
         "SELECT min(file_id), max(file_id), count(*) FROM shifts_store.trip_files WHERE requested_at IS NOT NULL"
     )
-    assert requested == [(1, MAX_FILES_PER_TICK, MAX_FILES_PER_TICK)]
+    assert requested == [(1, MAX_NAMES_REQUESTED_PER_TICK, MAX_NAMES_REQUESTED_PER_TICK)]
     assert len(pipeline.instance.get_dynamic_partitions(str(TRIP_FILES.name))) <= MAX_PARTITIONS
 
 

@@ -117,7 +117,7 @@ def test_shifts_of_a_backtest_take_stops(working_folder: Path, pipeline: Pipelin
     table = working_folder / "backtest-Turin-2018-W22.csv"
     before = covered(table)
     pipeline.put("stops/Turin.csv", "lon,lat\n7.675,45.01\n")
-    pipeline.load_stops()
+    pipeline.load_reference_files()
     assert CliRunner().invoke(shifts, command).exit_code == 0
     after = covered(table)
     assert after.pop("shifts") < before.pop("shifts")

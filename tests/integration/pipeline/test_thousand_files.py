@@ -3,8 +3,7 @@
 import random
 
 from shifts_pipeline.sensors.landing_zone import landing_zone
-from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
-from shifts_pipeline.sensors.queued_files import queued_files
+from shifts_pipeline.sensors.queued_files import MAX_NAMES_REQUESTED_PER_TICK, queued_files
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 FILES, ROWS = 1000, 50
@@ -48,9 +47,8 @@ def test_a_thousand_files_are_loaded_and_ten_invalid_ones_fail_alone_with_their_
     pipeline.instance.event_log_storage.optimize_for_webserver(
         statement_timeout=60_000, pool_recycle=300, max_overflow=4
     )
-    requests = pipeline.tick(queued_files).run_requests
-    assert len(requests) == FILES // MAX_FILES_PER_RUN
-    for request in requests:
+    for _ in range(FILES // MAX_NAMES_REQUESTED_PER_TICK):
+        (request,) = pipeline.tick(queued_files).run_requests
         pipeline.run("load_trip_files", dict(request.tags))
     ledger = pipeline.ledger()
     assert len(ledger) == FILES
