@@ -45,11 +45,11 @@ def load(loader: Loader, name: str, region: str = "Turin") -> None:
 
 def refresh(connection: psycopg.Connection) -> None:
     request = RefreshRequest(
-        tables={"aggregates"},
-        regions=(),
+        tables=["aggregates"],
+        regions=[],
         only_due=True,
         run_id="run",
-        new_clusterer=lambda: TripClusterer(eps=500, min_samples=5),
+        new_clusterer=TripClusterer,
         log=logging.getLogger(__name__),
     )
     assert refresh_week(connection, MONDAY, request).pairs >= 1
