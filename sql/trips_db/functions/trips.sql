@@ -56,14 +56,20 @@ $$;
 -- partition without an index, and the ranges of new blocks are empty in any case until they are added.
 --
 -- Creating it waits for writers of the week and blocks them; it takes 0.1 s per million trips. It gives up after two seconds,
--- in which other writers wait for it: longer than `deadlock_timeout`, after which autovacuum gives way. Call it again then.
+-- in which other writers wait for it: longer than `deadlock_timeout`, after which autovacuum gives way. Adding blocks leaves
+-- it to an autovacuum that is at work, which adds them, too. Call it again later.
 CREATE OR REPLACE FUNCTION shifts_store.index_week(week date) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     partition_name text := shifts_store.partition_of(week);
     index_name     text := partition_name || '_by_file';
 BEGIN
+    -- Without it, one of two workers that create the index would fail.
+    IF NOT pg_try_advisory_xact_lock(hashtext('shifts_store.index_week'), week - date '1970-01-05') THEN
+        RETURN;
+    END IF;
     IF to_regclass('shifts_store.' || index_name) IS NOT NULL THEN
+        SET LOCAL lock_timeout = '100ms';
         PERFORM brin_summarize_new_values(index_name::regclass);
     ELSIF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
         EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON shifts_store.%I USING brin (file_id, trip_id, region_id)'

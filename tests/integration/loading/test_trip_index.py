@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import psycopg
@@ -45,11 +46,11 @@ def load(loader: Loader, name: str, region: str = "Turin") -> None:
 
 def refresh(connection: psycopg.Connection) -> None:
     request = RefreshRequest(
-        tables={"aggregates"},
-        regions=(),
+        tables=["aggregates"],
+        regions=[],
         only_due=True,
         run_id="run",
-        new_clusterer=lambda: TripClusterer(eps_m=500, min_trips=5),
+        new_clusterer=TripClusterer,
         log=logging.getLogger(__name__),
     )
     assert refresh_week(connection, MONDAY, request).pairs >= 1
@@ -64,6 +65,11 @@ def missing_ranges(connection: psycopg.Connection) -> int:
     row = connection.execute("SELECT brin_summarize_new_values(%s)", [INDEX]).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def is_waiting(loader: Loader) -> bool:
+    """Whether a statement waits for a lock."""
+    return loader.query("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted") == [(True,)]
 
 
 def test_a_refresh_indexes_a_new_week(loader: Loader, connection: psycopg.Connection) -> None:
@@ -100,6 +106,18 @@ def test_a_week_that_is_being_loaded_stays_without_an_index(
         refresh(connection)
         assert not has_index(loader)
     index_week(connection, MONDAY)
+    assert has_index(loader)
+
+
+def test_two_workers_may_index_a_week_at_a_time(loader: Loader, connection: psycopg.Connection) -> None:
+    load(loader, "first.csv")
+    with psycopg.connect(loader.url) as first, ThreadPoolExecutor(1) as pool:
+        index_week(first, MONDAY)
+        second = pool.submit(index_week, connection, MONDAY)
+        while not (second.done() or is_waiting(loader)):
+            pass
+        first.commit()
+        second.result()
     assert has_index(loader)
 
 
