@@ -68,13 +68,13 @@ def squared_distance(point, centroid):  # type: ignore[no-untyped-def]
 def mean_shift(tree, radius, point, stack, trips, mean):  # type: ignore[no-untyped-def]
     """Move `point` to the mean of its neighbours while this raises their number.
 
-    Writes the neighbours to `trips` (n,) and returns how many there are.
+    Writes the neighbours of the final point to `trips` (n,) and returns how many there are.
     """
     most = 0
     for _ in range(_MAX_SHIFTS):
         count = find_within(tree, point, radius, stack, trips)
         if count <= most:
-            break
+            return count
         most = count
         _write_mean(tree.points, trips, count, mean)
         point[:] = mean

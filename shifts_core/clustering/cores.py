@@ -1,9 +1,10 @@
-"""Runs compiled code on all CPU cores of the process; the code releases the GIL."""
+"""Runs compiled code on all CPU cores of the process or, if set, NUMBA_NUM_THREADS; the code releases the GIL."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
 from typing import TypeVar
+
+import numba
 
 Part = TypeVar("Part")
 
@@ -19,7 +20,7 @@ def for_each(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
         for part in found:
             work(part)
         return
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(int(numba.config.NUMBA_NUM_THREADS)) as pool:
         list(pool.map(work, found))
 
 

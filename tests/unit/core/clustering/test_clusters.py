@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shifts_core.clustering import assign, describe, grid, ground, ordering
 from shifts_core.clustering import clusters as clusters_module
-from shifts_core.clustering import cores, describe, grid, ground, ordering
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.describe import Clusters
 from shifts_core.clustering.parameters import DEFAULT_MAX_RADIUS_M, DEFAULT_MIN_TRIPS
@@ -178,8 +179,8 @@ def test_threads_and_sizes_of_tasks_do_not_change_the_clusters(
     result: Result, threads: int, size: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cores, "cpu_count", lambda: threads)
-        for module in (clusters_module, describe, grid, ground, ordering):
+        patch.setattr(numba.config, "NUMBA_NUM_THREADS", threads)
+        for module in (assign, clusters_module, describe, grid, ground, ordering):
             patch.setattr(module, "_BATCH_SIZE", size)
         patch.setattr(grid, "_CELL_BATCH", size)
         patch.setattr(ordering, "_BUCKET_SIZE", size)
