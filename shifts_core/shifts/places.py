@@ -104,21 +104,22 @@ def _move(od_coords, starts, trips, places, stops, radius_m):  # type: ignore[no
         )
         walks_m = np.empty((2, len(own)))
         for end in (0, 1):
-            _walk(od_coords, own, 2 * end, places[shift, 2 * end], places[shift, 2 * end + 1], walks_m[end])
-        to_stop_m = np.empty(len(own))
+            _walk(od_coords, own, 2 * end, places[shift], walks_m[end])
         is_at_stop = np.zeros(2, np.bool_)
         end, unchanged = 0, 0
         while unchanged < 2:
             unchanged += 1
-            best = _total(walks_m[end], walks_m[1 - end], radius_m) if is_at_stop[end] else -1.0
+            place = places[shift, 2 * end : 2 * end + 2]
+            others_m = walks_m[1 - end]
+            best = _total(od_coords, own, 2 * end, place, others_m, radius_m) if is_at_stop[end] else -1.0
             for stop in near[end]:
-                _walk(od_coords, own, 2 * end, stops[stop, 0], stops[stop, 1], to_stop_m)
-                total = _total(to_stop_m, walks_m[1 - end], radius_m)
+                total = _total(od_coords, own, 2 * end, stops[stop], others_m, radius_m)
                 if total > best + _LEAST_GAIN:
                     best, unchanged = total, 0
-                    places[shift, 2 * end : 2 * end + 2] = stops[stop]
-                    walks_m[end] = to_stop_m
+                    place[:] = stops[stop]
                     is_at_stop[end] = True
+            if unchanged == 0:
+                _walk(od_coords, own, 2 * end, places[shift], walks_m[end])
             end = 1 - end
     return places
 
@@ -126,7 +127,7 @@ def _move(od_coords, starts, trips, places, stops, radius_m):  # type: ignore[no
 @numba.njit(cache=True, nogil=True)
 def _stops_within(stops, lon, lat, radius_m):  # type: ignore[no-untyped-def]
     """Return the rows of stops, which are sorted by latitude, within the radius of a place."""
-    reach = np.degrees(radius_m / EARTH_RADIUS_M) * (1 + 1e-9) + 1e-12
+    reach = _reach_of_latitude(radius_m)
     first = np.searchsorted(stops[:, 1], lat - reach)
     last = np.searchsorted(stops[:, 1], lat + reach, side="right")
     rows = np.empty(last - first, np.int64)
@@ -139,17 +140,31 @@ def _stops_within(stops, lon, lat, radius_m):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _walk(od_coords, trips, column, lon, lat, walks_m):  # type: ignore[no-untyped-def]
-    """Write the distances from a place to one end of trips."""
+def _walk(od_coords, trips, column, places, walks_m):  # type: ignore[no-untyped-def]
+    """Write the distances from a shift's place to one end of trips; both have longitudes in this column."""
     for at in range(len(trips)):
-        walks_m[at] = great_circle_m(lon, lat, od_coords[trips[at], column], od_coords[trips[at], column + 1])
+        trip = trips[at]
+        walks_m[at] = great_circle_m(
+            places[column], places[column + 1], od_coords[trip, column], od_coords[trip, column + 1]
+        )
 
 
 @numba.njit(cache=True, nogil=True)
-def _total(walks_m, other_walks_m, radius_m):  # type: ignore[no-untyped-def]
-    """Return how much trips count at two places, by their walks at both."""
+def _total(od_coords, trips, column, stop, others_m, radius_m):  # type: ignore[no-untyped-def]
+    """Return how much trips count at a stop, given their walks at the other end."""
+    lat_reach = _reach_of_latitude(radius_m)
     total = 0.0
-    for at in range(len(walks_m)):
-        if walks_m[at] <= radius_m and other_walks_m[at] <= radius_m:
-            total += 2.0 - (walks_m[at] + other_walks_m[at]) / (2 * radius_m)
+    for at in range(len(trips)):
+        lon, lat = od_coords[trips[at], column], od_coords[trips[at], column + 1]
+        if others_m[at] > radius_m or abs(lat - stop[1]) > lat_reach:
+            continue
+        walk_m = great_circle_m(stop[0], stop[1], lon, lat)
+        if walk_m <= radius_m:
+            total += 2.0 - (walk_m + others_m[at]) / (2 * radius_m)
     return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _reach_of_latitude(radius_m):  # type: ignore[no-untyped-def]
+    """Return a difference in latitude, degrees, that no two places within the radius exceed."""
+    return np.degrees(radius_m / EARTH_RADIUS_M) * (1 + 1e-9) + 1e-12

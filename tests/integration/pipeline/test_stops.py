@@ -2,6 +2,7 @@
 
 import json
 
+import psycopg
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
@@ -12,6 +13,7 @@ from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.storage.shifts import refresh
 from shifts_pipeline.storage.shifts.violations import TRIPS_FIT
 from shifts_pipeline.storage.shifts.write import replace_makings
+from shifts_platform.commands.stops import show_stops
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 WEEK = "2018-05-28"
@@ -110,7 +112,9 @@ def test_stops_that_come_before_the_trips_are_used(pipeline: Pipeline) -> None:
     assert pipeline.query(PLACES) == [("Turin", *AT_SQUARE)]
 
 
-def test_a_file_that_cannot_be_used_leaves_its_stops_and_says_why(loaded: Pipeline) -> None:
+def test_a_file_that_cannot_be_used_leaves_its_stops_and_says_why(
+    loaded: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
     loaded.put("stops/Turin.csv", NEAR)
     loaded.load_reference_files()
     loaded.make_shifts()
@@ -119,10 +123,16 @@ def test_a_file_that_cannot_be_used_leaves_its_stops_and_says_why(loaded: Pipeli
     (run,) = loaded.load_reference_files()
     (check,) = run.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == (FILES_CAN_BE_USED, False)
+    capsys.readouterr()
     assert check.description == (
         "stops/Turin.csv: the file has no column lon, longitude or stop_lon; stops/readme.txt: the name of a file of"
         " stops is stops/REGION.csv, stops/REGION.geojson or stops/REGION/stops.txt"
     )
+    with psycopg.connect(loaded.url) as connection:
+        show_stops(connection)
+    summary, first, _ = capsys.readouterr().out.strip().splitlines()
+    assert summary == "2 stops of 2 files"
+    assert first == "  stops/Turin.csv: the file has no column lon, longitude or stop_lon"
     assert loaded.load_reference_files() == []
     assert loaded.make_shifts() == []
     assert loaded.query(PLACES)[1] == ("Turin", *AT_SQUARE)
