@@ -229,7 +229,15 @@ def _areas_near(grid, addresses, place, axis, decimals, bases, shifts, largest, 
     west, east = _interval(addresses, place, axis, decimals, bases, shifts, largest)
     south, north = _interval(addresses, place, axis + 1, decimals, bases, shifts, largest)
     edges, count = grid[0], 0
-    for area in range(len(edges[0])):
+    of_areas = edges[0]
+    for area in range(len(of_areas)):
+        if (
+            east < of_areas[area, 0]
+            or north < of_areas[area, 1]
+            or west > of_areas[area, 2]
+            or south > of_areas[area, 3]
+        ):
+            continue
         relation = rectangle_in_area(edges, area, west, south, east, north)
         if relation == UNDECIDED:
             return -1
