@@ -1,6 +1,5 @@
 """Counts the trips of a region in a box, week by week: bounds first, then high bits, then low bits."""
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles.box import Box, Match
-from shifts_core.tiles.byte_ranges import ByteRanges, high_bits_ranges, low_bits_ranges
+from shifts_core.tiles.byte_ranges import ByteRanges, low_bits_ranges
 from shifts_core.tiles.kernels import count_leaves, find_undecided, resolve
+from shifts_core.tiles.leaf_count import LeafCount, check_low_bits
 from shifts_core.tiles.offset_ranges import offset_ranges
-from shifts_core.tiles.region_index import Columns, RegionTileIndex
+from shifts_core.tiles.region_index import RegionTileIndex
 from shifts_core.tiles.small_segments import WHOLE_WEEK
 from shifts_core.tiles.straddling import compare_bounds
 
@@ -29,11 +29,8 @@ class Undecided(NamedTuple):
     """Shape (m, 4): coordinates that may lie in the box."""
 
 
-class BoxCount:
-    """Counts the matching trips of each week.
-
-    Call in this order: `missing_high_bits` and `load`, `count`, `missing_low_bits` and `resolve`, `counts`. A count
-    references the high bits that it uses, so the index may evict them meanwhile.
+class BoxCount(LeafCount):
+    """Counts the matching trips of each week: `counts`, after the steps of `LeafCount`.
 
     Args:
         index: of the region.
@@ -52,24 +49,16 @@ class BoxCount:
         match: Match,
         minute_ranges: NDArray[np.int64] | None = None,
     ) -> None:
-        self.index = index
-        self.weeks = weeks
-        self._n_weeks = weeks.stop - weeks.start
-        index.last_used[weeks] = time.monotonic()
         self._minute_ranges = WHOLE_WEEK if minute_ranges is None else minute_ranges
         skipped = None if minute_ranges is None else index.without_minutes(weeks)
         self._inside, straddling = compare_bounds(index, weeks, box, match, skipped)
         self._inside += index.small.count_weeks(weeks, box, match, minute_ranges) * (
             1 if skipped is None else ~skipped
         )
-        self._leaves, self._straddling = straddling.leaves, straddling.axes
+        super().__init__(index, weeks, straddling.leaves, straddling.axes)
         self._week_of = index.tiles.week_of[straddling.tiles] - weeks.start
         self._signs = index.tiles.signs[straddling.tiles]
-        self._trips = index.leaves.trips[self._leaves]
-        self._addresses = index.addresses[self._leaves]
-        self._chunks: list[Sequence[bytes]] = [*index.chunks_of(weeks)]
-        """Kept so that the addresses stay valid."""
-        self._ranges = offset_ranges(box, index.leaves, self._leaves, self._straddling)
+        self._ranges = offset_ranges(box, index.leaves, self._leaves, self._needed)
         self._inverted = box.west > box.east
         self._any_end = match == "any"
         self._certain = np.zeros(len(self._leaves), np.int64)
@@ -80,43 +69,15 @@ class BoxCount:
         self._resolved = np.zeros(self._n_weeks, np.int64)
 
     @property
-    def n_straddling(self) -> int:
-        """Leaves whose trips must be compared with the box one by one."""
-        return len(self._leaves)
-
-    @property
     def counts(self) -> NDArray[np.int64]:
         """Matching trips of each week; shape (weeks,)."""
         return self._inside + self._by_week(self._week_of, self._signs * self._certain) + self._resolved
 
-    def missing_high_bits(self) -> ByteRanges:
-        """The high bits that must be loaded before counting."""
-        return high_bits_ranges(self.index, self._leaves, self._straddling & (self._addresses == 0))
-
-    def load(self, columns: Columns, chunks: Sequence[bytes]) -> None:
-        """Adds high bits: where the columns lie in memory, and the chunks that hold them."""
-        at = np.searchsorted(self._leaves, columns.leaves)
-        at[at == len(self._leaves)] = 0
-        used = self._leaves[at] == columns.leaves
-        self._addresses[at[used], columns.axes[used]] = columns.addresses[used]
-        self._chunks.append(chunks)
-
-    def count(self, part: int = 0, parts: int = 1) -> None:
-        """Counts by high bits in one of several parts of the straddling leaves; threads may count parts in parallel.
-
-        Raises:
-            ValueError: high bits are missing.
-        """
-        size = -(-self.n_straddling // parts)
-        chosen = slice(part * size, min((part + 1) * size, self.n_straddling))
-        if chosen.start >= chosen.stop:
-            return
-        if (self._straddling[chosen] & (self._addresses[chosen] == 0)).any():
-            raise ValueError("high bits are missing")
+    def _count(self, chosen: slice) -> None:
         arguments = (
             self._addresses[chosen],
             self._trips[chosen],
-            self._straddling[chosen],
+            self._needed[chosen],
             self._ranges.high_bits[chosen],
             self._inverted,
             self._any_end,
@@ -134,7 +95,7 @@ class BoxCount:
             self._undecided.append(Undecided(chosen.start + leaves, places, between, undecided))
 
     def missing_low_bits(self) -> ByteRanges | None:
-        """The low bits that decide the trips that are not counted yet; None if all are counted."""
+        """The low bits of the undecided coordinates; None if all trips are counted."""
         if not self._undecided:
             return None
         self._undecided = [Undecided(*map(np.concatenate, zip(*self._undecided, strict=True)))]
@@ -148,29 +109,23 @@ class BoxCount:
         return ranges
 
     def resolve(self, chunks: Sequence[bytes | None]) -> None:
-        """Counts the undecided trips, if any; `chunks` holds one chunk per range of `missing_low_bits`.
-
-        Raises:
-            ValueError: a chunk has another size than its range.
-        """
+        """Counts the undecided trips."""
         if not self._undecided:
             return
-        read = [chunk or b"" for chunk in chunks]
-        if [*map(len, read)] != self._low_sizes:
-            raise ValueError("low bits are shorter than their bounds say")
+        low_bits = check_low_bits(chunks, self._low_sizes)
         (trips,) = self._undecided
         starts = np.zeros((self.n_straddling, 4), np.int64)
         starts[self._low_columns] = np.cumsum([0, *self._low_sizes])[:-1]
         matches = np.empty(len(trips.leaves), bool)
         resolve(
             self._addresses,
-            self._straddling,
+            self._needed,
             self._ranges[:3],
             self._inverted,
             self._any_end,
             tuple(trips),
             starts,
-            np.frombuffer(b"".join(read), np.uint8),
+            low_bits,
             matches,
         )
         self._resolved += self._by_week(self._week_of[trips.leaves], self._signs[trips.leaves] * matches)

@@ -98,6 +98,14 @@ def key_of(value, decimals):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def value_of(key, decimals):  # type: ignore[no-untyped-def]
+    """The coordinate of a key."""
+    if decimals > 0:
+        return key / 10.0 ** np.int64(decimals)
+    return np.int64(key ^ ((key >> 63) & _ALL_BUT_SIGN)).view(np.float64)
+
+
+@numba.njit(cache=True, nogil=True)
 def largest_offset(low_key, high_key):  # type: ignore[no-untyped-def]
     """The largest offset of a leaf's coordinate; a difference of two int64 fits into uint64, to which it wraps."""
     return np.uint64(high_key) - np.uint64(low_key)

@@ -41,6 +41,12 @@ def _high_bits(address, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def high_bits_at(address, place):  # type: ignore[no-untyped-def]
+    """The high bits of one trip."""
+    return numba.carray(_as_pointer(address + _BYTES * place), (1,), np.uint16)[0]
+
+
+@numba.njit(cache=True, nogil=True)
 def run_of(addresses, count, timed, minute_range, begin):  # type: ignore[no-untyped-def]
     """The run of a leaf's trips that start in a range of minutes: their first place and the place after the last.
 

@@ -1,0 +1,163 @@
+"""A grid over polygons that decides most points by a look-up: cells that no edge comes near lie in known areas.
+
+Cells are numbered by row (from south) and column (from west). The state of a cell is the number of a set of areas,
+all of which contain the whole cell and a margin around it; near an edge it is `NEAR_EDGE`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from shifts_core.polygons import Area
+from shifts_core.tiles.point_in_polygon import Edges, edges_of, is_ignored, point_in_area
+
+NEAR_EDGE = -1
+MARGIN = 0.1
+"""Cells whose surroundings up to so many cells hold an edge are near it."""
+_CELLS_OF_ONE, _CELLS_OF_MANY = 256, 1024
+"""Rows and columns of the grid of one area, and of several."""
+_SMALLEST_CELL = 1e-6
+"""Degrees: rounding must stay far below the margin."""
+_MAX_SETS = 1024
+"""Cells in rarer combinations of areas count as near an edge."""
+
+
+class AreaGrid(NamedTuple):
+    """The grid of z areas."""
+
+    edges: Edges
+    origin: NDArray[np.float64]
+    """West and south of the grid, then columns and rows per degree; shape (4,)."""
+    states: NDArray[np.int32]
+    """Shape (rows, columns)."""
+    changes: NDArray[np.int32]
+    """Shape (3, rows + 1, columns + 1): sums over all cells south-west: of cells near an edge, of cells whose state
+    is not that of their western neighbour, and not that of their southern one."""
+    set_starts: NDArray[np.int64]
+    """Shape (sets + 1,): position of the first area of each set; set 0 is empty."""
+    set_areas: NDArray[np.int64]
+    """The areas of all sets."""
+
+
+def grid_of(areas: Sequence[Area]) -> AreaGrid:
+    """The grid of valid areas, at least one."""
+    edges = edges_of(areas)
+    west, south = edges.bounds[:, :2].min(axis=0)
+    east, north = edges.bounds[:, 2:].max(axis=0)
+    cells = _CELLS_OF_ONE if len(areas) == 1 else _CELLS_OF_MANY
+    width, height = (max(side / (cells - 5), _SMALLEST_CELL) for side in (east - west, north - south))
+    # The outer cells on each side lie outside all areas.
+    origin = np.array([west - 2 * width, south - 2 * height, 1 / width, 1 / height])
+    columns = int((east - west) / width) + 5
+    rows = int((north - south) / height) + 5
+    states = np.zeros((rows, columns), np.int32)
+    near = np.zeros((rows, columns), bool)
+    numbers: dict[tuple[int, ...], int] = {(): 0}
+    for area in range(len(areas)):
+        # Cells of the area's bounds, and a cell around them.
+        first = (edges.bounds[area, :2] - origin[:2]) * origin[2:] - 1
+        last = (edges.bounds[area, 2:] - origin[:2]) * origin[2:] + 2
+        row, column = int(first[1]), int(first[0])
+        at = slice(row, int(last[1])), slice(column, int(last[0]))
+        inside, is_near = np.zeros((2, *states[at].shape), np.bool_)
+        _rasterize(tuple(edges), area, origin, row, column, inside, is_near)
+        near[at] |= is_near
+        _join(states[at], inside & ~near[at], area, numbers)
+    states[near | (states >= _MAX_SETS)] = NEAR_EDGE
+    sets = list(numbers)[:_MAX_SETS]
+    changes = np.zeros((3, rows + 1, columns + 1), np.int32)
+    changes[0, 1:, 1:] = states == NEAR_EDGE
+    changes[1, 1:, 2:] = states[:, 1:] != states[:, :-1]
+    changes[2, 2:, 1:] = states[1:] != states[:-1]
+    return AreaGrid(
+        edges,
+        origin,
+        states,
+        changes.cumsum(axis=1, dtype=np.int32).cumsum(axis=2, dtype=np.int32),
+        np.cumsum([0, *map(len, sets)]),
+        np.array([area for of_set in sets for area in of_set], np.int64),
+    )
+
+
+def _join(
+    states: NDArray[np.int32], inside: NDArray[np.bool_], area: int, numbers: dict[tuple[int, ...], int]
+) -> None:
+    """Adds an area to the sets of the cells inside; `numbers` has the number of each set."""
+    before, position = np.unique(states[inside], return_inverse=True)
+    sets = list(numbers)
+    after = [numbers.setdefault((*sets[number], area), len(numbers)) for number in before.tolist()]
+    states[inside] = np.array(after, np.int32)[position] if after else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _rasterize(edges, area, origin, first_row, first_column, inside, near):  # type: ignore[no-untyped-def]
+    """Marks the cells near an edge of an area, and of the others those inside; a part of the grid."""
+    strips, starts, entries, points = edges[1], edges[2], edges[3], edges[4]
+    west, south, per_lon, per_lat = origin
+    rows, columns = near.shape
+    begin = starts[np.int64(strips[area, 0])]
+    stop = starts[np.int64(strips[area, 0]) + np.int64(strips[area, 1])]
+    low_edge, high_edge = entries[begin], entries[begin]
+    for number in range(begin, stop):
+        low_edge, high_edge = min(low_edge, entries[number]), max(high_edge, entries[number])
+    for edge in range(low_edge, high_edge + 1):
+        x1, y1, x2, y2 = points[edge]
+        is_short = is_ignored(x1, y1, x2, y2)
+        x1, x2 = (x1 - west) * per_lon - first_column, (x2 - west) * per_lon - first_column
+        y1, y2 = (y1 - south) * per_lat - first_row, (y2 - south) * per_lat - first_row
+        if y1 > y2:
+            x1, y1, x2, y2 = x2, y2, x1, y1
+        bottom = max(int(y1 - MARGIN), 0)
+        top = min(int(y2 + MARGIN) + 1, rows)
+        for row in range(bottom, top):
+            # The part of the edge in the row and its margin.
+            low, high = x1, x2
+            if y2 > y1:
+                down = min(max((row - MARGIN - y1) / (y2 - y1), 0.0), 1.0)
+                up = min(max((row + 1 + MARGIN - y1) / (y2 - y1), 0.0), 1.0)
+                low, high = x1 + down * (x2 - x1), x1 + up * (x2 - x1)
+            if low > high:
+                low, high = high, low
+            if is_short:
+                low, high = 0.0, np.float64(columns)
+            left, right = np.int64(low - MARGIN - 1e-6), np.int64(high + MARGIN + 1e-6)
+            near[row, max(left, 0) : right + 1] = True
+    for row in range(rows):
+        lat = south + (first_row + row + 0.5) / per_lat
+        known, is_inside = False, False
+        for column in range(columns):
+            if near[row, column]:
+                known = False
+                continue
+            if not known:
+                known = True
+                is_inside = point_in_area(edges, area, west + (first_column + column + 0.5) / per_lon, lat)
+            inside[row, column] = is_inside
+
+
+@numba.njit(cache=True, nogil=True)
+def state_of_rectangle(grid, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyped-def]
+    """The state of all points of a rectangle; `NEAR_EDGE` if they may differ."""
+    west, south, per_lon, per_lat = grid[1]
+    states, changes = grid[2], grid[3]
+    rows, columns = states.shape
+    x1, x2 = (low_lon - west) * per_lon, (high_lon - west) * per_lon
+    y1, y2 = (low_lat - south) * per_lat, (high_lat - south) * per_lat
+    if x2 < 1.0 or y2 < 1.0 or x1 > columns - 1 or y1 > rows - 1:
+        return 0
+    # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
+    left, right = np.int64(max(x1, 0.0)), np.int64(min(x2, columns - 0.5))
+    bottom, top = np.int64(max(y1, 0.0)), np.int64(min(y2, rows - 0.5))
+    if _sum(changes[0], bottom, left, top, right) or _sum(changes[1], bottom, left + 1, top, right):
+        return NEAR_EDGE
+    if _sum(changes[2], bottom + 1, left, top, right):
+        return NEAR_EDGE
+    return np.int64(states[bottom, left])
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum(sums, bottom, left, top, right):  # type: ignore[no-untyped-def]
+    return sums[top + 1, right + 1] - sums[bottom, right + 1] - sums[top + 1, left] + sums[bottom, left]

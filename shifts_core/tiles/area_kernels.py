@@ -1,0 +1,356 @@
+"""Compiled counting of trips by the areas that their ends lie in.
+
+A trip counts in a bin, its week or its week and hour, for each area of its origin and each area of its destination;
+an end in no area counts as one in the area `z`, after all others. Most ends are decided by the grid: `sets` counts
+them by sets of areas (bins, s, s), and `pairs` the others (bins, z + 1, z + 1). An end that does not matter counts as
+one in no area.
+"""
+
+import numba
+import numpy as np
+
+from shifts_core.tiles.area_grid import MARGIN, NEAR_EDGE, state_of_rectangle
+from shifts_core.tiles.format import HIGH_BITS_DTYPE, MINUTES, key_of, largest_offset, shift_of, value_of
+from shifts_core.tiles.kernels import high_bits_at, run_of
+from shifts_core.tiles.point_in_polygon import (
+    INSIDE,
+    UNDECIDED,
+    point_in_area,
+    rectangle_in_area,
+)
+from shifts_core.tiles.small_segments import is_between
+
+BOTH, ANY, ORIGIN, DESTINATION = 0, 1, 2, 3
+"""Which ends must lie in an area."""
+OPEN = -2
+"""State of an end of a leaf: its trips must be examined."""
+_BYTES = HIGH_BITS_DTYPE.itemsize
+_HOURS = 168
+_STEP_CELLS = MARGIN / 2
+"""High bits are looked up where they tell the place up to so many cells."""
+
+
+@numba.njit(cache=True, nogil=True)
+def relate_leaves(tiles, leaves, chosen, grid, match, timed, skipped_weeks, sets):  # type: ignore[no-untyped-def]
+    """Counts tiles and leaves that bounds decide; returns the others: leaf, tile, columns (5), states (2) of each."""
+    tiles_low, tiles_high, tiles_trips, signs, week_of, leaf_starts = tiles
+    low, high, trips = leaves
+    first, stop, first_week = chosen
+    size = leaf_starts[stop] - leaf_starts[first]
+    found, found_tiles = np.empty(size, np.int64), np.empty(size, np.int64)
+    needed, states = np.zeros((size, 5), np.bool_), np.empty((size, 2), np.int64)
+    n_found = 0
+    for tile in range(first, stop):
+        week = week_of[tile] - first_week
+        if skipped_weeks[week]:
+            continue
+        origin, destination, matters = _relate(tiles_low[tile], tiles_high[tile], grid, match)
+        if not matters:
+            continue
+        if origin >= 0 and destination >= 0 and not timed:
+            sets[week, origin, destination] += signs[tile] * tiles_trips[tile]
+            continue
+        for leaf in range(leaf_starts[tile], leaf_starts[tile + 1]):
+            origin, destination, matters = _relate(low[leaf], high[leaf], grid, match)
+            if not matters:
+                continue
+            if origin >= 0 and destination >= 0 and not timed:
+                sets[week, origin, destination] += signs[tile] * trips[leaf]
+                continue
+            found[n_found], found_tiles[n_found] = leaf, tile
+            states[n_found, 0], states[n_found, 1] = origin, destination
+            needed[n_found, 0] = needed[n_found, 1] = origin == OPEN
+            needed[n_found, 2] = needed[n_found, 3] = destination == OPEN
+            needed[n_found, MINUTES] = timed
+            n_found += 1
+    return (
+        found[:n_found].copy(),
+        found_tiles[:n_found].copy(),
+        needed[:n_found].copy(),
+        states[:n_found].copy(),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _relate(low, high, grid, match):  # type: ignore[no-untyped-def]
+    """The states of both ends of trips within bounds, and whether any of these trips may count."""
+    origin, destination = np.int64(0), np.int64(0)
+    if match != DESTINATION:
+        origin = _state(grid, low[0], low[1], high[0], high[1])
+        if origin == 0 and match != ANY:
+            return origin, destination, False
+    if match != ORIGIN:
+        destination = _state(grid, low[2], low[3], high[2], high[3])
+        if destination == 0 and match != ANY:
+            return origin, destination, False
+    if match == ANY:
+        if origin > 0:
+            destination = np.int64(0)
+        elif destination > 0:
+            origin = np.int64(0)
+        elif origin == 0 and destination == 0:
+            return origin, destination, False
+    return origin, destination, True
+
+
+@numba.njit(cache=True, nogil=True)
+def _state(grid, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyped-def]
+    state = state_of_rectangle(grid, low_lon, low_lat, high_lon, high_lat)
+    return np.int64(OPEN) if state == NEAR_EDGE else np.int64(state)
+
+
+@numba.njit(cache=True, nogil=True)
+def count_trips(  # type: ignore[no-untyped-def]
+    grid, bounds, addresses, trips, states, needed, bins, signs, minute_ranges, by_hour, sets, pairs
+):
+    """Counts the trips of k leaves; returns the number among these, and the place, of each that is undecided.
+
+    `bounds` are the smallest and largest coordinates (k, 4) and their decimals, `states` (k, 2) those of the ends,
+    `bins` (k,) the first bin of each leaf's week.
+    """
+    low, high, decimals = bounds
+    undecided_leaves, undecided_places = np.empty(64, np.int64), np.empty(64, np.int64)
+    n_undecided = 0
+    n_areas = pairs.shape[1] - 1
+    of_origin, of_destination = np.empty(n_areas + 1, np.int64), np.empty(n_areas + 1, np.int64)
+    bases, shifts, largest = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
+    offsets, steps = np.zeros(4), np.zeros(4)
+    for leaf in range(len(trips)):
+        for axis in range(4):
+            if needed[leaf, axis]:
+                places = decimals[leaf, axis]
+                bases[axis] = key_of(low[leaf, axis], places)
+                largest[axis] = key_of(high[leaf, axis], places)
+                shifts[axis] = shift_of(largest_offset(bases[axis], largest[axis]))
+                # Places within the grid, in cells.
+                scale = grid[1][2 + axis % 2]
+                offsets[axis] = (low[leaf, axis] - grid[1][axis % 2]) * scale
+                steps[axis] = np.inf
+                if places > 0:
+                    steps[axis] = 2.0 ** shifts[axis] / 10.0 ** np.int64(places) * scale
+        timed = needed[leaf, MINUTES]
+        stop = 0
+        for number in range(len(minute_ranges) if timed else 1):
+            begin, stop = run_of(addresses[leaf], trips[leaf], timed, minute_ranges[number], stop)
+            for place in range(begin, stop):
+                at = bins[leaf]
+                if by_hour:
+                    at += high_bits_at(addresses[leaf, MINUTES], place) // 60
+                origin, destination = states[leaf, 0], states[leaf, 1]
+                if origin == OPEN:
+                    origin = _look_up(
+                        grid,
+                        addresses[leaf],
+                        place,
+                        0,
+                        decimals[leaf],
+                        bases,
+                        shifts,
+                        largest,
+                        offsets,
+                        steps,
+                    )
+                if destination == OPEN:
+                    destination = _look_up(
+                        grid,
+                        addresses[leaf],
+                        place,
+                        2,
+                        decimals[leaf],
+                        bases,
+                        shifts,
+                        largest,
+                        offsets,
+                        steps,
+                    )
+                if origin >= 0 and destination >= 0:
+                    sets[at, origin, destination] += signs[leaf]
+                    continue
+                n_origin = _areas_near(
+                    grid, addresses[leaf], place, 0, decimals[leaf], bases, shifts, largest, origin, of_origin
+                )
+                n_destination = _areas_near(
+                    grid,
+                    addresses[leaf],
+                    place,
+                    2,
+                    decimals[leaf],
+                    bases,
+                    shifts,
+                    largest,
+                    destination,
+                    of_destination,
+                )
+                if n_origin >= 0 and n_destination >= 0:
+                    _add(pairs[at], of_origin[:n_origin], of_destination[:n_destination], signs[leaf])
+                    continue
+                if n_undecided == len(undecided_leaves):
+                    undecided_leaves = np.concatenate((undecided_leaves, undecided_leaves))
+                    undecided_places = np.concatenate((undecided_places, undecided_places))
+                undecided_leaves[n_undecided], undecided_places[n_undecided] = leaf, place
+                n_undecided += 1
+    return undecided_leaves[:n_undecided].copy(), undecided_places[:n_undecided].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(grid, addresses, place, axis, decimals, bases, shifts, largest, offsets, steps):  # type: ignore[no-untyped-def]
+    """The state of an end, from the cell in which its high bits lie."""
+    if steps[axis] <= _STEP_CELLS and steps[axis + 1] <= _STEP_CELLS:
+        column = offsets[axis] + steps[axis] * high_bits_at(addresses[axis], place)
+        row = offsets[axis + 1] + steps[axis + 1] * high_bits_at(addresses[axis + 1], place)
+        rows, columns = grid[2].shape
+        if column < 0 or row < 0 or column >= columns or row >= rows:
+            return np.int64(0)
+        return np.int64(grid[2][np.int64(row), np.int64(column)])
+    west, east = _interval(addresses, place, axis, decimals, bases, shifts, largest)
+    south, north = _interval(addresses, place, axis + 1, decimals, bases, shifts, largest)
+    return np.int64(state_of_rectangle(grid, west, south, east, north))
+
+
+@numba.njit(cache=True, nogil=True)
+def _interval(addresses, place, axis, decimals, bases, shifts, largest):  # type: ignore[no-untyped-def]
+    """The smallest and the largest coordinate that the high bits of a trip leave possible."""
+    low = bases[axis] + (np.int64(high_bits_at(addresses[axis], place)) << shifts[axis])
+    high = min(low + (np.int64(1) << shifts[axis]) - 1, largest[axis])
+    return value_of(low, decimals[axis]), value_of(high, decimals[axis])
+
+
+@numba.njit(cache=True, nogil=True)
+def _areas_near(grid, addresses, place, axis, decimals, bases, shifts, largest, state, areas):  # type: ignore[no-untyped-def]
+    """Fills the areas of an end and returns their number, -1 if low bits decide; the last area stands for none."""
+    if state >= 0:
+        return _areas_of_set(grid, state, areas)
+    west, east = _interval(addresses, place, axis, decimals, bases, shifts, largest)
+    south, north = _interval(addresses, place, axis + 1, decimals, bases, shifts, largest)
+    edges, count = grid[0], 0
+    for area in range(len(edges[0])):
+        relation = rectangle_in_area(edges, area, west, south, east, north)
+        if relation == UNDECIDED:
+            return -1
+        if relation == INSIDE:
+            areas[count] = area
+            count += 1
+    return _or_none(areas, count)
+
+
+@numba.njit(cache=True, nogil=True)
+def _areas_of_set(grid, state, areas):  # type: ignore[no-untyped-def]
+    first, stop = grid[4][state], grid[4][state + 1]
+    areas[: stop - first] = grid[5][first:stop]
+    return _or_none(areas, stop - first)
+
+
+@numba.njit(cache=True, nogil=True)
+def areas_of_point(grid, lon, lat, areas):  # type: ignore[no-untyped-def]
+    """Fills the areas of a point and returns their number; the last area stands for none."""
+    state = state_of_rectangle(grid, lon, lat, lon, lat)
+    if state != NEAR_EDGE:
+        return _areas_of_set(grid, state, areas)
+    count = 0
+    for area in range(len(grid[0][0])):
+        if point_in_area(grid[0], area, lon, lat):
+            areas[count] = area
+            count += 1
+    return _or_none(areas, count)
+
+
+@numba.njit(cache=True, nogil=True)
+def _or_none(areas, count):  # type: ignore[no-untyped-def]
+    if count == 0:
+        areas[0] = len(areas) - 1
+        return 1
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(pairs, origins, destinations, sign):  # type: ignore[no-untyped-def]
+    for origin in origins:
+        for destination in destinations:
+            pairs[origin, destination] += sign
+
+
+@numba.njit(cache=True, nogil=True)
+def add_sets(grid, sets, pairs):  # type: ignore[no-untyped-def]
+    """Adds the counts by sets of areas to those by areas."""
+    n_areas = pairs.shape[1] - 1
+    of_origin, of_destination = np.empty(n_areas + 1, np.int64), np.empty(n_areas + 1, np.int64)
+    for at in range(len(sets)):
+        for origin in range(sets.shape[1]):
+            n_origin = _areas_of_set(grid, origin, of_origin)
+            for destination in range(sets.shape[1]):
+                if sets[at, origin, destination] != 0:
+                    n_destination = _areas_of_set(grid, destination, of_destination)
+                    _add(
+                        pairs[at],
+                        of_origin[:n_origin],
+                        of_destination[:n_destination],
+                        sets[at, origin, destination],
+                    )
+
+
+@numba.njit(cache=True, nogil=True)
+def count_small(grid, trips, minute_ranges, weeks, skipped_weeks, match, by_hour, pairs):  # type: ignore[no-untyped-def]
+    """Counts the trips of small segments."""
+    week_of, signs, minutes, ends = trips
+    n_areas = pairs.shape[1] - 1
+    of_origin, of_destination = np.empty(n_areas + 1, np.int64), np.empty(n_areas + 1, np.int64)
+    for trip in range(len(week_of)):
+        week = week_of[trip] - weeks[0]
+        if week_of[trip] < weeks[0] or week_of[trip] >= weeks[1] or skipped_weeks[week]:
+            continue
+        if not is_between(minutes[trip], minute_ranges):
+            continue
+        n_origin, n_destination = _or_none(of_origin, 0), _or_none(of_destination, 0)
+        if match != DESTINATION:
+            n_origin = areas_of_point(grid, ends[trip, 0], ends[trip, 1], of_origin)
+        if match != ORIGIN:
+            n_destination = areas_of_point(grid, ends[trip, 2], ends[trip, 3], of_destination)
+        at = week * _HOURS + minutes[trip] // 60 if by_hour else week
+        _add(pairs[at], of_origin[:n_origin], of_destination[:n_destination], signs[trip])
+
+
+@numba.njit(cache=True, nogil=True)
+def resolve_trips(  # type: ignore[no-untyped-def]
+    grid,
+    bounds,
+    addresses,
+    states,
+    bins,
+    signs,
+    by_hour,
+    undecided_leaves,
+    undecided_places,
+    starts,
+    low_bits,
+    pairs,
+):
+    """Counts undecided trips; `starts` (k, 4) is where the low bits of each column begin in `low_bits`."""
+    low, high, decimals = bounds
+    n_areas = pairs.shape[1] - 1
+    of_origin, of_destination = np.empty(n_areas + 1, np.int64), np.empty(n_areas + 1, np.int64)
+    point = np.zeros(4)
+    for trip in range(len(undecided_leaves)):
+        leaf, place = undecided_leaves[trip], undecided_places[trip]
+        for axis in range(4):
+            if states[leaf, axis // 2] != OPEN:
+                continue
+            base = key_of(low[leaf, axis], decimals[leaf, axis])
+            shift = shift_of(largest_offset(base, key_of(high[leaf, axis], decimals[leaf, axis])))
+            offset = np.uint64(high_bits_at(addresses[leaf, axis], place)) << np.uint64(shift)
+            width = (shift + 7) // 8
+            at = starts[leaf, axis] + place * width
+            for byte in range(width):
+                offset |= np.uint64(low_bits[at + byte]) << np.uint64(8 * byte)
+            point[axis] = value_of(base + np.int64(offset), decimals[leaf, axis])
+        at = bins[leaf]
+        if by_hour:
+            at += high_bits_at(addresses[leaf, MINUTES], place) // 60
+        if states[leaf, 0] == OPEN:
+            n_origin = areas_of_point(grid, point[0], point[1], of_origin)
+        else:
+            n_origin = _areas_of_set(grid, states[leaf, 0], of_origin)
+        if states[leaf, 1] == OPEN:
+            n_destination = areas_of_point(grid, point[2], point[3], of_destination)
+        else:
+            n_destination = _areas_of_set(grid, states[leaf, 1], of_destination)
+        _add(pairs[at], of_origin[:n_origin], of_destination[:n_destination], signs[leaf])
