@@ -29,7 +29,7 @@ def compile_counting() -> None:
     low_bits = count.missing_low_bits()
     assert low_bits is not None
     count.resolve([b"\1" * size for size in low_bits.sizes])
-    assert count.counts.tolist() == [2]
+    assert count.counts.tolist() == [[2]]
 
 
 def compile_building() -> None:
