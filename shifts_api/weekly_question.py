@@ -25,10 +25,10 @@ class WeeklyQuestion(BaseModel):
             {"type": "Polygon", "coordinates": [[[7.6, 45.0], [7.72, 45.0], [7.66, 45.1], [7.6, 45.0]]]}
         ],
     )
-    bbox: str | None = None
-    zone: str | None = None
-    match: Match = "both"
-    weeks: Weeks = "active"
+    bbox: str | None = Field(None, examples=[None])
+    zone: str | None = Field(None, examples=[None])
+    match: Match = Field("both", examples=["both"])
+    weeks: Weeks = Field("active", examples=["active"])
     weekdays: str | None = Field(None, examples=["mon,tue"])
     time: str | None = Field(None, examples=["06:00-09:30"])
     first: Week | None = Field(None, alias="from", examples=WEEK_EXAMPLES)

@@ -79,21 +79,18 @@ async def weekly_trips(
         index = await tiles.get(cursor, region.region_id, region.tiles_revision, region.incarnation)
         chosen = index.weeks_between(*weeks)
         # All trips of these weeks are counted one by one.
-        whole = _whole_weeks(index, chosen, query)
-        if await _count_pending(connection, region, weeks, whole) > max_pending:
+        whole = whole_weeks(index, chosen, needs_minutes=query.needs_minutes)
+        if await count_pending(connection, region, weeks, whole) > max_pending:
             return None
         if chosen.start < chosen.stop:
             trip_count = await _start_count(index, chosen, query)
-            for ranges in trip_count.missing_high_bits().parts(_FETCH_BYTES, _FETCH_RANGES):
-                trip_count.load(*await tiles.load(cursor, region.region_id, index, ranges))
-            await _count(trip_count)
-            await _resolve(trip_count, cursor, region.region_id)
+            await load_high_bits(trip_count, tiles, cursor, region.region_id)
+            await count_leaves(trip_count)
+            await resolve_trips(trip_count, cursor, region.region_id)
             counts.update(_by_monday(trip_count))
         tiles.indexes.evict()
     if region.is_pending or whole:
-        # The time depends on the number of pending trips, not on the request.
-        timeout = func.set_config("statement_timeout", f"{_PENDING_TIMEOUT_S}s", True)
-        await connection.execute(select(timeout))
+        await allow_slow_count(connection)
         pending = func.shifts_store.count_pending(
             region.region_id, *_sql_filter(query), *weeks, literal(whole, ARRAY(Date))
         )
@@ -103,7 +100,7 @@ async def weekly_trips(
     return {week: trips for week, trips in sorted(counts.items()) if trips.any()}
 
 
-async def _count_pending(
+async def count_pending(
     connection: AsyncConnection, region: Region, weeks: tuple[date, date], whole: Sequence[date]
 ) -> int:
     """Trips that are counted one by one: those that are in no tile, and those of the weeks `whole`."""
@@ -135,9 +132,9 @@ def _grid_of(area: Area) -> AreaGrid:
     return grid_of([area])
 
 
-def _whole_weeks(index: RegionTileIndex, weeks: slice, query: WeeklyQuery) -> list[date]:
+def whole_weeks(index: RegionTileIndex, weeks: slice, *, needs_minutes: bool) -> list[date]:
     """Mondays of the weeks whose tiles cannot answer, as older versions wrote them."""
-    if not query.needs_minutes:
+    if not needs_minutes:
         return []
     found: list[date] = index.weeks[weeks][index.without_minutes(weeks)].tolist()
     return found
@@ -180,9 +177,10 @@ async def count_in_memory(reads: SharedReads, tiles: TileCache, query: WeeklyQue
         return None
     weeks = index.weeks_between(*limits)
     trip_count = await _start_count(index, weeks, query)
-    if known.is_pending or _whole_weeks(index, weeks, query) or len(trip_count.missing_high_bits().tiles):
+    whole = whole_weeks(index, weeks, needs_minutes=query.needs_minutes)
+    if known.is_pending or whole or len(trip_count.missing_high_bits().tiles):
         return None
-    await _count(trip_count)
+    await count_leaves(trip_count)
     ranges = trip_count.missing_low_bits()
     low_bits = None if ranges is None else LowBits(known.region_id, ranges.parameters(index))
     region, chunks = await reads.read(query.region, low_bits)
@@ -192,7 +190,21 @@ async def count_in_memory(reads: SharedReads, tiles: TileCache, query: WeeklyQue
     return CountedTrips(_by_monday(trip_count), region)
 
 
-async def _count(trip_count: LeafCount) -> None:
+async def load_high_bits(
+    trip_count: LeafCount, tiles: TileCache, cursor: psycopg.AsyncCursor[Any], region_id: int
+) -> None:
+    """Reads the high bits that are not in memory."""
+    for ranges in trip_count.missing_high_bits().parts(_FETCH_BYTES, _FETCH_RANGES):
+        trip_count.load(*await tiles.load(cursor, region_id, trip_count.index, ranges))
+
+
+async def allow_slow_count(connection: AsyncConnection) -> None:
+    """Gives the next statement more time, which depends on the number of pending trips, not on the request."""
+    timeout = func.set_config("statement_timeout", f"{_PENDING_TIMEOUT_S}s", True)
+    await connection.execute(select(timeout))
+
+
+async def count_leaves(trip_count: LeafCount) -> None:
     """Counts by high bits, in threads if there are many leaves."""
     threads = min(trip_count.n_straddling // trip_count.LEAVES_PER_THREAD, _CORES)
     if threads == 0:
@@ -201,7 +213,7 @@ async def _count(trip_count: LeafCount) -> None:
         await asyncio.gather(*(asyncio.to_thread(trip_count.count, part, threads) for part in range(threads)))
 
 
-async def _resolve(trip_count: LeafCount, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
+async def resolve_trips(trip_count: LeafCount, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
     """Reads the low bits of the trips that high bits do not decide, and counts these trips."""
     ranges = trip_count.missing_low_bits()
     if ranges is not None:

@@ -86,7 +86,7 @@ def agrees(client: httpx.Client, database: psycopg.Connection, trips: Trips, are
             question: dict[str, Any] = {"region": REGION, "match": match, **times}
             if number % 3:
                 response = client.get(
-                    "/trips/weekly", params=question | {"polygon": shapely.to_wkt(area, -1)}
+                    "/trips/weekly", params=question | {"polygon": shapely.to_wkt(area, 17)}
                 )
             else:
                 response = client.post("/trips/weekly", json=question | {"geometry": to_geojson(area)})
@@ -95,6 +95,63 @@ def agrees(client: httpx.Client, database: psycopg.Connection, trips: Trips, are
             wkt = shapely.to_wkt(area, -1)
             assert series == counted(database, area, match, condition, _WEEK), (wkt, match, times)
             assert shapely.equals_exact(parse_geojson_area(answer["filter"]["geometry"]), area)
+
+
+def agrees_by_hour_and_zone(client: httpx.Client, database: psycopg.Connection, trips: Trips) -> None:
+    """Compares profiles of areas and boxes, and matrices of overlapping zones, with plain SQL."""
+    points = np.array([trips._place() for _ in range(60)])
+    zones = {name: random_area(trips.rng, points) for name in ("A", "B", "C")}
+    features = [
+        {"type": "Feature", "geometry": to_geojson(area), "properties": {"name": name, "region": REGION}}
+        for name, area in zones.items()
+    ]
+    collection = {"type": "FeatureCollection", "features": features}
+    client.post("/zones", json=collection).raise_for_status()
+    for number in range(4):
+        times, condition = trips.times() if number % 2 else ({}, "true")
+        for name, area in zones.items():
+            match = MATCHES[number]
+            question = {"region": REGION, "match": match, "zone": name, **times}
+            found = client.get("/trips/profile", params=question).raise_for_status().json()
+            wanted = np.zeros((7, 24), int)
+            for day, hour, total in counted(database, area, match, condition, _HOUR):
+                wanted[day, hour] = total
+            weeks = len(counted(database, area, match, condition, _WEEK))
+            assert found["total_trips"] == wanted.tolist()
+            assert found["mean"] == (wanted / max(weeks, 1)).tolist()
+        question = {"region": REGION, "zones": "all", **times}
+        found = client.get("/trips/matrix", params=question).raise_for_status().json()
+        assert found["zones"] == sorted(zones)
+        lines = client.get("/trips/matrix", params=question | {"format": "csv"}).text.splitlines()[1:]
+        for o, origin in enumerate(zones.values()):
+            for d, destination in enumerate(zones.values()):
+                rows = between(database, origin, destination, condition)
+                total = sum(trips for _, trips in rows)
+                assert found["total_trips"][o][d] == total
+                mean = total / len(rows) if rows else None
+                assert found["mean"][o][d] == mean
+                text = "" if mean is None else repr(mean)
+                assert lines[3 * o + d] == f"{'ABC'[o]},{'ABC'[d]},{text},{total}"
+    box = trips.box()
+    question = {"region": REGION, "bbox": ",".join(map(repr, box)), "match": "any"}
+    hours = client.get("/trips/profile", params=question).raise_for_status().json()
+    weekly = client.get("/trips/weekly", params=question).raise_for_status().json()
+    assert np.sum(hours["total_trips"]) == weekly["total_trips"]
+    assert np.isclose(np.sum(hours["mean"]), weekly["mean"] or 0.0)
+    assert hours["num_weeks"] == weekly["num_weeks"]
+
+
+def between(
+    database: psycopg.Connection, origin: Area, destination: Area, times: str
+) -> list[tuple[Any, ...]]:
+    """Trips from one area to another by week, by plain SQL."""
+    statement = f"""
+        SELECT {_WEEK}, count(*) FROM shifts.trips
+        WHERE region = %s AND ST_Intersects(ST_GeomFromWKB(%s, 4326), origin)
+          AND ST_Intersects(ST_GeomFromWKB(%s, 4326), destination) AND {times} GROUP BY 1
+    """
+    parameters = [REGION, shapely.to_wkb(origin), shapely.to_wkb(destination)]
+    return database.execute(statement.encode(), parameters).fetchall()
 
 
 def test_answers_equal_plain_sql_while_data_changes(
@@ -106,8 +163,10 @@ def test_answers_equal_plain_sql_while_data_changes(
         pipeline.put("b.csv", trips.csv(2000))
         pipeline.load()
         agrees(client, trips_db, trips, 12)
+        agrees_by_hour_and_zone(client, trips_db, trips)
         pipeline.refresh()
         agrees(client, trips_db, trips, 20)
+        agrees_by_hour_and_zone(client, trips_db, trips)
         one = trip(region=REGION, origin=[179.99, -17.0], destination=[-179.99, -17.0])
         one["timestamp"] = "2021-01-03 23:59:59"
         assert client.post("/trips", json=posted(one, one)).status_code == 201
@@ -126,3 +185,4 @@ def test_answers_equal_plain_sql_while_data_changes(
             " merged_revision = currval('shifts_store.revisions')"
         )
         agrees(client, trips_db, trips, 12)
+        agrees_by_hour_and_zone(client, trips_db, trips)
