@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,23 +85,23 @@ class MatrixCounts(NamedTuple):
             mean: NDArray[np.float64] = self.total / self.active_weeks
         return mean
 
-    def answer(self, query: MatrixQuery, as_of: datetime) -> dict[str, Any]:
-        """The fields of `TripMatrix`."""
+    def answer(self, query: MatrixQuery, as_of: datetime) -> TripMatrix:
+        """The answer."""
         mean = self.mean().astype(object)
         mean[self.total == 0] = None
-        return {
-            "zones": query.names,
-            "mean": mean.tolist(),
-            "total_trips": self.total.tolist(),
-            "filter": MatrixFilter(
+        return TripMatrix(
+            zones=list(query.names),
+            mean=mean.tolist(),
+            total_trips=self.total.tolist(),
+            filter=MatrixFilter(
                 region=query.region,
                 weekdays=list(query.times.weekdays) if query.times.weekdays else None,
                 time=str(query.times.window) if query.times.window else None,
                 from_week=f"{query.first_week:%G-W%V}" if query.first_week else None,
                 to_week=f"{query.last_week:%G-W%V}" if query.last_week else None,
-            ).model_dump(),
-            "as_of": as_of.isoformat(),
-        }
+            ),
+            as_of=as_of,
+        )
 
     def rows(self, names: Sequence[str]) -> list[tuple[str, str, float | None, int]]:
         """Origin, destination, mean and total of every pair of zones."""

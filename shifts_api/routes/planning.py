@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import io
-import json
 import math
 from typing import Annotated, Any, Literal
 
@@ -124,7 +123,7 @@ async def get_matrix(
     if format == "csv" or (format is None and prefers_csv(accept)):
         text = await asyncio.to_thread(_csv, counts, query)
         return Response(text, media_type="text/csv; charset=utf-8", headers={"Vary": "Accept"})
-    text = await asyncio.to_thread(lambda: json.dumps(counts.answer(query, as_of)))
+    text = await asyncio.to_thread(lambda: counts.answer(query, as_of).model_dump_json())
     return Response(text, media_type="application/json", headers={"Vary": "Accept"})
 
 
