@@ -14,7 +14,8 @@ from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.weekly_trips import CountedTrips, count_in_memory, weekly_trips
-from shifts_api.web.area import GivenArea, find_zone
+from shifts_api.queries.zones import find_zone
+from shifts_api.web.area import GivenArea
 from shifts_api.web.conditional import Counted, answer_unless_known
 from shifts_api.web.errors import ApiError
 from shifts_core.weekly_statistics import WeeklyQuery
