@@ -1,7 +1,10 @@
 """The web service: its lifespan, its middleware and its routes.
 
 GET   /api/v1/trips/stats                  statistics   weekly mean of a box, the original service's call
-GET   /api/v1/trips/weekly                 statistics   trips per week in a box
+GET   /api/v1/trips/weekly                 statistics   trips per week in a box, polygon or zone
+POST  /api/v1/trips/weekly                 statistics   the same for long polygons
+GET   /api/v1/trips/profile                planning     trips by weekday and hour
+GET   /api/v1/trips/matrix                 planning     trips between zones
 POST  /api/v1/trips                        trips        a list of trips, or the name of a file
 GET   /api/v1/trips/{trip_id}/cluster      clusters     the cluster of a trip
 WS    /api/v1/trips/live                   live         the original service's notifications
@@ -51,6 +54,7 @@ from shifts_api.routes import (
     fleet,
     health,
     live,
+    planning,
     regions,
     shifts,
     statistics,
@@ -72,7 +76,7 @@ PREFIX = "/api/v1"
 ORIGINAL_ROUTERS = (statistics.original_router, trips.router, live.router)
 """The original service's calls."""
 ROUTERS = tuple(
-    module.router for module in (statistics, clusters, shifts, fleet, regions, zones, files, events)
+    module.router for module in (statistics, planning, clusters, shifts, fleet, regions, zones, files, events)
 )
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""

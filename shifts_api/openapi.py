@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from shifts_api.schemas import FileRequest
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import Message
-from shifts_api.zone_schemas import NewZones
+from shifts_api.zone_schemas import NewZones, PutZoneFeature
 from shifts_core.trips.posted import PostedTrips
 
 _PAGE = Path(__file__).parent / "docs_page"
@@ -58,6 +58,7 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
             (PostedTrips, "validation"),
             (FileRequest, "validation"),
             (NewZones, "validation"),
+            (PutZoneFeature, "validation"),
             (Message, "serialization"),
         ],
         ref_template="#/components/schemas/{model}",

@@ -1,6 +1,6 @@
 """Zones as clients send and receive them, for the OpenAPI document."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -10,13 +10,15 @@ from shifts_core.zones import MAX_NAME_LENGTH
 
 _RING = [[7.66, 45.06], [7.69, 45.06], [7.69, 45.08], [7.66, 45.06]]
 Position = tuple[float, float]
+Ring = Annotated[list[Position], Field(min_length=4)]
+Rings = Annotated[list[Ring], Field(min_length=1)]
 
 
 class Polygon(BaseModel):
     """A GeoJSON polygon in degrees: its outer ring, then its holes."""
 
-    type: Literal["Polygon"] = "Polygon"
-    coordinates: list[list[Position]] = Field(
+    type: Literal["Polygon"]
+    coordinates: Rings = Field(
         description=f"Longitude and latitude; at most {MAX_VERTICES:,} positions.", examples=[[_RING]]
     )
 
@@ -24,8 +26,8 @@ class Polygon(BaseModel):
 class MultiPolygon(BaseModel):
     """Several GeoJSON polygons that do not overlap."""
 
-    type: Literal["MultiPolygon"] = "MultiPolygon"
-    coordinates: list[list[list[Position]]] = Field(examples=[[[_RING]]])
+    type: Literal["MultiPolygon"]
+    coordinates: list[Rings] = Field(min_length=1, examples=[[[_RING]]])
 
 
 class ZoneProperties(BaseModel):
@@ -38,7 +40,7 @@ class ZoneProperties(BaseModel):
 class ZoneFeature(BaseModel):
     """A zone as a GeoJSON feature."""
 
-    type: Literal["Feature"] = "Feature"
+    type: Literal["Feature"]
     geometry: Polygon | MultiPolygon
     properties: ZoneProperties
 
@@ -46,7 +48,7 @@ class ZoneFeature(BaseModel):
 class ZonePage(BaseModel):
     """A page of zones, in the order in which they were created, as a GeoJSON feature collection."""
 
-    type: Literal["FeatureCollection"] = "FeatureCollection"
+    type: Literal["FeatureCollection"]
     features: list[ZoneFeature]
     next_cursor: NextCursor = Field(examples=["42"])
 
@@ -71,6 +73,21 @@ class NewZones(BaseModel):
 
     type: Literal["FeatureCollection"]
     features: list[NewZoneFeature] = Field(min_length=1)
+
+
+class PutZoneProperties(BaseModel):
+    """What they state must not differ from the name and the region of the request; others are ignored."""
+
+    name: str | None = Field(None, examples=["Centro"], min_length=1)
+    region: str | None = Field(None, examples=["Turin"], min_length=1)
+
+
+class PutZoneFeature(BaseModel):
+    """A zone to be stored under the name in the path."""
+
+    type: Literal["Feature"]
+    geometry: Polygon | MultiPolygon
+    properties: PutZoneProperties | None = None
 
 
 class Stored(BaseModel):

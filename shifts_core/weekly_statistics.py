@@ -1,11 +1,12 @@
-"""Weekly statistics of trips in a box: the query and its answer, as clients exchange them."""
+"""Weekly statistics of trips in an area: the query and its answer, as clients exchange them."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
+from shifts_core.polygons import Area, to_geojson
 from shifts_core.tiles.box import Box, Match
 from shifts_core.time_filter import ANY_TIME, TimeFilter, Weekday
 from shifts_core.weekly_mean import Span, Weeks, divisor, week_limits
@@ -23,7 +24,12 @@ class Filter(BaseModel):
     """The filter that was applied."""
 
     region: str = Field(examples=["Turin"])
-    bbox: Box = Field(examples=[{"west": 7.6, "south": 45.0, "east": 7.72, "north": 45.1}])
+    bbox: Box | None = Field(examples=[{"west": 7.6, "south": 45.0, "east": 7.72, "north": 45.1}])
+    geometry: dict[str, Any] | None = Field(
+        description="The polygon or multipolygon as GeoJSON; null if a box or a zone was given.",
+        examples=[None],
+    )
+    zone: str | None = Field(description="Name of the zone.", examples=[None])
     match: Match = Field(examples=["both"])
     weekdays: list[Weekday] | None = Field(
         description="Weekdays on which trips start; null for all.", examples=[["mon", "tue"]]
@@ -38,7 +44,7 @@ class Filter(BaseModel):
 
 
 class WeeklyStatistics(BaseModel):
-    """Trips per week in a box, with the filter that was applied."""
+    """Trips per week in an area, with the filter that was applied."""
 
     mean: float | None = Field(examples=[15.0])
     num_weeks: int = Field(description="Weeks that the mean divides by.", examples=[1])
@@ -55,7 +61,8 @@ class WeeklyQuery(NamedTuple):
     """Which trips and weeks to count."""
 
     region: str
-    box: Box
+    box: Box | None
+    """None if `polygon` is the area."""
     match: Match = "both"
     weeks: Weeks = "active"
     first_week: date | None = None
@@ -64,6 +71,16 @@ class WeeklyQuery(NamedTuple):
     """The last Monday; None for the region's last."""
     times: TimeFilter = ANY_TIME
     """When trips start."""
+    polygon: Area | None = None
+    zone: str | None = None
+    """The name that the polygon is stored under."""
+    by_hour: bool = False
+    """Whether each hour of the week is counted by itself."""
+
+    @property
+    def needs_minutes(self) -> bool:
+        """Whether the minutes of trips matter."""
+        return self.by_hour or self.times != ANY_TIME
 
     def limits(self, span: Span | None) -> tuple[date, date] | None:
         """First and last Monday to count in a region, from its first and last trip; None for no week."""
@@ -83,15 +100,21 @@ class WeeklyQuery(NamedTuple):
             num_weeks=num_weeks,
             total_trips=total,
             series=[WeekTrips(week=f"{w:%G-W%V}", monday=w, trips=n) for w, n in trips.items()],
-            filter=Filter(
-                region=self.region,
-                bbox=self.box,
-                match=self.match,
-                weekdays=list(self.times.weekdays) if self.times.weekdays else None,
-                time=str(self.times.window) if self.times.window else None,
-                weeks=self.weeks,
-                from_week=f"{self.first_week:%G-W%V}" if self.first_week else None,
-                to_week=f"{self.last_week:%G-W%V}" if self.last_week else None,
-            ),
+            filter=self.filter(),
             as_of=as_of,
+        )
+
+    def filter(self) -> Filter:
+        """The filter, as answers repeat it."""
+        return Filter(
+            region=self.region,
+            bbox=self.box,
+            geometry=to_geojson(self.polygon) if self.polygon is not None and self.zone is None else None,
+            zone=self.zone,
+            match=self.match,
+            weekdays=list(self.times.weekdays) if self.times.weekdays else None,
+            time=str(self.times.window) if self.times.window else None,
+            weeks=self.weeks,
+            from_week=f"{self.first_week:%G-W%V}" if self.first_week else None,
+            to_week=f"{self.last_week:%G-W%V}" if self.last_week else None,
         )

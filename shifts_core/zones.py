@@ -38,7 +38,7 @@ def parse_zone(value: Any, name: str | None = None, region: str | None = None) -
         if name is None:
             raise ValueError("type: Feature is needed")
         value = {"geometry": value, "properties": {}}
-    properties = value.get("properties") or {}
+    properties = {} if value.get("properties") is None else value["properties"]
     if not isinstance(properties, Mapping):
         raise ValueError("properties: an object is needed")
     name = _property(properties, "name", name)

@@ -1,4 +1,4 @@
-"""Trips per week in a box of a region: exact, from tiles in memory.
+"""Trips per week, or per hour of each week, in an area of a region: exact, from tiles in memory.
 
 Trips that an older version loaded and that no refresh has put into tiles since the upgrade are counted one by one.
 So are those in tiles without minutes if minutes decide.
@@ -6,37 +6,49 @@ So are those in tiles without minutes if minutes decide.
 
 import asyncio
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import date
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import psycopg
-from sqlalchemy import ARRAY, Date, Integer, func, literal, or_, select
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, ColumnElement, Date, Integer, LargeBinary, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.queries.regions import Region
 from shifts_api.queries.shared_reads import LowBits, SharedReads
 from shifts_api.queries.tile_cache import TileCache, binary_cursor
 from shifts_api.queries.tile_ranges import LOW_BITS
+from shifts_core.polygons import Area
 from shifts_core.schema.tables import file_week_counts
+from shifts_core.tiles.area_count import HOURS, AreaCount
+from shifts_core.tiles.area_grid import AreaGrid, grid_of
+from shifts_core.tiles.box import polygon_of
 from shifts_core.tiles.box_count import BoxCount
+from shifts_core.tiles.leaf_count import LeafCount
 from shifts_core.tiles.region_index import RegionTileIndex
-from shifts_core.time_filter import ANY_TIME, WEEKDAYS
-from shifts_core.weekly_statistics import WeeklyQuery, WeeklyStatistics
+from shifts_core.time_filter import ANY_TIME, WEEKDAYS, TimeFilter
+from shifts_core.weekly_statistics import WeeklyQuery
 
 _FETCH_BYTES = 6 * 1024**2
 _FETCH_RANGES = 2000
-_LEAVES_PER_THREAD = 2000
-"""Fewer leaves are counted within 2 ms, which may block the event loop."""
 _CORES = os.cpu_count() or 1
 _PENDING_TIMEOUT_S = 120
 
 
-class CountedTrips(NamedTuple):
-    """An answer, and the region in the snapshot that it was counted in."""
+Trips: TypeAlias = dict[date, NDArray[np.int64]]
+"""Matching trips by Monday, in order, without weeks that have none: of the week, or of each of its 168 hours."""
 
-    statistics: WeeklyStatistics
+
+class CountedTrips(NamedTuple):
+    """Counts, and the region in the snapshot that they were counted in."""
+
+    trips: Trips
     region: Region
 
 
@@ -47,8 +59,8 @@ async def weekly_trips(
     query: WeeklyQuery,
     weeks: tuple[date, date],
     max_pending: float,
-) -> dict[date, int] | None:
-    """Matching trips by Monday, in order; weeks without matching trips are left out.
+) -> Trips | None:
+    """Counts trips in a snapshot.
 
     Args:
         connection: in the snapshot that is counted.
@@ -61,36 +73,34 @@ async def weekly_trips(
     Returns:
         None, with nothing counted, if more trips than `max_pending` are in no tile that can answer.
     """
-    counts: Counter[date] = Counter()
+    hours = HOURS if query.by_hour else 1
+    counts: Trips = defaultdict(lambda: np.zeros(hours, np.int64))
     async with binary_cursor(connection) as cursor:
         index = await tiles.get(cursor, region.region_id, region.tiles_revision, region.incarnation)
         chosen = index.weeks_between(*weeks)
         # All trips of these weeks are counted one by one.
-        whole = _whole_weeks(index, chosen, query)
-        if await _count_pending(connection, region, weeks, whole) > max_pending:
+        whole = whole_weeks(index, chosen, needs_minutes=query.needs_minutes)
+        if await count_pending(connection, region, weeks, whole) > max_pending:
             return None
         if chosen.start < chosen.stop:
-            box_count = _start_count(index, chosen, query)
-            for ranges in box_count.missing_high_bits().parts(_FETCH_BYTES, _FETCH_RANGES):
-                box_count.load(*await tiles.load(cursor, region.region_id, index, ranges))
-            await _count(box_count)
-            await _resolve(box_count, cursor, region.region_id)
-            counts.update(_by_monday(box_count))
+            trip_count = await _start_count(index, chosen, query)
+            await load_high_bits(trip_count, tiles, cursor, region.region_id)
+            await count_leaves(trip_count)
+            await resolve_trips(trip_count, cursor, region.region_id)
+            counts.update(_by_monday(trip_count))
         tiles.indexes.evict()
     if region.is_pending or whole:
-        # The time depends on the number of pending trips, not on the request.
-        timeout = func.set_config("statement_timeout", f"{_PENDING_TIMEOUT_S}s", True)
-        await connection.execute(select(timeout))
+        await allow_slow_count(connection)
         pending = func.shifts_store.count_pending(
             region.region_id, *_sql_filter(query), *weeks, literal(whole, ARRAY(Date))
         )
         result = await connection.execute(select(pending.table_valued("week", "hour", "trips")))
-        for week, _, trips in result.tuples():
-            counts[week] += trips
-    return {week: trips for week, trips in sorted(counts.items()) if trips}
+        for week, hour, trips in result.tuples():
+            counts[week][hour if query.by_hour else 0] += trips
+    return {week: trips for week, trips in sorted(counts.items()) if trips.any()}
 
 
-async def _count_pending(
+async def count_pending(
     connection: AsyncConnection, region: Region, weeks: tuple[date, date], whole: Sequence[date]
 ) -> int:
     """Trips that are counted one by one: those that are in no tile, and those of the weeks `whole`."""
@@ -105,14 +115,26 @@ async def _count_pending(
     return int((await connection.execute(statement)).scalar_one())
 
 
-def _start_count(index: RegionTileIndex, weeks: slice, query: WeeklyQuery) -> BoxCount:
+async def _start_count(index: RegionTileIndex, weeks: slice, query: WeeklyQuery) -> LeafCount:
+    """A count that has compared bounds."""
     minute_ranges = None if query.times == ANY_TIME else query.times.minute_ranges()
-    return BoxCount(index, weeks, query.box, query.match, minute_ranges)
+    if query.box is not None and not query.by_hour:
+        return BoxCount(index, weeks, query.box, query.match, minute_ranges)
+    area = query.polygon if query.box is None else polygon_of(query.box)
+    assert area is not None
+    # The grid of a long polygon takes longer than other requests should wait.
+    grid = await asyncio.to_thread(_grid_of, area)
+    return AreaCount(index, weeks, grid, query.match, minute_ranges, by_hour=query.by_hour)
 
 
-def _whole_weeks(index: RegionTileIndex, weeks: slice, query: WeeklyQuery) -> list[date]:
+@lru_cache(maxsize=32)
+def _grid_of(area: Area) -> AreaGrid:
+    return grid_of([area])
+
+
+def whole_weeks(index: RegionTileIndex, weeks: slice, *, needs_minutes: bool) -> list[date]:
     """Mondays of the weeks whose tiles cannot answer, as older versions wrote them."""
-    if query.times == ANY_TIME:
+    if not needs_minutes:
         return []
     found: list[date] = index.weeks[weeks][index.without_minutes(weeks)].tolist()
     return found
@@ -120,15 +142,21 @@ def _whole_weeks(index: RegionTileIndex, weeks: slice, query: WeeklyQuery) -> li
 
 def _sql_filter(query: WeeklyQuery) -> list[Any]:
     """The filter as parameters of `shifts_store.count_pending`."""
-    box, (weekdays, window) = query.box, query.times
+    sides = (None,) * 4 if query.box is None else astuple(query.box)
+    return [sql_polygon(query.polygon), *sides, query.match, *sql_times(query.times)]
+
+
+def sql_polygon(area: Area | None) -> ColumnElement[Any]:
+    """A polygon as a parameter of SQL functions."""
+    wkb = None if area is None else shapely.to_wkb(area)
+    return func.ST_GeomFromWKB(literal(wkb, LargeBinary), 4326)
+
+
+def sql_times(times: TimeFilter) -> list[Any]:
+    """Weekdays, first and end minute as parameters of SQL functions."""
+    weekdays, window = times
     numbers = None if weekdays is None else [WEEKDAYS.index(day) + 1 for day in weekdays]
-    return [
-        None,
-        *(box.west, box.south, box.east, box.north),
-        query.match,
-        literal(numbers, ARRAY(Integer)),
-        *(window or (None, None)),
-    ]
+    return [literal(numbers, ARRAY(Integer)), *(window or (None, None))]
 
 
 async def count_in_memory(reads: SharedReads, tiles: TileCache, query: WeeklyQuery) -> CountedTrips | None:
@@ -148,37 +176,51 @@ async def count_in_memory(reads: SharedReads, tiles: TileCache, query: WeeklyQue
     if known is None or index is None or limits is None or index.revision != known.tiles_revision:
         return None
     weeks = index.weeks_between(*limits)
-    box_count = _start_count(index, weeks, query)
-    if known.is_pending or _whole_weeks(index, weeks, query) or len(box_count.missing_high_bits().tiles):
+    trip_count = await _start_count(index, weeks, query)
+    whole = whole_weeks(index, weeks, needs_minutes=query.needs_minutes)
+    if known.is_pending or whole or len(trip_count.missing_high_bits().tiles):
         return None
-    await _count(box_count)
-    ranges = box_count.missing_low_bits()
+    await count_leaves(trip_count)
+    ranges = trip_count.missing_low_bits()
     low_bits = None if ranges is None else LowBits(known.region_id, ranges.parameters(index))
     region, chunks = await reads.read(query.region, low_bits)
     if region is None or not region.has_same_trips(known):
         return None
-    box_count.resolve(chunks)
-    return CountedTrips(query.statistics(_by_monday(box_count), region.span, region.as_of), region)
+    trip_count.resolve(chunks)
+    return CountedTrips(_by_monday(trip_count), region)
 
 
-async def _count(box_count: BoxCount) -> None:
+async def load_high_bits(
+    trip_count: LeafCount, tiles: TileCache, cursor: psycopg.AsyncCursor[Any], region_id: int
+) -> None:
+    """Reads the high bits that are not in memory."""
+    for ranges in trip_count.missing_high_bits().parts(_FETCH_BYTES, _FETCH_RANGES):
+        trip_count.load(*await tiles.load(cursor, region_id, trip_count.index, ranges))
+
+
+async def allow_slow_count(connection: AsyncConnection) -> None:
+    """Gives the next statement more time, which depends on the number of pending trips, not on the request."""
+    timeout = func.set_config("statement_timeout", f"{_PENDING_TIMEOUT_S}s", True)
+    await connection.execute(select(timeout))
+
+
+async def count_leaves(trip_count: LeafCount) -> None:
     """Counts by high bits, in threads if there are many leaves."""
-    threads = min(box_count.n_straddling // _LEAVES_PER_THREAD, _CORES)
+    threads = min(trip_count.n_straddling // trip_count.LEAVES_PER_THREAD, _CORES)
     if threads == 0:
-        box_count.count()
+        trip_count.count()
     else:
-        await asyncio.gather(*(asyncio.to_thread(box_count.count, part, threads) for part in range(threads)))
+        await asyncio.gather(*(asyncio.to_thread(trip_count.count, part, threads) for part in range(threads)))
 
 
-async def _resolve(box_count: BoxCount, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
+async def resolve_trips(trip_count: LeafCount, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
     """Reads the low bits of the trips that high bits do not decide, and counts these trips."""
-    ranges = box_count.missing_low_bits()
+    ranges = trip_count.missing_low_bits()
     if ranges is not None:
-        await cursor.execute(LOW_BITS, [*ranges.parameters(box_count.index), region_id])
-        box_count.resolve([chunk for (chunk,) in await cursor.fetchall()])
+        await cursor.execute(LOW_BITS, [*ranges.parameters(trip_count.index), region_id])
+        trip_count.resolve([chunk for (chunk,) in await cursor.fetchall()])
 
 
-def _by_monday(box_count: BoxCount) -> dict[date, int]:
-    """Matching trips by Monday, without weeks that have none."""
-    weeks = box_count.index.weeks[box_count.weeks].tolist()
-    return {week: trips for week, trips in zip(weeks, box_count.counts.tolist(), strict=True) if trips}
+def _by_monday(trip_count: LeafCount) -> Trips:
+    weeks = trip_count.index.weeks[trip_count.weeks].tolist()
+    return {week: trips for week, trips in zip(weeks, trip_count.counts, strict=True) if trips.any()}

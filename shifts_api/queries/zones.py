@@ -10,8 +10,11 @@ import shapely
 from sqlalchemy import ARRAY, LargeBinary, Select, Text, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.web.area import GivenArea
+from shifts_api.web.errors import ApiError
 from shifts_core.polygons import Area
 from shifts_core.schema.tables import regions, zones
+from shifts_core.tiles.box import Box
 from shifts_core.zones import NewZone
 
 
@@ -59,6 +62,33 @@ async def find_zones(connection: AsyncConnection, region: str, names: Sequence[s
     if names is not None:
         statement = statement.where(_zone.name.in_(names))
     return await read_zones(connection, statement)
+
+
+async def find_zone(connection: AsyncConnection, region: str, name: str) -> Zone:
+    """The zone that a request for a region names.
+
+    Raises:
+        ApiError: 404, there is no such zone.
+    """
+    for zone in await find_zones(connection, region, [name]):
+        return zone
+    raise ApiError(404, f"Zone {name} not found in region {region}")
+
+
+async def resolve_area(connection: AsyncConnection, region: str, area: GivenArea) -> Box | Area | None:
+    """The area that a request names; a zone's polygon is read from the database.
+
+    Args:
+        connection: in the snapshot of the request.
+        region: of the request.
+        area: as the request names it.
+
+    Raises:
+        ApiError: 404, there is no such zone.
+    """
+    if area.zone is None:
+        return area.box or area.polygon
+    return (await find_zone(connection, region, area.zone)).area
 
 
 async def read_zones(connection: AsyncConnection, statement: Select[Any]) -> list[Zone]:

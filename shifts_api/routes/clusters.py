@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.queries import clusters as statements
 from shifts_api.queries.database import Snapshot
+from shifts_api.queries.zones import resolve_area
 from shifts_api.settings import ApiSettings
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
@@ -119,7 +120,7 @@ async def list_clusters(
             min_trips=min_trips,
             time_bin=None if time is None or window else _minute_of_day(time) // settings.time_bin_minutes,
             window=window,
-            area=await area.resolve(connection, region),
+            area=await resolve_area(connection, region, area),
             after=None if cursor is None else parse_cursor(cursor),
             limit=limit + 1,
         )

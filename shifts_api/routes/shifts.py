@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shifts_api.queries import shifts as statements
 from shifts_api.queries.clusters import select_region_id
 from shifts_api.queries.database import Snapshot
+from shifts_api.queries.zones import resolve_area
 from shifts_api.routes.clusters import Trip, TripId, prefers_csv
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
@@ -122,7 +123,7 @@ async def list_shifts(
     """
     times = parse_times(weekdays, time)
     region_id = await find_region_id(connection, region)
-    chosen_area = await area.resolve(connection, region)
+    chosen_area = await resolve_area(connection, region, area)
     after = 0
     if cursor is not None:
         # The week of the first page: a newer one may have been made since.

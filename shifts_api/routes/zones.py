@@ -47,9 +47,11 @@ NewRegion = Annotated[
 ]
 
 
-def _body(model: str) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{model}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+def _body(*models: str) -> dict[str, Any]:
+    schemas = [{"$ref": f"#/components/schemas/{model}"} for model in models]
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": schemas}}}}
+    }
 
 
 @router.get("/zones", response_model=ZonePage, responses=responses(404), summary="Zones")
@@ -114,7 +116,7 @@ async def get_zone(connection: Snapshot, name: Name, region: Region = None) -> J
     "/zones/{name:path}",
     response_model=ZoneFeature,
     responses={201: {"model": ZoneFeature, "description": "The zone is new"}, **responses(401, 408)},
-    openapi_extra=_body("NewZoneFeature"),
+    openapi_extra=_body("PutZoneFeature", "Polygon", "MultiPolygon"),
     summary="Store a zone",
 )
 async def put_zone(request: Request, _: Writer, name: Name, region: NewRegion = None) -> JSONResponse:

@@ -3,9 +3,7 @@
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Query
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.queries.zones import Zone, find_zones
 from shifts_api.web.errors import ApiError
 from shifts_api.web.parameters import parse_box
 from shifts_core.polygons import Area, parse_wkt_area
@@ -20,31 +18,6 @@ class GivenArea(NamedTuple):
     polygon: Area | None = None
     zone: str | None = None
     """A name."""
-
-    async def resolve(self, connection: AsyncConnection, region: str) -> Box | Area | None:
-        """The area itself; a zone's polygon is read from the database.
-
-        Args:
-            connection: in the snapshot of the request.
-            region: of the request.
-
-        Raises:
-            ApiError: 404, there is no such zone.
-        """
-        if self.zone is None:
-            return self.box or self.polygon
-        return (await find_zone(connection, region, self.zone)).area
-
-
-async def find_zone(connection: AsyncConnection, region: str, name: str) -> Zone:
-    """The zone that a request for a region names.
-
-    Raises:
-        ApiError: 404, there is no such zone.
-    """
-    for zone in await find_zones(connection, region, [name]):
-        return zone
-    raise ApiError(404, f"Zone {name} not found in region {region}")
 
 
 def parse_area(

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from shifts_api.web.errors import ApiError
 from shifts_core.calendar import parse_week
-from shifts_core.tiles.box import Box
+from shifts_core.tiles.box import Box, Match
 from shifts_core.time_filter import TimeFilter, parse_weekdays, parse_window
 
 ID_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
@@ -33,6 +33,13 @@ Week = Annotated[
     ),
 ]
 """An ISO week, or a date in it; the value is its Monday."""
+FROM_PARAMETER = Query(
+    alias="from", description="The first week that counts, or a date in it.", examples=WEEK_EXAMPLES
+)
+TO_PARAMETER = Query(
+    alias="to", description="The last week that counts, or a date in it.", examples=WEEK_EXAMPLES
+)
+MatchParameter = Annotated[Match, Query(description="Which ends must lie in the area.")]
 WEEKDAYS_PARAMETER = Query(
     description="Weekdays on which trips start, of mon, tue, wed, thu, fri, sat, sun, by the local clock.",
     examples=["mon,tue"],

@@ -29,7 +29,7 @@ _MATCHES: dict[Match, int] = {
 
 
 class AreaCount(LeafCount):
-    """Counts trips by pairs of areas: `pairs`, after the steps of `LeafCount`.
+    """Counts trips by pairs of areas: `pairs`, or those in one area: `counts`, after the steps of `LeafCount`.
 
     Args:
         index: of the region.
@@ -41,6 +41,8 @@ class AreaCount(LeafCount):
             minutes count 0.
     """
 
+    LEAVES_PER_THREAD = 150
+
     def __init__(
         self,
         index: RegionTileIndex,
@@ -51,7 +53,7 @@ class AreaCount(LeafCount):
         *,
         by_hour: bool = False,
     ) -> None:
-        self._grid, self._by_hour = _as_tuple(grid), by_hour
+        self._grid, self._by_hour, self._match = _as_tuple(grid), by_hour, match
         self._minute_ranges = WHOLE_WEEK if minute_ranges is None else minute_ranges
         timed = by_hour or minute_ranges is not None
         n_weeks = weeks.stop - weeks.start
@@ -92,6 +94,18 @@ class AreaCount(LeafCount):
         self._counted: list[NDArray[np.int64]] = []
         self._low_columns: tuple[NDArray[np.int64], NDArray[np.int64]]
         self._low_sizes: list[int] = []
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Trips that match, of one area; shape (weeks, 1 or 168)."""
+        pairs = self.pairs
+        inside = pairs[..., 0, 0]
+        if self._match == "both":
+            return inside
+        # An end that does not matter counts as one in no area.
+        if self._match == "any":
+            return inside + pairs[..., 0, 1] + pairs[..., 1, 0]
+        return pairs[..., 0, 1] if self._match == "origin" else pairs[..., 1, 0]
 
     @property
     def pairs(self) -> NDArray[np.int64]:
@@ -162,17 +176,6 @@ class AreaCount(LeafCount):
             low_bits,
             self._pairs,
         )
-
-
-def matching(pairs: NDArray[np.int64], match: Match) -> NDArray[np.int64]:
-    """Of counts by pairs of one area and none, the trips that match; the last two axes are summed up."""
-    inside = pairs[..., 0, 0]
-    if match == "both":
-        return inside
-    if match == "any":
-        return inside + pairs[..., 0, 1] + pairs[..., 1, 0]
-    # The other end counts as one in no area.
-    return pairs[..., 0, 1] if match == "origin" else pairs[..., 1, 0]
 
 
 def _as_tuple(grid: AreaGrid) -> tuple[object, ...]:

@@ -9,9 +9,9 @@ one in no area.
 import numba
 import numpy as np
 
-from shifts_core.tiles.area_grid import MARGIN, NEAR_EDGE, state_of_rectangle
+from shifts_core.tiles.area_grid import NEAR_EDGE, state_of_rectangle
 from shifts_core.tiles.format import HIGH_BITS_DTYPE, MINUTES, key_of, largest_offset, shift_of, value_of
-from shifts_core.tiles.kernels import high_bits_at, run_of
+from shifts_core.tiles.kernels import high_bits_at, high_bits_of, run_of
 from shifts_core.tiles.point_in_polygon import (
     INSIDE,
     UNDECIDED,
@@ -26,8 +26,6 @@ OPEN = -2
 """State of an end of a leaf: its trips must be examined."""
 _BYTES = HIGH_BITS_DTYPE.itemsize
 _HOURS = 168
-_STEP_CELLS = MARGIN / 2
-"""High bits are looked up where they tell the place up to so many cells."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -115,66 +113,61 @@ def count_trips(  # type: ignore[no-untyped-def]
     of_origin, of_destination = np.empty(n_areas + 1, np.int64), np.empty(n_areas + 1, np.int64)
     bases, shifts, largest = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
     offsets, steps = np.zeros(4), np.zeros(4)
+    # Arrays of tuples are counted references: taking them out for each trip would cost more than the rest.
+    cells, frame = grid[2], grid[1]
     for leaf in range(len(trips)):
+        of_leaf, places_of_leaf = addresses[leaf], decimals[leaf]
         for axis in range(4):
             if needed[leaf, axis]:
                 places = decimals[leaf, axis]
                 bases[axis] = key_of(low[leaf, axis], places)
                 largest[axis] = key_of(high[leaf, axis], places)
                 shifts[axis] = shift_of(largest_offset(bases[axis], largest[axis]))
-                # Places within the grid, in cells.
-                scale = grid[1][2 + axis % 2]
-                offsets[axis] = (low[leaf, axis] - grid[1][axis % 2]) * scale
-                steps[axis] = np.inf
-                if places > 0:
-                    steps[axis] = 2.0 ** shifts[axis] / 10.0 ** np.int64(places) * scale
-        timed = needed[leaf, MINUTES]
+                # In cells of the grid; float keys have no even steps.
+                scale = frame[2 + axis % 2]
+                offsets[axis] = (low[leaf, axis] - frame[axis % 2]) * scale
+                steps[axis] = 2.0 ** shifts[axis] / 10.0 ** np.int64(places) * scale if places > 0 else 0.0
+        origin_of_leaf, destination_of_leaf = states[leaf, 0], states[leaf, 1]
+        x0, y0 = high_bits_of(of_leaf[0], trips[leaf]), high_bits_of(of_leaf[1], trips[leaf])
+        x1, y1 = high_bits_of(of_leaf[2], trips[leaf]), high_bits_of(of_leaf[3], trips[leaf])
+        minutes = high_bits_of(of_leaf[MINUTES], trips[leaf])
+        timed, sign = needed[leaf, MINUTES], signs[leaf]
         stop = 0
         for number in range(len(minute_ranges) if timed else 1):
-            begin, stop = run_of(addresses[leaf], trips[leaf], timed, minute_ranges[number], stop)
+            begin, stop = run_of(of_leaf, trips[leaf], timed, minute_ranges[number], stop)
             for place in range(begin, stop):
                 at = bins[leaf]
                 if by_hour:
-                    at += high_bits_at(addresses[leaf, MINUTES], place) // 60
-                origin, destination = states[leaf, 0], states[leaf, 1]
+                    at += minutes[place] // 60
+                origin, destination = origin_of_leaf, destination_of_leaf
                 if origin == OPEN:
-                    origin = _look_up(
-                        grid,
-                        addresses[leaf],
-                        place,
-                        0,
-                        decimals[leaf],
-                        bases,
-                        shifts,
-                        largest,
-                        offsets,
-                        steps,
+                    west, east = _columns(
+                        x0[place], offsets[0], steps[0], bases[0], shifts[0], largest[0], frame[0], frame[2]
                     )
+                    south, north = _columns(
+                        y0[place], offsets[1], steps[1], bases[1], shifts[1], largest[1], frame[1], frame[3]
+                    )
+                    origin = _state_of_cells(cells, west, east, south, north)
                 if destination == OPEN:
-                    destination = _look_up(
-                        grid,
-                        addresses[leaf],
-                        place,
-                        2,
-                        decimals[leaf],
-                        bases,
-                        shifts,
-                        largest,
-                        offsets,
-                        steps,
+                    west, east = _columns(
+                        x1[place], offsets[2], steps[2], bases[2], shifts[2], largest[2], frame[0], frame[2]
                     )
+                    south, north = _columns(
+                        y1[place], offsets[3], steps[3], bases[3], shifts[3], largest[3], frame[1], frame[3]
+                    )
+                    destination = _state_of_cells(cells, west, east, south, north)
                 if origin >= 0 and destination >= 0:
-                    sets[at, origin, destination] += signs[leaf]
+                    sets[at, origin, destination] += sign
                     continue
                 n_origin = _areas_near(
-                    grid, addresses[leaf], place, 0, decimals[leaf], bases, shifts, largest, origin, of_origin
+                    grid, of_leaf, place, 0, places_of_leaf, bases, shifts, largest, origin, of_origin
                 )
                 n_destination = _areas_near(
                     grid,
-                    addresses[leaf],
+                    of_leaf,
                     place,
                     2,
-                    decimals[leaf],
+                    places_of_leaf,
                     bases,
                     shifts,
                     largest,
@@ -193,18 +186,31 @@ def count_trips(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _look_up(grid, addresses, place, axis, decimals, bases, shifts, largest, offsets, steps):  # type: ignore[no-untyped-def]
-    """The state of an end, from the cell in which its high bits lie."""
-    if steps[axis] <= _STEP_CELLS and steps[axis + 1] <= _STEP_CELLS:
-        column = offsets[axis] + steps[axis] * high_bits_at(addresses[axis], place)
-        row = offsets[axis + 1] + steps[axis + 1] * high_bits_at(addresses[axis + 1], place)
-        rows, columns = grid[2].shape
-        if column < 0 or row < 0 or column >= columns or row >= rows:
-            return np.int64(0)
-        return np.int64(grid[2][np.int64(row), np.int64(column)])
-    west, east = _interval(addresses, place, axis, decimals, bases, shifts, largest)
-    south, north = _interval(addresses, place, axis + 1, decimals, bases, shifts, largest)
-    return np.int64(state_of_rectangle(grid, west, south, east, north))
+def _columns(high_bits, offset, step, base, shift, largest, origin, per_degree):  # type: ignore[no-untyped-def]
+    """Where the interval of a coordinate begins and ends, in columns or rows of the grid."""
+    if step > 0.0:
+        begin = offset + step * high_bits
+        return begin, begin + step
+    low = base + (np.int64(high_bits) << shift)
+    high = min(low + (np.int64(1) << shift) - 1, largest)
+    return (value_of(low, 0) - origin) * per_degree, (value_of(high, 0) - origin) * per_degree
+
+
+@numba.njit(cache=True, nogil=True)
+def _state_of_cells(cells, west, east, south, north):  # type: ignore[no-untyped-def]
+    """The state of a rectangle of up to four cells; `NEAR_EDGE` if it is larger or its cells differ."""
+    rows, columns = cells.shape
+    if east < 0 or north < 0 or west >= columns or south >= rows:
+        return np.int64(0)
+    if west < 0 or south < 0 or east >= columns or north >= rows or east - west > 1 or north - south > 1:
+        return np.int64(NEAR_EDGE)
+    left, right, bottom, top = np.int64(west), np.int64(east), np.int64(south), np.int64(north)
+    state = np.int64(cells[bottom, left])
+    if (left != right or bottom != top) and (
+        cells[bottom, right] != state or cells[top, left] != state or cells[top, right] != state
+    ):
+        return np.int64(NEAR_EDGE)
+    return state
 
 
 @numba.njit(cache=True, nogil=True)
@@ -223,7 +229,15 @@ def _areas_near(grid, addresses, place, axis, decimals, bases, shifts, largest, 
     west, east = _interval(addresses, place, axis, decimals, bases, shifts, largest)
     south, north = _interval(addresses, place, axis + 1, decimals, bases, shifts, largest)
     edges, count = grid[0], 0
-    for area in range(len(edges[0])):
+    of_areas = edges[0]
+    for area in range(len(of_areas)):
+        if (
+            east < of_areas[area, 0]
+            or north < of_areas[area, 1]
+            or west > of_areas[area, 2]
+            or south > of_areas[area, 3]
+        ):
+            continue
         relation = rectangle_in_area(edges, area, west, south, east, north)
         if relation == UNDECIDED:
             return -1

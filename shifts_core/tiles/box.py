@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import shapely
+
+from shifts_core.polygons import Area
+
 Match = Literal["both", "origin", "destination", "any"]
 """Which ends of a trip must lie in the box."""
 
@@ -22,6 +26,18 @@ class Box:
     south: float
     east: float
     north: float
+
+
+def polygon_of(box: Box) -> Area:
+    """A polygon that contains the same points of the earth."""
+    if box.west <= box.east:
+        return shapely.box(box.west, box.south, box.east, box.north)
+    return shapely.MultiPolygon(
+        [
+            shapely.box(box.west, box.south, 180.0, box.north),
+            shapely.box(-180.0, box.south, box.east, box.north),
+        ]
+    )
 
 
 EMPTY_BOX = Box(0.0, 1.0, 0.0, -1.0)

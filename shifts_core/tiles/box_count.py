@@ -70,8 +70,9 @@ class BoxCount(LeafCount):
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Matching trips of each week; shape (weeks,)."""
-        return self._inside + self._by_week(self._week_of, self._signs * self._certain) + self._resolved
+        """Matching trips of each week; shape (weeks, 1)."""
+        certain = self._by_week(self._week_of, self._signs * self._certain)
+        return (self._inside + certain + self._resolved)[:, None]
 
     def _count(self, chosen: slice) -> None:
         arguments = (

@@ -35,7 +35,7 @@ def _as_pointer(_, __):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _high_bits(address, count):  # type: ignore[no-untyped-def]
+def high_bits_of(address, count):  # type: ignore[no-untyped-def]
     """The high bits of a coordinate of a leaf, without copying them."""
     return numba.carray(_as_pointer(address), (count,), np.uint16)
 
@@ -54,7 +54,7 @@ def run_of(addresses, count, timed, minute_range, begin):  # type: ignore[no-unt
     """
     if not timed:
         return 0, count
-    minutes = _high_bits(addresses[MINUTES], count)
+    minutes = high_bits_of(addresses[MINUTES], count)
     first = begin + np.searchsorted(minutes[begin:], minute_range[0])
     return first, first + np.searchsorted(minutes[first:], minute_range[1])
 
@@ -96,7 +96,7 @@ def _match(addresses, begin, count, straddling, high_ranges, inverted, any_end, 
         fresh = True
         for axis in (end, end + 1):
             if straddling[axis]:
-                high_bits = _high_bits(addresses[axis] + _BYTES * begin, count)
+                high_bits = high_bits_of(addresses[axis] + _BYTES * begin, count)
                 flipped = inverted and axis % _LON == 0
                 _mark(high_bits, count, high_ranges[axis], flipped, fresh, sure[ends], may[ends])
                 fresh = False
@@ -212,7 +212,7 @@ def _compare_trip(addresses, place, straddling, high_ranges, inverted, between, 
         if not straddling[axis]:
             between[axis] = undecided[axis] = False
             continue
-        ranges, high_bits = high_ranges[axis], _high_bits(addresses[axis], place + 1)[place]
+        ranges, high_bits = high_ranges[axis], high_bits_of(addresses[axis], place + 1)[place]
         certain = np.uint16(high_bits - ranges[0]) < ranges[1]
         possible = np.uint16(high_bits - ranges[2]) < ranges[3]
         if inverted and axis % _LON == 0:
@@ -240,7 +240,7 @@ def resolve(  # type: ignore[no-untyped-def]
             if undecided[trip, axis]:
                 shift = shifts[leaf, axis]
                 width = (shift + 7) // 8
-                offset = np.uint64(_high_bits(addresses[leaf, axis], place + 1)[place]) << np.uint64(shift)
+                offset = np.uint64(high_bits_of(addresses[leaf, axis], place + 1)[place]) << np.uint64(shift)
                 at = starts[leaf, axis] + place * width
                 for byte in range(width):
                     offset |= np.uint64(low_bits[at + byte]) << np.uint64(8 * byte)

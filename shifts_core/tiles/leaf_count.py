@@ -23,6 +23,9 @@ class LeafCount:
         needed: shape (k, 5): which columns of high bits decide.
     """
 
+    LEAVES_PER_THREAD = 2000
+    """Fewer leaves are counted within 2 ms."""
+
     def __init__(
         self, index: RegionTileIndex, weeks: slice, leaves: NDArray[np.int64], needed: NDArray[np.bool_]
     ) -> None:
@@ -35,6 +38,11 @@ class LeafCount:
         self._addresses = index.addresses[leaves]
         self._chunks: list[Sequence[bytes]] = [*index.chunks_of(weeks)]
         """Kept so that the addresses stay valid."""
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Matching trips by week, and by hour of the week if that is counted; shape (weeks, 1 or 168)."""
+        raise NotImplementedError
 
     @property
     def n_straddling(self) -> int:

@@ -29,7 +29,7 @@ class Edges(NamedTuple):
     """The e edges of z areas, in the order of areas, polygons and rings."""
 
     bounds: NDArray[np.float64]
-    """Shape (z, 4): west, south, east, north."""
+    """Shape (z, 4): west, south, east, north, with a margin: rounding decides just beside corners."""
     strips: NDArray[np.float64]
     """Shape (z, 3): of each area the first strip, the number of strips, and strips per degree."""
     strip_starts: NDArray[np.int64]
@@ -52,9 +52,10 @@ def edges_of(areas: Sequence[Area]) -> Edges:
     rings: list[NDArray[np.int64]] = []
     polygons: list[int] = []
     is_hole: list[bool] = []
+    bounds = np.array([area.bounds for area in areas]) + np.array([-_MARGIN, -_MARGIN, _MARGIN, _MARGIN])
     starts, entries, strips = [np.zeros(1, np.int64)], [], []
     n_edges = n_strips = n_entries = n_polygons = 0
-    for area in areas:
+    for (_, south, _, north), area in zip(bounds.tolist(), areas, strict=True):
         first = n_edges
         of_area: list[NDArray[np.float64]] = []
         for polygon in shapely.get_parts(area):
@@ -67,18 +68,17 @@ def edges_of(areas: Sequence[Area]) -> Edges:
                 n_edges += len(at) - 1
             n_polygons += 1
         points.append(np.concatenate(of_area))
-        _, south, _, north = area.bounds
         extent = float(np.abs(points[-1][:, 3] - points[-1][:, 1]).sum())
         count = int((_ENTRIES_PER_EDGE - 1) * len(points[-1]) * (north - south) / extent) if extent else 1
         count = max(count, 1)
-        per_degree = count / (north - south) if north > south else 0.0
+        per_degree = count / (north - south)
         begins, found = _strips(points[-1], south, per_degree, count)
         strips.append((n_strips, count, per_degree))
         starts.append(begins[1:] + n_entries)
         entries.append(found + first)
         n_strips, n_entries = n_strips + count, n_entries + len(found)
     return Edges(
-        np.array([area.bounds for area in areas]),
+        bounds,
         np.array(strips, np.float64),
         np.concatenate(starts),
         np.concatenate(entries),

@@ -3,7 +3,10 @@
 from datetime import date
 
 import numpy as np
+import shapely
 
+from shifts_core.tiles.area_count import AreaCount
+from shifts_core.tiles.area_grid import grid_of
 from shifts_core.tiles.bounds import TileRow
 from shifts_core.tiles.box import Box
 from shifts_core.tiles.box_count import BoxCount
@@ -19,17 +22,20 @@ _HIGH_BITS_OF_SIDE = 20001 >> 2
 
 
 def compile_counting() -> None:
-    """Counts a box with every kernel; numba caches the code beside its source, or in NUMBA_CACHE_DIR."""
+    """Counts a box and a polygon; numba caches the code beside its source, or in NUMBA_CACHE_DIR."""
     index = _index_of_one_trip()
-    count = BoxCount(index, slice(0, 1), Box(_SIDE, _SIDE, 0.5, 0.5), "both")
-    missing = count.missing_high_bits()
-    chunks = [np.full(size // 2, _HIGH_BITS_OF_SIDE, HIGH_BITS_DTYPE).tobytes() for size in missing.sizes]
-    count.load(missing.locate(index, chunks), chunks)
-    count.count()
-    low_bits = count.missing_low_bits()
-    assert low_bits is not None
-    count.resolve([b"\1" * size for size in low_bits.sizes])
-    assert count.counts.tolist() == [2]
+    for count in (
+        BoxCount(index, slice(0, 1), Box(_SIDE, _SIDE, 0.5, 0.5), "both"),
+        AreaCount(index, slice(0, 1), grid_of([shapely.box(_SIDE, _SIDE, 0.5, 0.5)]), "both"),
+    ):
+        missing = count.missing_high_bits()
+        chunks = [np.full(size // 2, _HIGH_BITS_OF_SIDE, HIGH_BITS_DTYPE).tobytes() for size in missing.sizes]
+        count.load(missing.locate(index, chunks), chunks)
+        count.count()
+        low_bits = count.missing_low_bits()
+        assert low_bits is not None
+        count.resolve([b"\1" * size for size in low_bits.sizes])
+        assert count.counts.tolist() == [[2]]
 
 
 def compile_building() -> None:

@@ -49,7 +49,7 @@ def landing_zone(
             if new := registration.newly_skipped(skipped):
                 context.log.warning("skipped in the landing zone: %s", _listed(new))
             queued = registration.register(connection, files)
-            if requests := _reference_requests(context.instance, connection, landing.zone, found):
+            if requests := _reference_requests(context, connection, landing.zone, found):
                 return requests
             now = time.monotonic()
             if queued or now - begun > CHEAP_LISTING_S or now + LISTING_INTERVAL_S > end:
@@ -59,7 +59,7 @@ def landing_zone(
 
 
 def _reference_requests(
-    instance: dg.DagsterInstance,
+    context: dg.SensorEvaluationContext,
     connection: psycopg.Connection,
     zone: LandingZone,
     found: Sequence[LandedFile],
@@ -69,7 +69,7 @@ def _reference_requests(
     for folder, job in _JOBS.items():
         changes = find_changes(connection, zone, found, folder)
         unfinished = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
-        if changes and not instance.get_runs_count(unfinished):
+        if changes and not context.instance.get_runs_count(unfinished):
             # A run that fails as a whole is repeated after a while.
             key = f"{changes.digest} {int(time.time() / _RETRY_S)}"
             requests.append(dg.RunRequest(run_key=key, job_name=job, tags=files_tag(changes.names)))

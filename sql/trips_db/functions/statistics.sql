@@ -110,3 +110,29 @@ BEGIN
     GROUP BY c.week, c.hour;
 END
 $$;
+
+-- Counts the same trips as `count_pending` between polygons, by week and number of the polygons of origin and destination.
+CREATE OR REPLACE FUNCTION shifts_store.matrix_pending(
+    region integer, polygons bytea[], weekdays integer[], first_minute integer, end_minute integer,
+    first_week date, last_week date, whole_weeks date[])
+RETURNS TABLE (week date, origin integer, destination integer, trips bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    RETURN QUERY
+    WITH zones AS MATERIALIZED (
+        SELECT p.number::integer AS number, public.ST_GeomFromWKB(p.wkb, 4326) AS geometry
+        FROM unnest(polygons) WITH ORDINALITY AS p (wkb, number)
+    )
+    SELECT f.week, o.number, d.number, count(*)
+    FROM shifts_store.file_week_counts f
+    JOIN shifts_store.trips t
+        ON t.region_id = region AND t.file_id = f.file_id AND t.started_at >= f.week AND t.started_at < f.week + 7
+    JOIN zones o ON public.ST_Intersects(o.geometry, t.origin)
+    JOIN zones d ON public.ST_Intersects(d.geometry, t.destination)
+    WHERE f.region_id = region AND f.week BETWEEN first_week AND last_week
+      AND (NOT f.aggregated OR f.week = ANY (whole_weeks))
+      AND shifts_store.in_time(t.started_at, weekdays, first_minute, end_minute)
+    GROUP BY f.week, o.number, d.number;
+END
+$$;

@@ -28,10 +28,12 @@ SEMANTIC = {
     "GET /api/v1/fleet": [400],
     "GET /api/v1/gtfs": [400],
     "GET /api/v1/shifts": [400],
-    "GET /api/v1/trips/stats": [400],
-    "GET /api/v1/trips/weekly": [400],
+    "GET /api/v1/trips/stats": [304, 400],
+    "GET /api/v1/trips/weekly": [304, 400],
     "POST /api/v1/files": [400, 422],
     "POST /api/v1/trips": [400, 422],
+    "POST /api/v1/zones": [400],
+    "PUT /api/v1/zones/{name}": [400],
 }
 REFUSED = ["400", "401", "403", "404", "405", "408", "413", "414", "422", "431"]
 """Statuses of requests that the document does not allow."""

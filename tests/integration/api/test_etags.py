@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from shifts_api.app import create_app
-from shifts_api.routes import statistics
+from shifts_api.routes import counting
 from shifts_api.settings import ApiSettings
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service, posted, trip
@@ -52,6 +52,38 @@ def test_a_client_that_has_the_answer_gets_304_until_trips_of_the_region_change(
     changed = ask(client, path, tag)
     assert (changed.status_code, changed.headers["ETag"] != tag) == (200, True)
     assert changed.json() != before
+
+
+def square(west: float) -> dict[str, object]:
+    corners = [[west, 45.0], [west + 0.5, 45.0], [west + 0.5, 46.0], [west, 46.0], [west, 45.0]]
+    return {"type": "Polygon", "coordinates": [corners]}
+
+
+def test_a_zone_is_counted_as_its_polygon_until_it_changes(client: httpx.Client) -> None:
+    zone = "/zones/centre?region=Turin"
+    path = "/trips/weekly?region=Turin&zone=centre"
+    unknown = client.get(path)
+    assert (unknown.status_code, unknown.json()) == (
+        404,
+        {"message": "Zone centre not found in region Turin"},
+    )
+    everything = client.get(WEEKLY).json()["total_trips"]
+    assert client.put(zone, json=square(7.5)).status_code == 201
+    counted = client.get(path)
+    assert (counted.json()["total_trips"], counted.json()["filter"]["zone"]) == (everything, "centre")
+    tag = counted.headers["ETag"]
+    # Stored again, it is the same; and another region's zone is another one.
+    assert client.put(zone, json=square(7.5)).status_code == 200
+    assert client.put("/zones/centre?region=Milan", json=square(9)).status_code == 201
+    assert ask(client, path, tag).status_code == 304
+    assert client.put(zone, json=square(9)).status_code == 200
+    moved = ask(client, path, tag)
+    assert (moved.status_code, moved.json()["total_trips"], moved.headers["ETag"] != tag) == (200, 0, True)
+    # Without a zone of its own, the region uses the one that has no region.
+    assert client.delete(zone).status_code == 200
+    assert ask(client, path, tag).status_code == 404
+    assert client.put("/zones/centre", json=square(7.5)).status_code == 201
+    assert ask(client, path, tag).json()["total_trips"] == everything
 
 
 def test_other_filters_and_regions_have_other_tags(client: httpx.Client) -> None:
@@ -101,7 +133,7 @@ def test_nothing_is_counted_for_a_304(service: Service, monkeypatch: pytest.Monk
             httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1") as inside,
         ):
             tag = (await inside.get(WEEKLY)).headers["ETag"]
-            monkeypatch.setattr(statistics, "_count", None)
+            monkeypatch.setattr(counting, "count_trips", None)
             return [
                 (await inside.get(WEEKLY, headers={"If-None-Match": named})).status_code
                 for named in (tag, '"other"')

@@ -74,7 +74,7 @@ async def ask(connection: AsyncConnection, tiles: TileCache, name: str) -> int:
     weeks = (date(2000, 1, 3), date(2999, 12, 30))
     trips = await weekly_trips(connection, tiles, region, WeeklyQuery(name, BOX), weeks, math.inf)
     assert trips is not None
-    return sum(trips.values())
+    return int(sum(of_week.sum() for of_week in trips.values()))
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ PROGRAMS = Path(sys.executable).parent
 NOT_IN_A_CLONE = shutil.ignore_patterns(
     ".git", ".venv", ".shifts", ".env", ".*_cache", ".hypothesis", ".tmp_dagster_home_*", "__pycache__", "out"
 )
+ASSETS = {"raw_trips", "shift_backtest", "shifts", "stops", "trip_clusters", "weekly_aggregates", "zones"}
 RUNS = "{ runsOrError { ... on Runs { results { status jobName tags { key value } } } } }"
 LOCATION = 'repositoryName: "__repository__", repositoryLocationName: "shifts"'
 LOADED = """{ assetNodes(assetKeys: [{path: ["raw_trips"]}]) { assetPartitionStatuses {
@@ -174,7 +175,7 @@ def test_a_setting_that_is_invalid_is_named_in_one_line(checkout: Checkout) -> N
 
 def test_dagster_dev_loads_dropped_files_into_the_platforms_database(checkout: Checkout) -> None:
     with checkout.serving("dagster", "dev") as dev:
-        assert dev.assets() == {"raw_trips", "shifts", "trip_clusters", "weekly_aggregates"}
+        assert dev.assets() == ASSETS
         assert lock_holder(checkout.data) == dev.process.pid
         (checkout.data / "landing/one.csv").write_text(HEADER + row("Bern") + row("Lyon"))
         wait_until(lambda: dev.jobs("load_trip_files") == ["SUCCESS"])
@@ -195,7 +196,7 @@ def test_beside_a_platform_dg_dev_shares_its_runs_and_leaves_them_to_its_daemon(
         running_platform({**os.environ, "SHIFTS_DATA_DIR": str(checkout.data), **ports}) as platform,
         checkout.serving("dg", "dev") as dev,
     ):
-        assert dev.assets() == {"raw_trips", "shifts", "trip_clusters", "weekly_aggregates"}
+        assert dev.assets() == ASSETS
         assert "its daemon evaluates sensors" in dev.log.read_text()
         (platform.landing / "two.csv").write_text(HEADER + row("Nice"))
         wait_until(lambda: "two.csv" in dev.loaded_partitions())

@@ -46,6 +46,10 @@ def test_name_and_region_come_from_the_request_or_from_the_properties() -> None:
         (collection(7), "features.0.type: Feature is needed"),
         (collection(GEOMETRY), "features.0.type: Feature is needed"),
         (collection(feature()), "features.0.properties.name: is missing"),
+        (
+            collection({"type": "Feature", "geometry": GEOMETRY, "properties": False}),
+            "features.0.properties: an object is needed",
+        ),
         (collection(feature(name=7)), "features.0.properties.name: a text is needed"),
         (collection(feature(name="a", region="")), "features.0.properties.region: a text is needed"),
         (

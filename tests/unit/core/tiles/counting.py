@@ -72,7 +72,7 @@ def count_weeks(
     assert len(box_count.missing_high_bits().sizes) == 0
     box_count.count()
     resolve(box_count, tiles)
-    return box_count.counts
+    return box_count.counts[:, 0]
 
 
 def resolve(box_count: BoxCount, tiles: dict[date, list[Tile]]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shifts_core.polygons import Area
-from shifts_core.tiles.area_count import AreaCount, matching
+from shifts_core.tiles.area_count import AreaCount
 from shifts_core.tiles.area_grid import AreaGrid, grid_of
 from shifts_core.tiles.box import Match
 from shifts_core.tiles.build import build_tiles
@@ -44,8 +44,8 @@ def count(
     times: TimeFilter | None,
     *,
     by_hour: bool = False,
-) -> NDArray[np.int64]:
-    """`AreaCount.pairs`, read as the API reads."""
+) -> AreaCount:
+    """A complete count, read as the API reads."""
     ranges = None if times is None else times.minute_ranges()
     area_count = AreaCount(index, slice(0, len(index.weeks)), grid, match, ranges, by_hour=by_hour)
     missing = area_count.missing_high_bits()
@@ -56,7 +56,7 @@ def count(
     low = area_count.missing_low_bits()
     if low is not None:
         area_count.resolve(read(low, index, tiles, "low_bits"))
-    return area_count.pairs
+    return area_count
 
 
 @settings(max_examples=150, deadline=None)
@@ -81,9 +81,9 @@ def test_any_area_of_any_trips_is_counted_exactly(
         for match in MATCHES:
             chosen = matches_areas(origin, destination, match) & in_time
             wanted = [int((chosen & of).sum()) for of in parts.values()]
-            found = matching(count(index, tiles, grid, match, times), match)
+            found = count(index, tiles, grid, match, times).counts
             assert found[:, 0].tolist() == wanted, (shapely.to_wkt(area, -1), match)
-            profile = matching(count(index, tiles, grid, match, times, by_hour=True), match)
+            profile = count(index, tiles, grid, match, times, by_hour=True).counts
             for number, of in enumerate(parts.values()):
                 hours = np.bincount(minutes[chosen & of] // 60, minlength=168)
                 assert profile[number].tolist() == hours.tolist()
@@ -100,7 +100,7 @@ def test_trips_between_areas_count_for_each_pair_of_areas_of_their_ends(
     areas = [random_area(rng, ends.reshape(-1, 2)) for _ in range(n_areas)]
     origin = np.array([in_area(area, ends[:, :2]) for area in areas]).astype(int)
     destination = np.array([in_area(area, ends[:, 2:]) for area in areas]).astype(int)
-    found = count(to_index(tiles), tiles, grid_of(areas), "both", None)
+    found = count(to_index(tiles), tiles, grid_of(areas), "both", None).pairs
     assert found[0, 0, :-1, :-1].tolist() == (origin @ destination.T).tolist()
 
 
@@ -116,7 +116,7 @@ def test_small_segments_are_counted(seed: int, kind: str, match: Match, times: T
     area = random_area(rng, ends.reshape(-1, 2))
     chosen = matches_areas(in_area(area, ends[:, :2]), in_area(area, ends[:, 2:]), match)
     chosen &= matches_time(minutes.astype(np.uint16), times)
-    found = matching(count(index, {}, grid_of([area]), match, times), match)
+    found = count(index, {}, grid_of([area]), match, times).counts
     assert found[:, 0].tolist() == np.bincount(week_of[chosen], signs[chosen], 2).astype(int).tolist()
 
 
@@ -130,6 +130,6 @@ def test_areas_of_ten_thousand_vertices_are_counted_exactly() -> None:
     area = shapely.Polygon(centre + np.stack([np.cos(angles), np.sin(angles)], axis=1) * reach[:, None])
     wanted = int(in_area(area, ends[:, :2]).sum())
     assert 300 < wanted < 2_900
-    found = matching(count(to_index(tiles), tiles, grid_of([area]), "origin", None), "origin")
+    found = count(to_index(tiles), tiles, grid_of([area]), "origin", None).counts
     assert found.tolist() == [[wanted]]
     assert WEEKS[1] - WEEKS[0] == timedelta(weeks=1)

@@ -46,7 +46,7 @@ def count(index: RegionTileIndex, segments: Segments, box: Box, match: Match) ->
     low = box_count.missing_low_bits()
     if low is not None:
         box_count.resolve(read(low, "low_bits"))
-    counts: list[int] = box_count.counts.tolist()
+    counts: list[int] = box_count.counts[:, 0].tolist()
     return counts
 
 

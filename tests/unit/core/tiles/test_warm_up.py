@@ -6,15 +6,21 @@ import sys
 _COUNT_AFTER_WARM_UP = """
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from shifts_core.tiles import byte_ranges, format, kernels, offset_ranges, small_segments, straddling
+from shifts_core.tiles import area_grid, area_kernels, byte_ranges, format, kernels
+from shifts_core.tiles import offset_ranges, point_in_polygon, small_segments, straddling
 from shifts_core.tiles.box import Box
 from shifts_core.time_filter import TimeFilter
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.warm_up import compile_building, compile_counting
-from tests.unit.core.tiles.counting import count_by_tiles
+import shapely
+from shifts_core.tiles.area_grid import grid_of
+from tests.unit.core.tiles.counting import count_by_tiles, to_index
+from tests.unit.core.tiles.random_trips import tiles_of
+from tests.unit.core.tiles.test_area_count import WEEKS, count
 
 def compiled():
-    modules = (byte_ranges, format, kernels, offset_ranges, small_segments, straddling)
+    modules = (area_grid, area_kernels, byte_ranges, format, kernels, offset_ranges, point_in_polygon)
+    modules += (small_segments, straddling)
     functions = [f for module in modules for f in vars(module).values() if isinstance(f, Dispatcher)]
     return {f.py_func.__qualname__: f.signatures for f in functions}
 
@@ -26,6 +32,11 @@ for west, east in ((-0.1, 0.2), (0.2, -0.1), (ends[7, 0], ends[9, 2])):
     for match in ("both", "origin", "destination", "any"):
         for times in (None, TimeFilter(("mon",)).minute_ranges()):
             count_by_tiles(ends, Box(west, ends[5, 1], east, 1.0), match, times)
+            tiles = {WEEKS[0]: tiles_of(ends)}
+            for by_hour in (False, True):
+                grid = grid_of([shapely.box(-0.1, -0.1, 0.2, ends[5, 1])])
+                only = None if times is None else TimeFilter(("mon",))
+                count(to_index(tiles), tiles, grid, match, only, by_hour=by_hour)
 assert compiled() == before, (before, compiled())
 """
 

@@ -1,0 +1,147 @@
+"""Routes for planners: trips by weekday and hour, and trips between zones."""
+
+import asyncio
+import csv
+import io
+import math
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from shifts_api.queries.slow_counts import SlowCounts
+from shifts_api.queries.tile_cache import TileCache
+from shifts_api.queries.trip_matrix import count_matrix
+from shifts_api.queries.weekly_trips import CountedTrips
+from shifts_api.queries.zones import find_zones
+from shifts_api.routes.clusters import prefers_csv
+from shifts_api.routes.counting import (
+    MAX_FAST_PENDING,
+    answer_counted,
+    open_snapshot,
+    require_region,
+    with_area,
+)
+from shifts_api.web.area import AreaParameters
+from shifts_api.web.conditional import NOT_MODIFIED, IfNoneMatch
+from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.parameters import (
+    FROM_PARAMETER,
+    TIME_PARAMETER,
+    TO_PARAMETER,
+    WEEKDAYS_PARAMETER,
+    MatchParameter,
+    Week,
+    parse_times,
+)
+from shifts_core.matrix import MAX_ZONES, MatrixCounts, MatrixQuery, TripMatrix
+from shifts_core.profile import TripProfile, profile
+from shifts_core.weekly_statistics import WeeklyQuery
+from shifts_core.zones import ALL
+
+router = APIRouter(tags=["statistics"])
+
+
+@router.get(
+    "/trips/profile",
+    response_model=TripProfile,
+    responses={**NOT_MODIFIED, **responses(404)},
+    summary="Trips by weekday and hour in an area",
+)
+async def get_profile(
+    request: Request,
+    response: Response,
+    area: AreaParameters,
+    region: Annotated[str, Query(examples=["Turin"])],
+    match: MatchParameter = "both",
+    weekdays: Annotated[str | None, WEEKDAYS_PARAMETER] = None,
+    time: Annotated[str | None, TIME_PARAMETER] = None,
+    first: Annotated[Week | None, FROM_PARAMETER] = None,
+    last: Annotated[Week | None, TO_PARAMETER] = None,
+    _: IfNoneMatch = None,
+) -> Any:
+    """Rows are weekdays from Monday, columns are hours from 0 to 23, by the local clock of the start."""
+    times = parse_times(weekdays, time)
+    query = WeeklyQuery(region, None, match, "active", first, last, times, by_hour=True)
+    query, revision = await with_area(request, query, area)
+
+    def answer(query: WeeklyQuery, counted: CountedTrips) -> TripProfile:
+        return profile(query, counted.trips, counted.region.as_of)
+
+    return await answer_counted(request, response, query, revision, answer)
+
+
+@router.get(
+    "/trips/matrix", response_model=TripMatrix, responses=responses(404), summary="Trips between zones"
+)
+async def get_matrix(
+    request: Request,
+    region: Annotated[str, Query(examples=["Turin"])],
+    zones: Annotated[
+        str,
+        Query(
+            description=f"Names of up to {MAX_ZONES} zones, separated by commas, or `{ALL}`.",
+            examples=["Centro,Lingotto"],
+            min_length=1,
+        ),
+    ],
+    weekdays: Annotated[str | None, WEEKDAYS_PARAMETER] = None,
+    time: Annotated[str | None, TIME_PARAMETER] = None,
+    first: Annotated[Week | None, FROM_PARAMETER] = None,
+    last: Annotated[Week | None, TO_PARAMETER] = None,
+    format: Annotated[  # noqa: A002
+        Literal["json", "csv"] | None, Query(description="Overrides the header `Accept`.")
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """A trip counts for each zone of its origin and each zone of its destination; borders are inside."""
+    times = parse_times(weekdays, time)
+    tiles: TileCache = request.app.state.tiles
+    slow: SlowCounts[Any] = request.app.state.slow_counts
+
+    async def count(max_pending: float = math.inf) -> Any:
+        async with open_snapshot(request) as connection:
+            found = await require_region(connection, region)
+            wanted = None if zones == ALL else zones.split(",")
+            stored = await find_zones(connection, region, wanted)
+            _check_names(wanted, [zone.name for zone in stored])
+            query = MatrixQuery(
+                region,
+                tuple(zone.name for zone in stored),
+                tuple(zone.area for zone in stored),
+                first,
+                last,
+                times,
+            )
+            limits = query.limits(found.span)
+            if limits is None:
+                return MatrixCounts.zeros(len(stored)), query, found.as_of
+            counts = await count_matrix(connection, tiles, found, query, limits, max_pending)
+            return None if counts is None else (counts, query, found.as_of)
+
+    key = "matrix", region, zones, first, last, times
+    counts, query, as_of = await count(MAX_FAST_PENDING) or await slow.run(key, count)
+    if format == "csv" or (format is None and prefers_csv(accept)):
+        text = await asyncio.to_thread(_csv, counts, query)
+        return Response(text, media_type="text/csv; charset=utf-8", headers={"Vary": "Accept"})
+    text = await asyncio.to_thread(lambda: counts.answer(query, as_of).model_dump_json())
+    return Response(text, media_type="application/json", headers={"Vary": "Accept"})
+
+
+def _check_names(wanted: list[str] | None, found: list[str]) -> None:
+    missing = [name for name in wanted or () if name not in found]
+    if missing:
+        raise ApiError(404, f"Zones not found: {', '.join(missing)}")
+    if not found:
+        raise ApiError(404, "The region has no zones")
+    if wanted is not None and len(set(wanted)) < len(wanted):
+        raise ApiError(400, "zones: a name occurs twice")
+    if len(found) > MAX_ZONES:
+        raise ApiError(400, f"zones: {len(found)} zones, more than {MAX_ZONES}")
+
+
+def _csv(counts: MatrixCounts, query: MatrixQuery) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("origin", "destination", "mean", "total_trips"))
+    writer.writerows(counts.rows(query.names))
+    return text.getvalue()
