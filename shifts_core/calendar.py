@@ -43,18 +43,19 @@ def monday_of_week(number: int) -> date:
     return FIRST_MONDAY + number * ONE_WEEK
 
 
-def parse_week(text: str) -> date:
+def parse_week(text: object) -> date:
     """The Monday of an ISO week like 2018-W22, or of the week that contains a date like 2018-05-31.
 
     Raises:
         ValueError: the text has neither form, or the week or day does not exist.
     """
-    match = _WEEK_OR_DATE.fullmatch(text)
+    # JSON may hold any value.
+    match = _WEEK_OR_DATE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("an ISO week like 2018-W22 or a date like 2018-05-31 is needed")
     try:
         if match["week"]:
             return date.fromisocalendar(int(match["year"]), int(match["week"]), 1)
-        return monday_of(date.fromisoformat(text))
+        return monday_of(date.fromisoformat(match[0]))
     except (ValueError, OverflowError):
         raise ValueError(f"{text} does not exist") from None

@@ -13,6 +13,7 @@ T = TypeVar("T")
 IfNoneMatch = Annotated[
     str | None,
     Header(
+        alias="If-None-Match",
         description="`ETag` of an answer that the client has: 304, and nothing is counted, if it still holds.",
         examples=['W/"0f3c1d7e9a5b4c2d8e6f7a1b2c3d4e5f"'],
     ),

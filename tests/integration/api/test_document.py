@@ -30,6 +30,9 @@ SEMANTIC = {
     "GET /api/v1/shifts": [400],
     "GET /api/v1/trips/stats": [304, 400],
     "GET /api/v1/trips/weekly": [304, 400],
+    "GET /api/v1/trips/matrix": [304, 400],
+    "GET /api/v1/trips/profile": [304, 400],
+    "POST /api/v1/trips/weekly": [400],
     "POST /api/v1/files": [400, 422],
     "POST /api/v1/trips": [400, 422],
     "POST /api/v1/zones": [400],
@@ -140,3 +143,10 @@ def test_every_parameter_and_answer_has_a_valid_example(
                         "text/event-stream",
                         "application/zip",
                     ), status
+
+
+def test_statistics_document_the_header_that_names_a_tag(document: dict[str, Any]) -> None:
+    for call in ("stats", "weekly", "matrix", "profile"):
+        parameters = document["paths"][f"/api/v1/trips/{call}"]["get"]["parameters"]
+        headers = [each["name"] for each in parameters if each["in"] == "header"]
+        assert headers == ["If-None-Match"], call

@@ -55,3 +55,9 @@ def test_every_parameter_and_the_command_refuse_the_same(text: str) -> None:
         parse_week(text)
     error_of_command = CliRunner().invoke(shifts, ["tune", "--region", "Turin", f"--week={text}"]).exception
     assert str(error_of_command).startswith("--week: ")
+
+
+@pytest.mark.parametrize("value", [{}, 201822, None, ["2018-W22"]])
+def test_a_value_that_is_no_text_is_no_week(value: object) -> None:
+    with pytest.raises(ValueError, match="an ISO week like 2018-W22"):
+        parse_week(value)
