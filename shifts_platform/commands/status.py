@@ -4,8 +4,8 @@ import click
 import httpx
 import psycopg
 
+from shifts_platform.commands.reference_files import show_reference_files
 from shifts_platform.commands.stale import show_stale_pairs
-from shifts_platform.commands.stops import show_stops
 from shifts_platform.environment import environment_of
 from shifts_platform.errors import PlatformError
 from shifts_platform.postgres.server import EmbeddedPostgres
@@ -24,7 +24,7 @@ def status() -> None:
         with psycopg.connect(environment["SHIFTS_DATABASE_URL"], connect_timeout=5) as connection:
             click.echo("database   up")
             _show_ledger(connection)
-            show_stops(connection)
+            show_reference_files(connection)
             show_stale_pairs(connection)
     except psycopg.errors.UndefinedTable:
         raise PlatformError("the database has no tables yet: run `shifts migrate`") from None

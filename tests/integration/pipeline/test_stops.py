@@ -13,7 +13,7 @@ from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.storage.shifts import refresh
 from shifts_pipeline.storage.shifts.violations import TRIPS_FIT
 from shifts_pipeline.storage.shifts.write import replace_makings
-from shifts_platform.commands.stops import show_stops
+from shifts_platform.commands.reference_files import show_reference_files
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 WEEK = "2018-05-28"
@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_used_leaves_its_stops_and_says_why(
         " stops is stops/REGION.csv, stops/REGION.geojson or stops/REGION/stops.txt"
     )
     with psycopg.connect(loaded.url) as connection:
-        show_stops(connection)
+        show_reference_files(connection)
     summary, first, _ = capsys.readouterr().out.strip().splitlines()
     assert summary == "2 stops of 2 files"
     assert first == "  stops/Turin.csv: the file has no column lon, longitude or stop_lon"
