@@ -7,12 +7,14 @@ import math
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.regions import Region
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.trip_matrix import count_matrix
 from shifts_api.queries.weekly_trips import CountedTrips
-from shifts_api.queries.zones import find_zones
+from shifts_api.queries.zones import Zone, find_zones
 from shifts_api.routes.clusters import prefers_csv
 from shifts_api.routes.counting import (
     MAX_FAST_PENDING,
@@ -22,7 +24,7 @@ from shifts_api.routes.counting import (
     with_area,
 )
 from shifts_api.web.area import AreaParameters
-from shifts_api.web.conditional import NOT_MODIFIED, IfNoneMatch
+from shifts_api.web.conditional import NOT_MODIFIED, Counted, IfNoneMatch, answer_unless_known
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.parameters import (
     FROM_PARAMETER,
@@ -33,6 +35,7 @@ from shifts_api.web.parameters import (
     Week,
     parse_times,
 )
+from shifts_core.clustering.geojson import escape_formula
 from shifts_core.matrix import MAX_ZONES, MatrixCounts, MatrixQuery, TripMatrix
 from shifts_core.profile import TripProfile, profile
 from shifts_core.weekly_statistics import WeeklyQuery
@@ -71,10 +74,14 @@ async def get_profile(
 
 
 @router.get(
-    "/trips/matrix", response_model=TripMatrix, responses=responses(404), summary="Trips between zones"
+    "/trips/matrix",
+    response_model=TripMatrix,
+    responses={**NOT_MODIFIED, **responses(404)},
+    summary="Trips between zones",
 )
 async def get_matrix(
     request: Request,
+    response: Response,
     region: Annotated[str, Query(examples=["Turin"])],
     zones: Annotated[
         str,
@@ -92,18 +99,27 @@ async def get_matrix(
         Literal["json", "csv"] | None, Query(description="Overrides the header `Accept`.")
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
+    _: IfNoneMatch = None,
 ) -> Response:
     """A trip counts for each zone of its origin and each zone of its destination; borders are inside."""
     times = parse_times(weekdays, time)
     tiles: TileCache = request.app.state.tiles
     slow: SlowCounts[Any] = request.app.state.slow_counts
 
+    wanted = None if zones == ALL else zones.split(",")
+    as_csv = format == "csv" or (format is None and prefers_csv(accept))
+    response.headers["Vary"] = "Accept"
+
+    async def read(connection: AsyncConnection) -> tuple[Region, list[Zone], str | None]:
+        found = await require_region(connection, region)
+        stored = await find_zones(connection, region, wanted)
+        _check_names(wanted, [zone.name for zone in stored])
+        parts = (found.revision, as_csv, [(zone.zone_id, zone.revision) for zone in stored])
+        return found, stored, None if found.revision is None else repr(parts)
+
     async def count(max_pending: float = math.inf) -> Any:
         async with open_snapshot(request) as connection:
-            found = await require_region(connection, region)
-            wanted = None if zones == ALL else zones.split(",")
-            stored = await find_zones(connection, region, wanted)
-            _check_names(wanted, [zone.name for zone in stored])
+            found, stored, revision = await read(connection)
             query = MatrixQuery(
                 region,
                 tuple(zone.name for zone in stored),
@@ -114,17 +130,27 @@ async def get_matrix(
             )
             limits = query.limits(found.span)
             if limits is None:
-                return MatrixCounts.zeros(len(stored)), query, found.as_of
+                return MatrixCounts.zeros(len(stored)), query, found.as_of, revision
             counts = await count_matrix(connection, tiles, found, query, limits, max_pending)
-            return None if counts is None else (counts, query, found.as_of)
+            return None if counts is None else (counts, query, found.as_of, revision)
 
-    key = "matrix", region, zones, first, last, times
-    counts, query, as_of = await count(MAX_FAST_PENDING) or await slow.run(key, count)
-    if format == "csv" or (format is None and prefers_csv(accept)):
-        text = await asyncio.to_thread(_csv, counts, query)
-        return Response(text, media_type="text/csv; charset=utf-8", headers={"Vary": "Accept"})
-    text = await asyncio.to_thread(lambda: counts.answer(query, as_of).model_dump_json())
-    return Response(text, media_type="application/json", headers={"Vary": "Accept"})
+    async def find_revision() -> str | None:
+        async with open_snapshot(request) as connection:
+            return (await read(connection))[2]
+
+    async def answer() -> Counted[Response]:
+        key = "matrix", region, zones, first, last, times, as_csv
+        counts, query, as_of, revision = await count(MAX_FAST_PENDING) or await slow.run(key, count)
+        if as_csv:
+            text, kind = await asyncio.to_thread(_csv, counts, query), "text/csv; charset=utf-8"
+        else:
+            text = await asyncio.to_thread(lambda: counts.answer(query, as_of).model_dump_json())
+            kind = "application/json"
+        return Counted(Response(text, media_type=kind), revision)
+
+    answered = await answer_unless_known(request, response, find_revision, answer)
+    answered.headers.update(response.headers)
+    return answered
 
 
 def _check_names(wanted: list[str] | None, found: list[str]) -> None:
@@ -143,5 +169,5 @@ def _csv(counts: MatrixCounts, query: MatrixQuery) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("origin", "destination", "mean", "total_trips"))
-    writer.writerows(counts.rows(query.names))
+    writer.writerows(counts.rows([str(escape_formula(name)) for name in query.names]))
     return text.getvalue()

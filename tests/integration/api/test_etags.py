@@ -86,6 +86,22 @@ def test_a_zone_is_counted_as_its_polygon_until_it_changes(client: httpx.Client)
     assert ask(client, path, tag).json()["total_trips"] == everything
 
 
+def test_a_matrix_has_a_tag_for_each_form_until_a_zone_or_the_trips_change(client: httpx.Client) -> None:
+    assert client.put("/zones/one?region=Turin", json=square(7.5)).status_code == 201
+    path = "/trips/matrix?region=Turin&zones=one"
+    as_json, as_csv = tag_of(client, path), tag_of(client, f"{path}&format=csv")
+    accepted = {"Accept": "text/csv", "If-None-Match": as_json}
+    assert client.get(path, headers=accepted).status_code == 200
+    known = ask(client, path, as_json)
+    assert (known.status_code, known.content, known.headers["Vary"]) == (304, b"", "Accept")
+    assert ask(client, f"{path}&format=csv", as_csv).status_code == 304
+    assert client.put("/zones/one?region=Turin", json=square(7.4)).status_code == 200
+    changed = ask(client, path, as_json)
+    assert changed.status_code == 200
+    post(client, "Turin")
+    assert ask(client, path, changed.headers["ETag"]).status_code == 200
+
+
 def test_other_filters_and_regions_have_other_tags(client: httpx.Client) -> None:
     paths = [WEEKLY, STATS, f"{WEEKLY}&match=any", f"{WEEKLY}&weekdays=mon", WEEKLY.replace("Turin", "Milan")]
     assert len({tag_of(client, path) for path in paths}) == len(paths)
