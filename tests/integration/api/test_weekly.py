@@ -67,7 +67,11 @@ def test_an_answer_contains_its_filter_and_its_time(client: httpx.Client) -> Non
     assert found["filter"] == {
         "region": "Turin",
         "bbox": {"west": 7.6, "south": 45.0, "east": 7.7, "north": 45.1},
+        "geometry": None,
+        "zone": None,
         "match": "both",
+        "weekdays": None,
+        "time": None,
         "weeks": "active",
         "from_week": "2018-W18",
         "to_week": "2018-W20",
