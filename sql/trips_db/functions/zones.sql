@@ -21,7 +21,7 @@ BEGIN
     SET geometry = excluded.geometry,
         file = excluded.file,
         revision = CASE WHEN z.geometry OPERATOR(public.=) excluded.geometry THEN z.revision
-                        ELSE nextval('shifts_store.zone_revisions') END;
+                        ELSE excluded.revision END;
     RETURN (SELECT count(*) FROM shifts_store.zones) - before;
 END
 $$;

@@ -1,5 +1,6 @@
-"""The SQL of the trips database for a server without PostGIS: points are text, with four substitute functions."""
+"""The SQL of the trips database for a server without PostGIS: points are text, with substitute functions."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,12 @@ CREATE FUNCTION public.ST_X(point public.geometry) RETURNS double precision
     LANGUAGE sql IMMUTABLE AS $$ SELECT split_part(point, ' ', 1)::double precision $$;
 CREATE FUNCTION public.ST_Y(point public.geometry) RETURNS double precision
     LANGUAGE sql IMMUTABLE AS $$ SELECT split_part(point, ' ', 2)::double precision $$;
+CREATE FUNCTION public.GeometryType(shape public.geometry) RETURNS text
+    LANGUAGE sql IMMUTABLE AS $$ SELECT split_part(shape, '(', 1) $$;
+CREATE FUNCTION public.ST_Intersects(one public.geometry, other public.geometry) RETURNS boolean
+    LANGUAGE sql IMMUTABLE AS $$ SELECT one = other $$;
+CREATE FUNCTION public.ST_Multi(shape public.geometry) RETURNS public.geometry
+    LANGUAGE sql IMMUTABLE AS $$ SELECT shape $$;
 """
 
 
@@ -25,5 +32,5 @@ def copy_without_postgis(to: Path) -> Path:
     for path in folder.rglob("*.sql"):
         text = path.read_text(encoding="utf-8")
         text = text.replace("CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public;", _STAND_INS)
-        path.write_text(text.replace("public.geometry(Point, 4326)", "public.geometry"), encoding="utf-8")
+        path.write_text(re.sub(r"public\.geometry\(\w+, 4326\)", "public.geometry", text), encoding="utf-8")
     return folder

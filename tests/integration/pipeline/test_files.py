@@ -264,7 +264,7 @@ def test_many_small_files_share_runs_and_odd_names_are_files_too(pipeline: Pipel
     names = [f"part {n:03}.csv" for n in range(MAX_FILES_PER_RUN)] + ["Zürich|100%.csv", "deep/er/a...b.csv"]
     for number, name in enumerate(names):
         pipeline.put(name, HEADER + row(moment=f"2018-05-28 09:{number // 60:02}:{number % 60:02}"))
-    runs = pipeline.load()
+    runs = pipeline.load() + pipeline.load()
     assert [run.success for run in runs] == [True, True]
     assert {status for status, _, _ in pipeline.ledger().values()} == {"loaded"}
     assert pipeline.trips() == len(names)

@@ -18,6 +18,12 @@ STAY = {
     "shifts_store.rejected_rows",
     "shifts_store.idempotency_keys",
     "shifts_store.shift_parameters",
+    "shifts_store.stop_files",
+    "shifts_store.stops",
+    "shifts_store.rejected_stops",
+    "shifts_store.region_stops",
+    "shifts_store.zone_files",
+    "shifts_store.zones",
 }
 """Tables that the coordinator keeps."""
 TRIPS = "".join(
