@@ -48,9 +48,9 @@ class Work:
         ends = self.rng.normal([7.6, 45.0] * 2, 0.1, (trips, 4))
         return np.round(ends, int(self.rng.integers(1, 9))).tolist()  # type: ignore[no-any-return]
 
-    def csv(self) -> bytes:
-        """A file with few or many trips in both weeks."""
-        trips = int(self.rng.choice([1, 20, 300, 3000]))
+    def csv(self, trips: int | None = None) -> bytes:
+        """A file of so many trips in both weeks, or of few or many."""
+        trips = trips or int(self.rng.choice([1, 20, 300, 3000]))
         weeks = self.rng.integers(0, 2, trips)
         return (
             HEADER
