@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from shifts_pipeline.sensors import lost_workers as lost_workers_module
+from shifts_pipeline.sensors import refresh_plan
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.lost_workers import lost_workers
 from shifts_pipeline.sensors.queued_files import queued_files
@@ -53,7 +54,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with both databases, which tests kill."""
     folder = tmp_path_factory.mktemp("server")
     allow_other_users(folder)
-    postgres = EmbeddedPostgres(folder / "server", extra_settings=FAST)
+    # What is committed must survive the death of the server, as in production.
+    postgres = EmbeddedPostgres(folder / "server", extra_settings={**FAST, "synchronous_commit": "on"})
     postgres.prepare()
     found = Server(postgres, folder / "server.log", postgres.start(folder / "server.log"))
     for name in ("trips", "dagster"):
@@ -78,6 +80,7 @@ def service(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def pipeline(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     monkeypatch.setattr(lost_workers_module, "LAUNCH_TIMEOUT", timedelta(0))
+    monkeypatch.setattr(refresh_plan, "FIRST_PAUSE", timedelta(0))
     with pipeline_of(service) as found:
         yield found
 
