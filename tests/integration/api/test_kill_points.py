@@ -1,8 +1,7 @@
-"""Workers and the database are killed between the steps of loads and refreshes: nothing is lost, doubled or left over."""
+"""Workers and the database are killed between the steps of loads and refreshes; nothing is lost or left over."""
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -163,7 +162,9 @@ def is_whole(pipeline: Pipeline, work: Work, service: Service) -> None:
         announced = connection.execute(
             "SELECT count(*) FROM shifts_feed.events WHERE type = 'file.loaded' GROUP BY details->>'file_id'"
         ).fetchall()
-    ((settled,),) = pipeline.query("SELECT count(*) FROM shifts.files WHERE status IN ('loaded', 'superseded')")
+    ((settled,),) = pipeline.query(
+        "SELECT count(*) FROM shifts.files WHERE status IN ('loaded', 'superseded')"
+    )
     assert announced == [(1,)] * settled
     weeks = pipeline.instance.get_dynamic_partitions("weeks")
     for key in ("weekly_aggregates", "trip_clusters"):

@@ -20,7 +20,7 @@ from shifts_platform.feed_client import FeedEvent, follow_feed
 from shifts_platform.ports import free_port
 from tests.database import allow_other_users
 
-TIMEOUT_S = 240.0
+TIMEOUT_S = 360.0
 _SHIFTS = (sys.executable, "-m", "shifts_platform")
 
 

@@ -91,7 +91,7 @@ def test_a_count_is_not_affected_by_an_eviction() -> None:
     _ = [bytes(size) for size in range(1000, 100_000, 1000)]
     box_count.count()
     resolve(box_count, tiles)
-    assert box_count.counts.tolist() == [count_one_by_one(ends, BOX, "both")]
+    assert box_count.counts.tolist() == [[count_one_by_one(ends, BOX, "both")]]
     assert len(BoxCount(index, slice(0, 1), BOX, "both").missing_high_bits().sizes) > 0
 
 
