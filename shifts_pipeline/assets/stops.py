@@ -13,6 +13,7 @@ from shifts_pipeline.display_text import printable
 from shifts_pipeline.resources.landing import Landing
 from shifts_pipeline.resources.load_limits import LoadLimits
 from shifts_pipeline.resources.trips_database import TripsDatabase
+from shifts_pipeline.resources.worker_lock import WorkerLock
 from shifts_pipeline.storage.reference_files import apply_changes, find_changes, recorded_files
 from shifts_pipeline.storage.stop_files import StopFiles, recorded_rejects
 
@@ -47,10 +48,12 @@ SQL: `shifts.stops`.
 def stops(
     context: dg.AssetExecutionContext,
     trips_database: TripsDatabase,
+    worker_lock: WorkerLock,
     landing: Landing,
     load_limits: LoadLimits,
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Reads the files that are new or changed, deletes the stops of those that are gone, and lists all."""
+    del worker_lock  # held for the whole run
     with trips_database.connect(autocommit=True) as connection:
         changes = find_changes(connection, landing.zone, landing.zone.list_files(), "stops")
         store = StopFiles(load_limits.max_rejected_share)

@@ -12,6 +12,7 @@ from shifts_pipeline.assets.table_schemas import table_metadata
 from shifts_pipeline.display_text import printable
 from shifts_pipeline.resources.landing import Landing
 from shifts_pipeline.resources.trips_database import TripsDatabase
+from shifts_pipeline.resources.worker_lock import WorkerLock
 from shifts_pipeline.storage.reference_files import apply_changes, find_changes, recorded_files
 from shifts_pipeline.storage.zone_files import ZoneFiles
 
@@ -44,9 +45,13 @@ SQL: `shifts.zones`.
     ],
 )
 def zones(
-    context: dg.AssetExecutionContext, trips_database: TripsDatabase, landing: Landing
+    context: dg.AssetExecutionContext,
+    trips_database: TripsDatabase,
+    worker_lock: WorkerLock,
+    landing: Landing,
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Reads the files that are new or changed, deletes the zones of those that are gone, and lists all."""
+    del worker_lock  # held for the whole run
     with trips_database.connect(autocommit=True) as connection:
         changes = find_changes(connection, landing.zone, landing.zone.list_files(), "zones")
         for name in apply_changes(connection, landing.zone, changes, ZoneFiles()):

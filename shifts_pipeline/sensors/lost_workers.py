@@ -8,13 +8,24 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from shifts_pipeline.jobs.asset_jobs import load_trip_files, refresh_weeks
+from shifts_pipeline.jobs.asset_jobs import (
+    backtest_shifts,
+    load_stops,
+    load_trip_files,
+    load_zones,
+    refresh_shifts,
+    refresh_weeks,
+)
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.worker_processes import WorkerProcesses
 from shifts_pipeline.storage import locks
 
-_JOBS = {load_trip_files.name, refresh_weeks.name, "__ASSET_JOB"}
-"""`__ASSET_JOB` is the job of assets that are materialized by hand in the Dagster UI."""
+LOCKED_JOBS = {
+    job.name
+    for job in (load_trip_files, refresh_weeks, refresh_shifts, load_stops, load_zones, backtest_shifts)
+} | {"__ASSET_JOB"}
+"""Whose runs hold the lock `worker_lock`. `__ASSET_JOB` is the job of assets that are materialized by hand in the
+Dagster UI."""
 LAUNCH_TIMEOUT = timedelta(seconds=40)
 """How long a run may have no process: Dagster sets its status before the code server starts the process."""
 
@@ -22,7 +33,7 @@ LAUNCH_TIMEOUT = timedelta(seconds=40)
 @dg.sensor(
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Fails runs whose worker process is gone; `queued_files` and `stale_weeks` request their work again.",
+    description="Fails runs whose worker process is gone; the other sensors request their work again.",
 )
 def lost_workers(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
     """Fails a run that had neither its lock nor a live process in two ticks in a row.
@@ -44,7 +55,7 @@ def lost_workers(context: dg.SensorEvaluationContext, trips_database: TripsDatab
                 ]
             )
         )
-        if record.dagster_run.job_name in _JOBS
+        if record.dagster_run.job_name in LOCKED_JOBS
     ]
     processes = WorkerProcesses(context.instance)
     suspects = set(json.loads(context.cursor or "[]"))

@@ -6,11 +6,12 @@ import dagster as dg
 import psycopg
 import pytest
 
-from shifts_pipeline.jobs.asset_jobs import load_trip_files
+from shifts_pipeline.jobs.asset_jobs import load_trip_files, refresh_shifts
 from shifts_pipeline.sensors import lost_workers as sensor_module
-from shifts_pipeline.sensors.lost_workers import lost_workers
+from shifts_pipeline.sensors.lost_workers import LOCKED_JOBS, lost_workers
+from shifts_pipeline.sensors.stale_shifts import stale_shifts
 from shifts_pipeline.storage import locks
-from tests.integration.pipeline.harness import Pipeline
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 
 def look(pipeline: Pipeline, cursor: str | None) -> str | None:
@@ -59,3 +60,32 @@ def test_a_run_whose_worker_lives_is_left_alone(pipeline: Pipeline, run: dg.Dags
         assert status(pipeline, run) == before
     look(pipeline, look(pipeline, None))
     assert status(pipeline, run) == dg.DagsterRunStatus.FAILURE
+
+
+def test_every_job_whose_runs_hold_a_lock_is_watched(pipeline: Pipeline) -> None:
+    jobs = pipeline.defs.get_repository_def().get_all_jobs()
+    holding = {
+        job.name
+        for job in jobs
+        for node in job.all_node_defs
+        if isinstance(node, dg.OpDefinition) and "worker_lock" in node.required_resource_keys
+    }
+    assert holding == LOCKED_JOBS
+
+
+def test_shifts_are_requested_again_after_the_worker_of_their_run_is_lost(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_module, "LAUNCH_TIMEOUT", timedelta(0))
+    pipeline.put("a.csv", HEADER + row())
+    pipeline.load()
+    pipeline.refresh()
+    (request,) = pipeline.tick(stale_shifts).run_requests
+    pipeline.instance.create_run_for_job(
+        pipeline.defs.resolve_job_def(refresh_shifts.name),
+        tags=dict(request.tags),
+        status=dg.DagsterRunStatus.STARTING,
+    )
+    assert pipeline.tick(stale_shifts).run_requests == []
+    look(pipeline, look(pipeline, None))
+    assert len(pipeline.tick(stale_shifts).run_requests) == 1
