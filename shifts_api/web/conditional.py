@@ -3,10 +3,14 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Header, Request, Response
+
+import shifts_api
+import shifts_core
 
 T = TypeVar("T")
 
@@ -19,8 +23,7 @@ IfNoneMatch = Annotated[
     ),
 ]
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-_VERSION = version("shifts")
-"""Another version of the service may give another answer."""
+_PACKAGES = [Path(package.__path__[0]) for package in (shifts_api, shifts_core)]
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The answer with the tag in `If-None-Match` still holds", "model": None}
 }
@@ -64,8 +67,17 @@ async def answer_unless_known(
 def entity_tag(request: Request, revision: str) -> str:
     """A weak tag of the answer to a request."""
     question = f"{request.url.path}?{request.url.query}"
-    parts = (_VERSION, question, revision)
+    parts = (_build(), question, revision)
     return f'W/"{hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()}"'
+
+
+@cache
+def _build() -> str:
+    # Another build may give another answer. An image holds the sources only, without the metadata of a package.
+    digest = hashlib.blake2b(digest_size=16)
+    for source in sorted(source for package in _PACKAGES for source in package.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def is_named(named: str, tag: str) -> bool:
