@@ -58,7 +58,7 @@ class AreaCount(LeafCount):
         timed = by_hour or minute_ranges is not None
         n_weeks = weeks.stop - weeks.start
         skipped = index.without_minutes(weeks) if timed else np.zeros(n_weeks, bool)
-        n_areas, n_sets = len(grid.edges.bounds), len(grid.set_starts) - 1
+        n_areas, n_sets = len(grid.edges.areas), len(grid.set_starts) - 1
         self._bins_of_week = HOURS if by_hour else 1
         bins = n_weeks * self._bins_of_week
         self._shapes = (bins, n_sets, n_sets), (bins, n_areas + 1, n_areas + 1)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.polygons import Area
-from shifts_core.tiles.point_in_polygon import Edges, edges_of, is_ignored, point_in_area
+from shifts_core.tiles.point_in_polygon import Edges, edges_of, is_ignored, point_in_area, strip_of
 
 NEAR_EDGE = -1
 MARGIN = 0.1
 """Cells whose surroundings up to so many cells hold an edge are near it."""
-_CELLS_OF_ONE, _CELLS_OF_MANY = 256, 1024
+_CELLS_OF_ONE, _CELLS_OF_MANY = 512, 1024
 """Rows and columns of the grid of one area, and of several."""
 _SMALLEST_CELL = 1e-6
 """Degrees: rounding must stay far below the margin."""
@@ -45,8 +45,8 @@ class AreaGrid(NamedTuple):
 def grid_of(areas: Sequence[Area]) -> AreaGrid:
     """The grid of valid areas, at least one."""
     edges = edges_of(areas)
-    west, south = edges.bounds[:, :2].min(axis=0)
-    east, north = edges.bounds[:, 2:].max(axis=0)
+    west, south = edges.areas[:, :2].min(axis=0)
+    east, north = edges.areas[:, 2:4].max(axis=0)
     cells = _CELLS_OF_ONE if len(areas) == 1 else _CELLS_OF_MANY
     width, height = (max(side / (cells - 5), _SMALLEST_CELL) for side in (east - west, north - south))
     # The outer cells on each side lie outside all areas.
@@ -58,12 +58,12 @@ def grid_of(areas: Sequence[Area]) -> AreaGrid:
     numbers: dict[tuple[int, ...], int] = {(): 0}
     for area in range(len(areas)):
         # Cells of the area's bounds, and a cell around them.
-        first = (edges.bounds[area, :2] - origin[:2]) * origin[2:] - 1
-        last = (edges.bounds[area, 2:] - origin[:2]) * origin[2:] + 2
+        first = (edges.areas[area, :2] - origin[:2]) * origin[2:] - 1
+        last = (edges.areas[area, 2:4] - origin[:2]) * origin[2:] + 2
         row, column = int(first[1]), int(first[0])
         at = slice(row, int(last[1])), slice(column, int(last[0]))
         inside, is_near = np.zeros((2, *states[at].shape), np.bool_)
-        _rasterize(tuple(edges), area, origin, row, column, inside, is_near)
+        _rasterize(*edges, area, origin, row, column, inside, is_near)
         near[at] |= is_near
         _join(states[at], inside & ~near[at], area, numbers)
     states[near | (states >= _MAX_SETS)] = NEAR_EDGE
@@ -93,18 +93,18 @@ def _join(
 
 
 @numba.njit(cache=True, nogil=True)
-def _rasterize(edges, area, origin, first_row, first_column, inside, near):  # type: ignore[no-untyped-def]
+def _rasterize(  # type: ignore[no-untyped-def]
+    areas, starts, points, rings, area, origin, first_row, first_column, inside, near
+):
     """Marks the cells near an edge of an area, and of the others those inside; a part of the grid."""
-    strips, starts, entries, points = edges[1], edges[2], edges[3], edges[4]
     west, south, per_lon, per_lat = origin
     rows, columns = near.shape
-    begin = starts[np.int64(strips[area, 0])]
-    stop = starts[np.int64(strips[area, 0]) + np.int64(strips[area, 1])]
-    low_edge, high_edge = entries[begin], entries[begin]
-    for number in range(begin, stop):
-        low_edge, high_edge = min(low_edge, entries[number]), max(high_edge, entries[number])
-    for edge in range(low_edge, high_edge + 1):
-        x1, y1, x2, y2 = points[edge]
+    first, n_strips = np.int64(areas[area, 4]), np.int64(areas[area, 5])
+    for edge in range(starts[first], starts[first + n_strips]):
+        x1, y1, x2, y2 = points[edge, 0], points[edge, 1], points[edge, 2], points[edge, 3]
+        strip = first + strip_of(min(y1, y2), areas[area, 1], areas[area, 6], n_strips)
+        if not starts[strip] <= edge < starts[strip + 1]:
+            continue  # stands in a strip before
         is_short = is_ignored(x1, y1, x2, y2)
         x1, x2 = (x1 - west) * per_lon - first_column, (x2 - west) * per_lon - first_column
         y1, y2 = (y1 - south) * per_lat - first_row, (y2 - south) * per_lat - first_row
@@ -134,7 +134,8 @@ def _rasterize(edges, area, origin, first_row, first_column, inside, near):  # t
                 continue
             if not known:
                 known = True
-                is_inside = point_in_area(edges, area, west + (first_column + column + 0.5) / per_lon, lat)
+                lon = west + (first_column + column + 0.5) / per_lon
+                is_inside = point_in_area(areas, starts, points, rings, area, lon, lat)
             inside[row, column] = is_inside
 
 

@@ -9,8 +9,16 @@ one in no area.
 import numba
 import numpy as np
 
-from shifts_core.tiles.area_grid import NEAR_EDGE, state_of_rectangle
-from shifts_core.tiles.format import HIGH_BITS_DTYPE, MINUTES, key_of, largest_offset, shift_of, value_of
+from shifts_core.tiles.area_grid import MARGIN, NEAR_EDGE, state_of_rectangle
+from shifts_core.tiles.format import (
+    HIGH_BITS_DTYPE,
+    LEAF_TRIPS,
+    MINUTES,
+    key_of,
+    largest_offset,
+    shift_of,
+    value_of,
+)
 from shifts_core.tiles.kernels import high_bits_at, high_bits_of, run_of
 from shifts_core.tiles.point_in_polygon import (
     INSIDE,
@@ -106,76 +114,73 @@ def count_trips(  # type: ignore[no-untyped-def]
     `bounds` are the smallest and largest coordinates (k, 4) and their decimals, `states` (k, 2) those of the ends,
     `bins` (k,) the first bin of each leaf's week.
     """
+    # Taking an array out of a tuple counts its references; doing so for each trip would cost more than the rest.
+    (areas, strips, points, rings), frame, cells, _, set_starts, set_areas = grid
     low, high, decimals = bounds
     undecided_leaves, undecided_places = np.empty(64, np.int64), np.empty(64, np.int64)
     n_undecided = 0
-    n_areas = pairs.shape[1] - 1
-    of_origin, of_destination = np.empty(n_areas + 1, np.int64), np.empty(n_areas + 1, np.int64)
+    found, n_found = np.empty((2, pairs.shape[1]), np.int64), np.empty(2, np.int64)
     bases, shifts, largest = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
-    offsets, steps = np.zeros(4), np.zeros(4)
-    # Arrays of tuples are counted references: taking them out for each trip would cost more than the rest.
-    cells, frame = grid[2], grid[1]
+    offsets, steps, of_ends = np.zeros(4), np.zeros(4), np.empty((2, LEAF_TRIPS), np.int16)
     for leaf in range(len(trips)):
-        of_leaf, places_of_leaf = addresses[leaf], decimals[leaf]
+        of_leaf, places = addresses[leaf], decimals[leaf]
         for axis in range(4):
             if needed[leaf, axis]:
-                places = decimals[leaf, axis]
-                bases[axis] = key_of(low[leaf, axis], places)
-                largest[axis] = key_of(high[leaf, axis], places)
+                bases[axis] = key_of(low[leaf, axis], places[axis])
+                largest[axis] = key_of(high[leaf, axis], places[axis])
                 shifts[axis] = shift_of(largest_offset(bases[axis], largest[axis]))
                 # In cells of the grid; float keys have no even steps.
                 scale = frame[2 + axis % 2]
                 offsets[axis] = (low[leaf, axis] - frame[axis % 2]) * scale
-                steps[axis] = 2.0 ** shifts[axis] / 10.0 ** np.int64(places) * scale if places > 0 else 0.0
-        origin_of_leaf, destination_of_leaf = states[leaf, 0], states[leaf, 1]
-        x0, y0 = high_bits_of(of_leaf[0], trips[leaf]), high_bits_of(of_leaf[1], trips[leaf])
-        x1, y1 = high_bits_of(of_leaf[2], trips[leaf]), high_bits_of(of_leaf[3], trips[leaf])
+                is_even = places[axis] > 0
+                steps[axis] = 2.0 ** shifts[axis] / 10.0 ** np.int64(places[axis]) * scale if is_even else 0.0
         minutes = high_bits_of(of_leaf[MINUTES], trips[leaf])
         timed, sign = needed[leaf, MINUTES], signs[leaf]
         stop = 0
         for number in range(len(minute_ranges) if timed else 1):
             begin, stop = run_of(of_leaf, trips[leaf], timed, minute_ranges[number], stop)
-            for place in range(begin, stop):
+            for end in range(2):
+                if states[leaf, end] != OPEN:
+                    of_ends[end, : stop - begin] = states[leaf, end]
+                    continue
+                axis = 2 * end
+                x = high_bits_of(of_leaf[axis] + _BYTES * begin, stop - begin)
+                y = high_bits_of(of_leaf[axis + 1] + _BYTES * begin, stop - begin)
+                if 0 < steps[axis] < MARGIN / 2 and 0 < steps[axis + 1] < MARGIN / 2:
+                    _look_up(cells, x, y, offsets[axis:], steps[axis:], of_ends[end])
+                else:
+                    _look_up_long(
+                        cells,
+                        frame,
+                        x,
+                        y,
+                        offsets[axis:],
+                        steps[axis:],
+                        bases[axis:],
+                        shifts[axis:],
+                        largest[axis:],
+                        of_ends[end],
+                    )
+            for trip in range(stop - begin):
                 at = bins[leaf]
                 if by_hour:
-                    at += minutes[place] // 60
-                origin, destination = origin_of_leaf, destination_of_leaf
-                if origin == OPEN:
-                    west, east = _columns(
-                        x0[place], offsets[0], steps[0], bases[0], shifts[0], largest[0], frame[0], frame[2]
-                    )
-                    south, north = _columns(
-                        y0[place], offsets[1], steps[1], bases[1], shifts[1], largest[1], frame[1], frame[3]
-                    )
-                    origin = _state_of_cells(cells, west, east, south, north)
-                if destination == OPEN:
-                    west, east = _columns(
-                        x1[place], offsets[2], steps[2], bases[2], shifts[2], largest[2], frame[0], frame[2]
-                    )
-                    south, north = _columns(
-                        y1[place], offsets[3], steps[3], bases[3], shifts[3], largest[3], frame[1], frame[3]
-                    )
-                    destination = _state_of_cells(cells, west, east, south, north)
+                    at += minutes[begin + trip] // 60
+                origin, destination = np.int64(of_ends[0, trip]), np.int64(of_ends[1, trip])
                 if origin >= 0 and destination >= 0:
                     sets[at, origin, destination] += sign
                     continue
-                n_origin = _areas_near(
-                    grid, of_leaf, place, 0, places_of_leaf, bases, shifts, largest, origin, of_origin
-                )
-                n_destination = _areas_near(
-                    grid,
-                    of_leaf,
-                    place,
-                    2,
-                    places_of_leaf,
-                    bases,
-                    shifts,
-                    largest,
-                    destination,
-                    of_destination,
-                )
-                if n_origin >= 0 and n_destination >= 0:
-                    _add(pairs[at], of_origin[:n_origin], of_destination[:n_destination], signs[leaf])
+                place = begin + trip
+                for end in range(2):
+                    if of_ends[end, trip] >= 0:
+                        n_found[end] = _areas_of_set(set_starts, set_areas, of_ends[end, trip], found[end])
+                        continue
+                    west, east = _interval(of_leaf, place, 2 * end, places, bases, shifts, largest)
+                    south, north = _interval(of_leaf, place, 2 * end + 1, places, bases, shifts, largest)
+                    n_found[end] = _areas_near(
+                        areas, strips, points, rings, west, south, east, north, found[end]
+                    )
+                if n_found[0] >= 0 and n_found[1] >= 0:
+                    _add(pairs[at], found[0, : n_found[0]], found[1, : n_found[1]], sign)
                     continue
                 if n_undecided == len(undecided_leaves):
                     undecided_leaves = np.concatenate((undecided_leaves, undecided_leaves))
@@ -183,6 +188,31 @@ def count_trips(  # type: ignore[no-untyped-def]
                 undecided_leaves[n_undecided], undecided_places[n_undecided] = leaf, place
                 n_undecided += 1
     return undecided_leaves[:n_undecided].copy(), undecided_places[:n_undecided].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(cells, x, y, offsets, steps, states):  # type: ignore[no-untyped-def]
+    """Fills the states of ends whose intervals are so short that they stay within a cell and its margin."""
+    last_row, last_column = cells.shape[0] - 1, cells.shape[1] - 1
+    west, south, x_step, y_step = offsets[0], offsets[1], steps[0], steps[1]
+    for trip in range(len(x)):
+        # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
+        column = min(max(np.int64(west + x_step * x[trip]), 0), last_column)
+        row = min(max(np.int64(south + y_step * y[trip]), 0), last_row)
+        states[trip] = cells[row, column]
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up_long(cells, frame, x, y, offsets, steps, bases, shifts, largest, states):  # type: ignore[no-untyped-def]
+    """Fills the states of ends whose intervals may be long: those of trips far apart, and of float keys."""
+    for trip in range(len(x)):
+        west, east = _columns(
+            x[trip], offsets[0], steps[0], bases[0], shifts[0], largest[0], frame[0], frame[2]
+        )
+        south, north = _columns(
+            y[trip], offsets[1], steps[1], bases[1], shifts[1], largest[1], frame[1], frame[3]
+        )
+        states[trip] = _state_of_cells(cells, west, east, south, north)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -222,56 +252,46 @@ def _interval(addresses, place, axis, decimals, bases, shifts, largest):  # type
 
 
 @numba.njit(cache=True, nogil=True)
-def _areas_near(grid, addresses, place, axis, decimals, bases, shifts, largest, state, areas):  # type: ignore[no-untyped-def]
-    """Fills the areas of an end and returns their number, -1 if low bits decide; the last area stands for none."""
-    if state >= 0:
-        return _areas_of_set(grid, state, areas)
-    west, east = _interval(addresses, place, axis, decimals, bases, shifts, largest)
-    south, north = _interval(addresses, place, axis + 1, decimals, bases, shifts, largest)
-    edges, count = grid[0], 0
-    of_areas = edges[0]
-    for area in range(len(of_areas)):
-        if (
-            east < of_areas[area, 0]
-            or north < of_areas[area, 1]
-            or west > of_areas[area, 2]
-            or south > of_areas[area, 3]
-        ):
-            continue
-        relation = rectangle_in_area(edges, area, west, south, east, north)
+def _areas_near(areas, strips, points, rings, west, south, east, north, found):  # type: ignore[no-untyped-def]
+    """Fills the areas of a rectangle and returns their number, -1 if it does not decide; the last stands for none."""
+    count = 0
+    for area in range(len(areas)):
+        relation = rectangle_in_area(areas, strips, points, rings, area, west, south, east, north)
         if relation == UNDECIDED:
             return -1
         if relation == INSIDE:
-            areas[count] = area
+            found[count] = area
             count += 1
-    return _or_none(areas, count)
+    return _or_none(found, count)
 
 
 @numba.njit(cache=True, nogil=True)
-def _areas_of_set(grid, state, areas):  # type: ignore[no-untyped-def]
-    first, stop = grid[4][state], grid[4][state + 1]
-    areas[: stop - first] = grid[5][first:stop]
-    return _or_none(areas, stop - first)
+def _areas_of_set(set_starts, set_areas, state, found):  # type: ignore[no-untyped-def]
+    """Fills the areas of a state and returns their number."""
+    first, stop = set_starts[state], set_starts[state + 1]
+    found[: stop - first] = set_areas[first:stop]
+    return _or_none(found, stop - first)
 
 
 @numba.njit(cache=True, nogil=True)
-def areas_of_point(grid, lon, lat, areas):  # type: ignore[no-untyped-def]
+def areas_of_point(grid, lon, lat, found):  # type: ignore[no-untyped-def]
     """Fills the areas of a point and returns their number; the last area stands for none."""
     state = state_of_rectangle(grid, lon, lat, lon, lat)
     if state != NEAR_EDGE:
-        return _areas_of_set(grid, state, areas)
+        return _areas_of_set(grid[4], grid[5], state, found)
+    areas, strips, points, rings = grid[0]
     count = 0
-    for area in range(len(grid[0][0])):
-        if point_in_area(grid[0], area, lon, lat):
-            areas[count] = area
+    for area in range(len(areas)):
+        if point_in_area(areas, strips, points, rings, area, lon, lat):
+            found[count] = area
             count += 1
-    return _or_none(areas, count)
+    return _or_none(found, count)
 
 
 @numba.njit(cache=True, nogil=True)
-def _or_none(areas, count):  # type: ignore[no-untyped-def]
+def _or_none(found, count):  # type: ignore[no-untyped-def]
     if count == 0:
-        areas[0] = len(areas) - 1
+        found[0] = len(found) - 1
         return 1
     return count
 
@@ -290,10 +310,10 @@ def add_sets(grid, sets, pairs):  # type: ignore[no-untyped-def]
     of_origin, of_destination = np.empty(n_areas + 1, np.int64), np.empty(n_areas + 1, np.int64)
     for at in range(len(sets)):
         for origin in range(sets.shape[1]):
-            n_origin = _areas_of_set(grid, origin, of_origin)
+            n_origin = _areas_of_set(grid[4], grid[5], origin, of_origin)
             for destination in range(sets.shape[1]):
                 if sets[at, origin, destination] != 0:
-                    n_destination = _areas_of_set(grid, destination, of_destination)
+                    n_destination = _areas_of_set(grid[4], grid[5], destination, of_destination)
                     _add(
                         pairs[at],
                         of_origin[:n_origin],
@@ -362,9 +382,9 @@ def resolve_trips(  # type: ignore[no-untyped-def]
         if states[leaf, 0] == OPEN:
             n_origin = areas_of_point(grid, point[0], point[1], of_origin)
         else:
-            n_origin = _areas_of_set(grid, states[leaf, 0], of_origin)
+            n_origin = _areas_of_set(grid[4], grid[5], states[leaf, 0], of_origin)
         if states[leaf, 1] == OPEN:
             n_destination = areas_of_point(grid, point[2], point[3], of_destination)
         else:
-            n_destination = _areas_of_set(grid, states[leaf, 1], of_destination)
+            n_destination = _areas_of_set(grid[4], grid[5], states[leaf, 1], of_destination)
         _add(pairs[at], of_origin[:n_origin], of_destination[:n_destination], signs[leaf])

@@ -21,90 +21,77 @@ _IGNORED_LENGTH = 1e-12
 """PostGIS skips edges that are shorter, in degrees."""
 _MARGIN = 1e-9
 """Degrees; far more than rounding moves a side for any point."""
-_ENTRIES_PER_EDGE = 8
+_STRIPS_OF_EDGE = 8
 """So many strips hold an edge, on average at most."""
 
 
 class Edges(NamedTuple):
-    """The e edges of z areas, in the order of areas, polygons and rings."""
+    """The edges of z areas, by strips; an edge stands in each strip that it reaches, n times in all.
 
-    bounds: NDArray[np.float64]
-    """Shape (z, 4): west, south, east, north, with a margin: rounding decides just beside corners."""
-    strips: NDArray[np.float64]
-    """Shape (z, 3): of each area the first strip, the number of strips, and strips per degree."""
-    strip_starts: NDArray[np.int64]
-    """Shape (strips + 1,): position of each strip's first entry."""
-    entries: NDArray[np.int64]
-    """Edges of all strips, ascending within each."""
+    Compiled functions take the arrays one by one: to take them out of a tuple for each point would cost as much as
+    the test.
+    """
+
+    areas: NDArray[np.float64]
+    """Shape (z, 7): west, south, east, north, with a margin, as rounding decides just beside corners; then the first
+    strip, the number of strips, and strips per degree."""
+    starts: NDArray[np.int64]
+    """Shape (strips + 1,): position of each strip's first edge."""
     points: NDArray[np.float64]
-    """Shape (e, 4): longitude and latitude of both ends."""
+    """Shape (n, 4): longitude and latitude of both ends; in each strip in the order of polygons and rings."""
     rings: NDArray[np.int64]
-    """Shape (e,)."""
-    polygons: NDArray[np.int64]
-    """Shape (rings,): the polygon of each ring."""
-    is_hole: NDArray[np.bool_]
-    """Shape (rings,)."""
+    """Shape (n, 3): the ring's number, its polygon's number, and whether it is a hole."""
 
 
 def edges_of(areas: Sequence[Area]) -> Edges:
     """The edges of valid areas."""
-    points: list[NDArray[np.float64]] = []
-    rings: list[NDArray[np.int64]] = []
-    polygons: list[int] = []
-    is_hole: list[bool] = []
     bounds = np.array([area.bounds for area in areas]) + np.array([-_MARGIN, -_MARGIN, _MARGIN, _MARGIN])
-    starts, entries, strips = [np.zeros(1, np.int64)], [], []
-    n_edges = n_strips = n_entries = n_polygons = 0
+    starts, strips, all_points, all_rings = [np.zeros(1, np.int64)], [], [], []
+    n_strips = n_edges = n_rings = n_polygons = 0
     for (_, south, _, north), area in zip(bounds.tolist(), areas, strict=True):
-        first = n_edges
-        of_area: list[NDArray[np.float64]] = []
+        of_rings, numbers = [], []
         for polygon in shapely.get_parts(area):
             for number, ring in enumerate([polygon.exterior, *polygon.interiors]):
                 at = shapely.get_coordinates(ring)
-                of_area.append(np.concatenate([at[:-1], at[1:]], axis=1))
-                rings.append(np.full(len(at) - 1, len(polygons)))
-                polygons.append(n_polygons)
-                is_hole.append(number > 0)
-                n_edges += len(at) - 1
+                of_rings.append(np.concatenate([at[:-1], at[1:]], axis=1))
+                numbers.append(np.full((len(at) - 1, 3), (n_rings, n_polygons, number > 0), np.int64))
+                n_rings += 1
             n_polygons += 1
-        points.append(np.concatenate(of_area))
-        extent = float(np.abs(points[-1][:, 3] - points[-1][:, 1]).sum())
-        count = int((_ENTRIES_PER_EDGE - 1) * len(points[-1]) * (north - south) / extent) if extent else 1
+        points, rings = np.concatenate(of_rings), np.concatenate(numbers)
+        extent = float(np.abs(points[:, 3] - points[:, 1]).sum())
+        count = int((_STRIPS_OF_EDGE - 1) * len(points) * (north - south) / extent) if extent else 1
         count = max(count, 1)
         per_degree = count / (north - south)
-        begins, found = _strips(points[-1], south, per_degree, count)
+        begins, found = _strips(points, south, per_degree, count)
         strips.append((n_strips, count, per_degree))
-        starts.append(begins[1:] + n_entries)
-        entries.append(found + first)
-        n_strips, n_entries = n_strips + count, n_entries + len(found)
+        starts.append(begins[1:] + n_edges)
+        all_points.append(points[found])
+        all_rings.append(rings[found])
+        n_strips, n_edges = n_strips + count, n_edges + len(found)
     return Edges(
-        bounds,
-        np.array(strips, np.float64),
+        np.concatenate([bounds, np.array(strips, np.float64)], axis=1),
         np.concatenate(starts),
-        np.concatenate(entries),
-        np.concatenate(points),
-        np.concatenate(rings),
-        np.array(polygons, np.int64),
-        np.array(is_hole, bool),
+        np.concatenate(all_points),
+        np.concatenate(all_rings),
     )
 
 
 @numba.njit(cache=True, nogil=True)
 def _strips(points, south, per_degree, count):  # type: ignore[no-untyped-def]
-    """Where each strip begins among the entries, and the entries: edges that reach into it."""
+    """Where each strip begins, and the edges of all strips: those that reach into it, ascending."""
     starts = np.zeros(count + 1, np.int64)
     for edge in range(len(points)):
         for strip in range(
-            _strip(min(points[edge, 1], points[edge, 3]), south, per_degree, count),
-            _strip(max(points[edge, 1], points[edge, 3]), south, per_degree, count) + 1,
+            strip_of(min(points[edge, 1], points[edge, 3]), south, per_degree, count),
+            strip_of(max(points[edge, 1], points[edge, 3]), south, per_degree, count) + 1,
         ):
             starts[strip + 1] += 1
     starts = np.cumsum(starts)
     entries, filled = np.empty(starts[count], np.int64), starts[:-1].copy()
     for edge in range(len(points)):
         for strip in range(
-            _strip(min(points[edge, 1], points[edge, 3]), south, per_degree, count),
-            _strip(max(points[edge, 1], points[edge, 3]), south, per_degree, count) + 1,
+            strip_of(min(points[edge, 1], points[edge, 3]), south, per_degree, count),
+            strip_of(max(points[edge, 1], points[edge, 3]), south, per_degree, count) + 1,
         ):
             entries[filled[strip]] = edge
             filled[strip] += 1
@@ -112,41 +99,36 @@ def _strips(points, south, per_degree, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _strip(lat, south, per_degree, count):  # type: ignore[no-untyped-def]
+def strip_of(lat, south, per_degree, count):  # type: ignore[no-untyped-def]
     """The strip of a latitude; monotone, so an edge is in every strip of a latitude that it reaches."""
     return min(max(np.int64((lat - south) * per_degree), 0), count - 1)
 
 
 @numba.njit(cache=True, nogil=True)
-def point_in_area(edges, area, lon, lat):  # type: ignore[no-untyped-def]
+def point_in_area(areas, starts, points, rings, area, lon, lat):  # type: ignore[no-untyped-def]
     """Whether a point lies in an area, its border included, as `ST_Intersects` says."""
-    bounds, strips, starts, entries, points, rings, polygons, is_hole = edges
-    if lon < bounds[area, 0] or lat < bounds[area, 1] or lon > bounds[area, 2] or lat > bounds[area, 3]:
+    if lon < areas[area, 0] or lat < areas[area, 1] or lon > areas[area, 2] or lat > areas[area, 3]:
         return False
-    first = np.int64(strips[area, 0])
-    strip = first + _strip(lat, bounds[area, 1], strips[area, 2], np.int64(strips[area, 1]))
-    ring, polygon, winding, inside = np.int64(-1), np.int64(-1), 0, False
-    for number in range(starts[strip], starts[strip + 1] + 1):
-        is_end = number == starts[strip + 1]
-        edge = entries[number] if not is_end else np.int64(0)
-        if is_end or rings[edge] != ring:
+    strip = np.int64(areas[area, 4]) + strip_of(lat, areas[area, 1], areas[area, 6], np.int64(areas[area, 5]))
+    stop = starts[strip + 1]
+    ring, polygon, is_hole, winding, inside = np.int64(-1), np.int64(-1), False, 0, False
+    for edge in range(starts[strip], stop + 1):
+        if edge == stop or rings[edge, 0] != ring:
             # The ring before is complete.
-            if ring >= 0 and is_hole[ring]:
-                inside = inside and winding == 0
-            elif ring >= 0:
-                inside = winding != 0
-            if is_end or polygons[rings[edge]] != polygon:
+            if ring >= 0:
+                inside = (inside and winding == 0) if is_hole else winding != 0
+            if edge == stop or rings[edge, 1] != polygon:
                 if inside:
                     return True
-                if is_end:
+                if edge == stop:
                     return False
-                polygon = polygons[rings[edge]]
-            ring, winding = rings[edge], 0
-        if is_hole[ring] and not inside:
+                polygon = rings[edge, 1]
+            ring, is_hole, winding = rings[edge, 0], rings[edge, 2] != 0, 0
+        if is_hole and not inside:
             continue
-        x1, y1, x2, y2 = points[edge]
+        x1, y1, x2, y2 = points[edge, 0], points[edge, 1], points[edge, 2], points[edge, 3]
         side = (x2 - x1) * (lat - y1) - (lon - x1) * (y2 - y1)
-        if (x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1) < _IGNORED_LENGTH * _IGNORED_LENGTH:
+        if is_ignored(x1, y1, x2, y2):
             continue
         if side == 0.0 and (min(x1, x2) <= lon <= max(x1, x2) and min(y1, y2) <= lat <= max(y1, y2)):
             return True
@@ -158,19 +140,18 @@ def point_in_area(edges, area, lon, lat):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def rectangle_in_area(edges, area, west, south, east, north):  # type: ignore[no-untyped-def]
+def rectangle_in_area(areas, starts, points, rings, area, west, south, east, north):  # type: ignore[no-untyped-def]
     """Whether all points of a closed rectangle lie in an area, or none, or an edge is so close that it is open."""
-    bounds, strips, starts, entries, points = edges[0], edges[1], edges[2], edges[3], edges[4]
-    if east < bounds[area, 0] or north < bounds[area, 1] or west > bounds[area, 2] or south > bounds[area, 3]:
+    if east < areas[area, 0] or north < areas[area, 1] or west > areas[area, 2] or south > areas[area, 3]:
         return OUTSIDE
     if west < east or south < north:
-        first, count = np.int64(strips[area, 0]), np.int64(strips[area, 1])
+        first, count = np.int64(areas[area, 4]), np.int64(areas[area, 5])
         low, high = west - _MARGIN, east + _MARGIN
         down, up = south - _MARGIN, north + _MARGIN
-        begin = first + _strip(down, bounds[area, 1], strips[area, 2], count)
-        stop = first + _strip(up, bounds[area, 1], strips[area, 2], count) + 1
-        for number in range(starts[begin], starts[stop]):
-            x1, y1, x2, y2 = points[entries[number]]
+        begin = first + strip_of(down, areas[area, 1], areas[area, 6], count)
+        stop = first + strip_of(up, areas[area, 1], areas[area, 6], count) + 1
+        for edge in range(starts[begin], starts[stop]):
+            x1, y1, x2, y2 = points[edge, 0], points[edge, 1], points[edge, 2], points[edge, 3]
             if max(y1, y2) < down or min(y1, y2) > up:
                 continue
             if is_ignored(x1, y1, x2, y2):
@@ -186,7 +167,7 @@ def rectangle_in_area(edges, area, west, south, east, north):  # type: ignore[no
                 or (one < 0 and two < 0 and three < 0 and four < 0)
             ):
                 return UNDECIDED
-    return INSIDE if point_in_area(edges, area, west, south) else OUTSIDE
+    return INSIDE if point_in_area(areas, starts, points, rings, area, west, south) else OUTSIDE
 
 
 @numba.njit(cache=True, nogil=True)

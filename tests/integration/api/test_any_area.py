@@ -37,8 +37,8 @@ def test_points_are_in_polygons_as_postgis_says(trips_db: psycopg.Connection, se
     for _ in range(10):
         area = random_area(rng, points)
         found = on_border(rng, area, points)
-        edges = tuple(edges_of([area]))
-        counted = [point_in_area(edges, 0, lon, lat) for lon, lat in found.tolist()]
+        edges = edges_of([area])
+        counted = [point_in_area(*edges, 0, lon, lat) for lon, lat in found.tolist()]
         assert counted == by_postgis(trips_db, area, found), shapely.to_wkt(area, -1)
 
 

@@ -32,8 +32,8 @@ MATCHES: tuple[Match, ...] = get_args(Match)
 
 def in_area(area: Area, points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which points lie in an area, one by one."""
-    edges = tuple(edges_of([area]))
-    return np.array([point_in_area(edges, 0, lon, lat) for lon, lat in points.tolist()], bool)
+    edges = edges_of([area])
+    return np.array([point_in_area(*edges, 0, lon, lat) for lon, lat in points.tolist()], bool)
 
 
 def count(
