@@ -15,7 +15,8 @@ from shifts_api.settings import ApiSettings
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
-from shifts_api.web.parameters import Week, parse_times
+from shifts_api.web.parameters import Week
+from shifts_api.web.start_times import parse_times
 from shifts_api.web.timestamps import LocalTime
 from shifts_core.clustering.geojson import Cluster, to_csv, to_feature
 

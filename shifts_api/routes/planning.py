@@ -26,15 +26,8 @@ from shifts_api.routes.counting import (
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.conditional import NOT_MODIFIED, Counted, IfNoneMatch, answer_unless_known
 from shifts_api.web.errors import ApiError, responses
-from shifts_api.web.parameters import (
-    FROM_PARAMETER,
-    TIME_PARAMETER,
-    TO_PARAMETER,
-    WEEKDAYS_PARAMETER,
-    MatchParameter,
-    Week,
-    parse_times,
-)
+from shifts_api.web.parameters import MatchParameter
+from shifts_api.web.start_times import StartTimesParameters
 from shifts_core.clustering.geojson import escape_formula
 from shifts_core.matrix import MAX_ZONES, MatrixCounts, MatrixQuery, TripMatrix
 from shifts_core.profile import TripProfile, profile
@@ -54,17 +47,13 @@ async def get_profile(
     request: Request,
     response: Response,
     area: AreaParameters,
+    starts: StartTimesParameters,
     region: Annotated[str, Query(examples=["Turin"])],
     match: MatchParameter = "both",
-    weekdays: Annotated[str | None, WEEKDAYS_PARAMETER] = None,
-    time: Annotated[str | None, TIME_PARAMETER] = None,
-    first: Annotated[Week | None, FROM_PARAMETER] = None,
-    last: Annotated[Week | None, TO_PARAMETER] = None,
     _: IfNoneMatch = None,
 ) -> Any:
     """Rows are weekdays from Monday, columns are hours from 0 to 23, by the local clock of the start."""
-    times = parse_times(weekdays, time)
-    query = WeeklyQuery(region, None, match, "active", first, last, times, by_hour=True)
+    query = WeeklyQuery(region, None, match, "active", starts.first, starts.last, starts.times, by_hour=True)
     query, revision = await with_area(request, query, area)
 
     def answer(query: WeeklyQuery, counted: CountedTrips) -> TripProfile:
@@ -82,6 +71,7 @@ async def get_profile(
 async def get_matrix(
     request: Request,
     response: Response,
+    starts: StartTimesParameters,
     region: Annotated[str, Query(examples=["Turin"])],
     zones: Annotated[
         str,
@@ -91,10 +81,6 @@ async def get_matrix(
             min_length=1,
         ),
     ],
-    weekdays: Annotated[str | None, WEEKDAYS_PARAMETER] = None,
-    time: Annotated[str | None, TIME_PARAMETER] = None,
-    first: Annotated[Week | None, FROM_PARAMETER] = None,
-    last: Annotated[Week | None, TO_PARAMETER] = None,
     format: Annotated[  # noqa: A002
         Literal["json", "csv"] | None, Query(description="Overrides the header `Accept`.")
     ] = None,
@@ -102,7 +88,6 @@ async def get_matrix(
     _: IfNoneMatch = None,
 ) -> Response:
     """A trip counts for each zone of its origin and each zone of its destination; borders are inside."""
-    times = parse_times(weekdays, time)
     tiles: TileCache = request.app.state.tiles
     slow: SlowCounts[Any] = request.app.state.slow_counts
 
@@ -124,9 +109,9 @@ async def get_matrix(
                 region,
                 tuple(zone.name for zone in stored),
                 tuple(zone.area for zone in stored),
-                first,
-                last,
-                times,
+                starts.first,
+                starts.last,
+                starts.times,
             )
             limits = query.limits(found.span)
             if limits is None:
@@ -139,7 +124,7 @@ async def get_matrix(
             return (await read(connection))[2]
 
     async def answer() -> Counted[Response]:
-        key = "matrix", region, zones, first, last, times, as_csv
+        key = "matrix", region, zones, starts, as_csv
         counts, query, as_of, revision = await count(MAX_FAST_PENDING) or await slow.run(key, count)
         if as_csv:
             text, kind = await asyncio.to_thread(_csv, counts, query), "text/csv; charset=utf-8"

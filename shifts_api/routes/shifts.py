@@ -16,7 +16,8 @@ from shifts_api.routes.clusters import Trip, TripId, prefers_csv
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
-from shifts_api.web.parameters import WEEK_EXAMPLES, Week, parse_times
+from shifts_api.web.parameters import WEEK_EXAMPLES, Week
+from shifts_api.web.start_times import parse_times
 from shifts_core.calendar import monday_of_week, week_number
 from shifts_core.ids import monday_of_id
 from shifts_core.shifts.geojson import Shift, ShiftProperties, to_csv, to_feature

@@ -12,15 +12,8 @@ from shifts_api.routes.counting import answer_counted, count_trips, with_area
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.conditional import NOT_MODIFIED, IfNoneMatch
 from shifts_api.web.errors import ApiError, responses
-from shifts_api.web.parameters import (
-    FROM_PARAMETER,
-    TIME_PARAMETER,
-    TO_PARAMETER,
-    WEEKDAYS_PARAMETER,
-    MatchParameter,
-    Week,
-    parse_times,
-)
+from shifts_api.web.parameters import MatchParameter
+from shifts_api.web.start_times import StartTimesParameters, parse_times
 from shifts_api.weekly_question import WeeklyQuestion
 from shifts_core.tiles.box import EMPTY_BOX, Box
 from shifts_core.trips.rules import NUMBER
@@ -80,17 +73,14 @@ async def weekly(
     request: Request,
     response: Response,
     area: AreaParameters,
+    starts: StartTimesParameters,
     region: Annotated[str, Query(examples=["Turin"])],
     match: MatchParameter = "both",
     weeks: Annotated[Weeks, Query(description="Which weeks the mean divides by.")] = "active",
-    weekdays: Annotated[str | None, WEEKDAYS_PARAMETER] = None,
-    time: Annotated[str | None, TIME_PARAMETER] = None,
-    first: Annotated[Week | None, FROM_PARAMETER] = None,
-    last: Annotated[Week | None, TO_PARAMETER] = None,
     _: IfNoneMatch = None,
 ) -> Any:
     """Borders are inside. `from` and `to` are ISO weeks or dates; the whole week of a date counts."""
-    query = WeeklyQuery(region, None, match, weeks, first, last, parse_times(weekdays, time))
+    query = WeeklyQuery(region, None, match, weeks, starts.first, starts.last, starts.times)
     query, revision = await with_area(request, query, area)
     return await _answer(request, response, query, revision)
 

@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, WithJsonSchema
 from shifts_api.web.errors import ApiError
 from shifts_core.calendar import parse_week
 from shifts_core.tiles.box import Box, Match
-from shifts_core.time_filter import TimeFilter, parse_weekdays, parse_window
 
 ID_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
 """Of task and run ids."""
@@ -33,22 +32,7 @@ Week = Annotated[
     ),
 ]
 """An ISO week, or a date in it; the value is its Monday."""
-FROM_PARAMETER = Query(
-    alias="from", description="The first week that counts, or a date in it.", examples=WEEK_EXAMPLES
-)
-TO_PARAMETER = Query(
-    alias="to", description="The last week that counts, or a date in it.", examples=WEEK_EXAMPLES
-)
 MatchParameter = Annotated[Match, Query(description="Which ends must lie in the area.")]
-WEEKDAYS_PARAMETER = Query(
-    description="Weekdays on which trips start, of mon, tue, wed, thu, fri, sat, sun, by the local clock.",
-    examples=["mon,tue"],
-)
-TIME_PARAMETER = Query(
-    description="Half-open window in which trips start, by the local clock, from 00:00 to 24:00. It may cross"
-    " midnight; a trip counts on the weekday on which it starts.",
-    examples=["06:00-09:30"],
-)
 
 
 def parse_box(text: str) -> Box:
@@ -66,18 +50,3 @@ def parse_box(text: str) -> Box:
     if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
         raise ApiError(400, "bbox: longitudes within ±180 and latitudes within ±90, south below north")
     return Box(west, south, east, north)
-
-
-def parse_times(weekdays: str | None, time: str | None) -> TimeFilter:
-    """The filter of the parameters `weekdays` and `time`.
-
-    Raises:
-        ApiError: 400 if one is malformed.
-    """
-    name = "weekdays"
-    try:
-        days = None if weekdays is None else parse_weekdays(weekdays)
-        name = "time"
-        return TimeFilter(days, None if time is None else parse_window(time))
-    except ValueError as error:
-        raise ApiError(400, f"{name}: {error}") from None

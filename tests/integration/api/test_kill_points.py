@@ -1,6 +1,6 @@
 """Workers and the database are killed between the steps of loads and refreshes; nothing is lost or left over."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import dagster as dg
@@ -188,29 +188,24 @@ def leftovers(pipeline: Pipeline) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
-@pytest.mark.parametrize("point", LOAD_POINTS.values(), ids=LOAD_POINTS)
-def test_a_load_that_is_killed_leaves_each_file_old_or_new_and_is_completed(
-    server: Server, service: Service, pipeline: Pipeline, work: Work, point: str, victim: str
+@pytest.mark.parametrize(
+    ("halted", "point"),
+    [
+        *((halted_load, point) for point in LOAD_POINTS.values()),
+        *((halted_refresh, point) for point in REFRESH_POINTS.values()),
+    ],
+    ids=[*LOAD_POINTS, *REFRESH_POINTS],
+)
+def test_a_killed_load_or_refresh_leaves_each_answer_old_or_new_and_is_completed(
+    server: Server,
+    service: Service,
+    pipeline: Pipeline,
+    work: Work,
+    halted: Callable[[Service, Pipeline, Work, str], HaltingRun],
+    point: str,
+    victim: str,
 ) -> None:
-    run = halted_load(service, pipeline, work, point)
-    with psycopg.connect(service.database_url, autocommit=True) as connection:
-        work.agrees(connection, 4)
-        kill(victim, server, run)
-    with psycopg.connect(service.database_url, autocommit=True) as connection:
-        work.agrees(connection, 4)
-    assert leftovers(pipeline)[0][:3] == (0, 0, 0)
-    # Pooled connections to a killed database are gone: the platform's processes start again, too.
-    with pipeline_of(service) as restarted:
-        recover(restarted)
-        is_whole(restarted, work, service)
-
-
-@pytest.mark.parametrize("victim", VICTIMS)
-@pytest.mark.parametrize("point", REFRESH_POINTS.values(), ids=REFRESH_POINTS)
-def test_a_refresh_that_is_killed_changes_no_answer_and_is_completed(
-    server: Server, service: Service, pipeline: Pipeline, work: Work, point: str, victim: str
-) -> None:
-    run = halted_refresh(service, pipeline, work, point)
+    run = halted(service, pipeline, work, point)
     with psycopg.connect(service.database_url, autocommit=True) as connection:
         work.agrees(connection, 4)
         kill(victim, server, run)
