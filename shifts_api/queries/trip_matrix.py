@@ -11,17 +11,10 @@ from numpy.typing import NDArray
 from sqlalchemy import ARRAY, Date, LargeBinary, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.leaf_counts import complete
+from shifts_api.queries.pending_trips import allow_slow_count, count_pending, sql_times, whole_weeks
 from shifts_api.queries.regions import Region
 from shifts_api.queries.tile_cache import TileCache, binary_cursor
-from shifts_api.queries.weekly_trips import (
-    allow_slow_count,
-    count_leaves,
-    count_pending,
-    load_high_bits,
-    resolve_trips,
-    sql_times,
-    whole_weeks,
-)
 from shifts_core.matrix import MatrixCounts, MatrixQuery
 from shifts_core.polygons import Area
 from shifts_core.tiles.area_count import AreaCount
@@ -70,9 +63,7 @@ async def count_matrix(
         for first in range(chosen.start, chosen.stop, block):
             of_block = slice(first, min(first + block, chosen.stop))
             count = await asyncio.to_thread(AreaCount, index, of_block, grid, "both", minute_ranges)
-            await load_high_bits(count, tiles, cursor, region.region_id)
-            await count_leaves(count)
-            await resolve_trips(count, cursor, region.region_id)
+            await complete(count, tiles, cursor, region.region_id)
             pairs = count.pairs[:, 0, :-1, :-1].copy()
             for number, week in enumerate(index.weeks[of_block].tolist()):
                 pairs[number] += pending.pop(week, 0)

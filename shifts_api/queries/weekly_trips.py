@@ -5,41 +5,37 @@ So are those in tiles without minutes if minutes decide.
 """
 
 import asyncio
-import os
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import psycopg
-import shapely
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, ColumnElement, Date, Integer, LargeBinary, func, literal, or_, select
+from sqlalchemy import ARRAY, Date, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.leaf_counts import complete, count_leaves
+from shifts_api.queries.pending_trips import (
+    allow_slow_count,
+    count_pending,
+    sql_polygon,
+    sql_times,
+    whole_weeks,
+)
 from shifts_api.queries.regions import Region
 from shifts_api.queries.shared_reads import LowBits, SharedReads
 from shifts_api.queries.tile_cache import TileCache, binary_cursor
-from shifts_api.queries.tile_ranges import LOW_BITS
 from shifts_core.polygons import Area
-from shifts_core.schema.tables import file_week_counts
 from shifts_core.tiles.area_count import HOURS, AreaCount
 from shifts_core.tiles.area_grid import AreaGrid, grid_of
 from shifts_core.tiles.box import polygon_of
 from shifts_core.tiles.box_count import BoxCount
 from shifts_core.tiles.leaf_count import LeafCount
 from shifts_core.tiles.region_index import RegionTileIndex
-from shifts_core.time_filter import ANY_TIME, WEEKDAYS, TimeFilter
+from shifts_core.time_filter import ANY_TIME
 from shifts_core.weekly_statistics import WeeklyQuery
-
-_FETCH_BYTES = 6 * 1024**2
-_FETCH_RANGES = 2000
-_CORES = os.cpu_count() or 1
-_PENDING_TIMEOUT_S = 120
-
 
 Trips: TypeAlias = dict[date, NDArray[np.int64]]
 """Matching trips by Monday, in order, without weeks that have none: of the week, or of each of its 168 hours."""
@@ -84,9 +80,7 @@ async def weekly_trips(
             return None
         if chosen.start < chosen.stop:
             trip_count = await _start_count(index, chosen, query)
-            await load_high_bits(trip_count, tiles, cursor, region.region_id)
-            await count_leaves(trip_count)
-            await resolve_trips(trip_count, cursor, region.region_id)
+            await complete(trip_count, tiles, cursor, region.region_id)
             counts.update(_by_monday(trip_count))
         tiles.indexes.evict()
     if region.is_pending or whole:
@@ -100,21 +94,6 @@ async def weekly_trips(
     return {week: trips for week, trips in sorted(counts.items()) if trips.any()}
 
 
-async def count_pending(
-    connection: AsyncConnection, region: Region, weeks: tuple[date, date], whole: Sequence[date]
-) -> int:
-    """Trips that are counted one by one: those that are in no tile, and those of the weeks `whole`."""
-    if not region.is_pending and not whole:
-        return 0
-    column = file_week_counts.c
-    statement = select(func.coalesce(func.sum(column.trips), 0)).where(
-        column.region_id == region.region_id,
-        or_(~column.aggregated, column.week.in_(whole)),
-        column.week.between(*weeks),
-    )
-    return int((await connection.execute(statement)).scalar_one())
-
-
 async def _start_count(index: RegionTileIndex, weeks: slice, query: WeeklyQuery) -> LeafCount:
     """A count that has compared bounds."""
     minute_ranges = None if query.times == ANY_TIME else query.times.minute_ranges()
@@ -122,9 +101,12 @@ async def _start_count(index: RegionTileIndex, weeks: slice, query: WeeklyQuery)
         return BoxCount(index, weeks, query.box, query.match, minute_ranges)
     area = query.polygon if query.box is None else polygon_of(query.box)
     assert area is not None
-    # The grid of a long polygon takes longer than other requests should wait.
-    grid = await asyncio.to_thread(_grid_of, area)
-    return AreaCount(index, weeks, grid, query.match, minute_ranges, by_hour=query.by_hour)
+
+    def start() -> LeafCount:
+        return AreaCount(index, weeks, _grid_of(area), query.match, minute_ranges, by_hour=query.by_hour)
+
+    # The grid of a long polygon, and many leaves, take longer than other requests should wait.
+    return await asyncio.to_thread(start)
 
 
 @lru_cache(maxsize=32)
@@ -132,31 +114,10 @@ def _grid_of(area: Area) -> AreaGrid:
     return grid_of([area])
 
 
-def whole_weeks(index: RegionTileIndex, weeks: slice, *, needs_minutes: bool) -> list[date]:
-    """Mondays of the weeks whose tiles cannot answer, as older versions wrote them."""
-    if not needs_minutes:
-        return []
-    found: list[date] = index.weeks[weeks][index.without_minutes(weeks)].tolist()
-    return found
-
-
 def _sql_filter(query: WeeklyQuery) -> list[Any]:
     """The filter as parameters of `shifts_store.count_pending`."""
     sides = (None,) * 4 if query.box is None else astuple(query.box)
     return [sql_polygon(query.polygon), *sides, query.match, *sql_times(query.times)]
-
-
-def sql_polygon(area: Area | None) -> ColumnElement[Any]:
-    """A polygon as a parameter of SQL functions."""
-    wkb = None if area is None else shapely.to_wkb(area)
-    return func.ST_GeomFromWKB(literal(wkb, LargeBinary), 4326)
-
-
-def sql_times(times: TimeFilter) -> list[Any]:
-    """Weekdays, first and end minute as parameters of SQL functions."""
-    weekdays, window = times
-    numbers = None if weekdays is None else [WEEKDAYS.index(day) + 1 for day in weekdays]
-    return [literal(numbers, ARRAY(Integer)), *(window or (None, None))]
 
 
 async def count_in_memory(reads: SharedReads, tiles: TileCache, query: WeeklyQuery) -> CountedTrips | None:
@@ -188,37 +149,6 @@ async def count_in_memory(reads: SharedReads, tiles: TileCache, query: WeeklyQue
         return None
     trip_count.resolve(chunks)
     return CountedTrips(_by_monday(trip_count), region)
-
-
-async def load_high_bits(
-    trip_count: LeafCount, tiles: TileCache, cursor: psycopg.AsyncCursor[Any], region_id: int
-) -> None:
-    """Reads the high bits that are not in memory."""
-    for ranges in trip_count.missing_high_bits().parts(_FETCH_BYTES, _FETCH_RANGES):
-        trip_count.load(*await tiles.load(cursor, region_id, trip_count.index, ranges))
-
-
-async def allow_slow_count(connection: AsyncConnection) -> None:
-    """Gives the next statement more time, which depends on the number of pending trips, not on the request."""
-    timeout = func.set_config("statement_timeout", f"{_PENDING_TIMEOUT_S}s", True)
-    await connection.execute(select(timeout))
-
-
-async def count_leaves(trip_count: LeafCount) -> None:
-    """Counts by high bits, in threads if there are many leaves."""
-    threads = min(trip_count.n_straddling // trip_count.LEAVES_PER_THREAD, _CORES)
-    if threads == 0:
-        trip_count.count()
-    else:
-        await asyncio.gather(*(asyncio.to_thread(trip_count.count, part, threads) for part in range(threads)))
-
-
-async def resolve_trips(trip_count: LeafCount, cursor: psycopg.AsyncCursor[Any], region_id: int) -> None:
-    """Reads the low bits of the trips that high bits do not decide, and counts these trips."""
-    ranges = trip_count.missing_low_bits()
-    if ranges is not None:
-        await cursor.execute(LOW_BITS, [*ranges.parameters(trip_count.index), region_id])
-        trip_count.resolve([chunk for (chunk,) in await cursor.fetchall()])
 
 
 def _by_monday(trip_count: LeafCount) -> Trips:
