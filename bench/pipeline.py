@@ -13,8 +13,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from bench import crowd
 from bench.asked_boxes import MODES, AskedBoxes, ask
 from bench.compared_boxes import ComparedBoxes
+from bench.planner_questions import HEAD, PlannerQuestions
 from bench.process_memory import ProcessMemory
 from bench.server import machine
 from bench.stats_boxes import BoxQuery, boxes_around
@@ -25,6 +27,9 @@ _POLL_S = 0.5
 _SAMPLED_LINES = 50_000
 _BOXES = 50
 _COMPARED_AT_REST = 8
+_QUESTIONS, _QUESTIONS_BESIDE = 200, 40
+"""Of each kind at rest, and while a replaced file waits for its refresh."""
+_CLIENTS, _CROWD_S = 16, 20
 _OPEN_FILES = (
     "SELECT count(*) FILTER (WHERE status IN ('queued', 'loading')), count(*) FROM shifts_store.trip_files"
 )
@@ -85,8 +90,11 @@ class _Stages:
 
 def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argparse.Namespace) -> None:
     *dropped, replacement = files
-    boxes = boxes_around(_samples(dropped[0]), _BOXES, seed=1)
+    samples = _samples(dropped[0])
+    boxes = boxes_around(samples, _BOXES, seed=1)
+    (_, region), ends = next(iter(samples.items()))
     port = int(platform.environment["SHIFTS_API_PORT"])
+    planners = PlannerQuestions(port, boxes_around(samples, _QUESTIONS, seed=2))
     stages = _Stages(platform, arguments.limit, time.monotonic(), [])
     busy = psutil.cpu_times()
     with (
@@ -109,24 +117,30 @@ def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argpar
         _drop(replacement, platform.landing, dropped[0].name)
         stages.wait("a file replaced", _OPEN_FILES, len(dropped) + 1)
         asked.state = "refreshing after a replacement"
+        planners.store_zones(ends, region)
+        answers = [*planners.rows(_QUESTIONS_BESIDE, "after a replacement", region)]
         stages.wait("all clusters fresh after a replacement", _STALE.format("clusters"))
         stages.wait("all shifts fresh after a replacement", _STALE.format("shifts"))
         asked.state = "at rest"
         time.sleep(_BOXES * len(MODES) * 0.07)
     compared.compare(_COMPARED_AT_REST)
+    answers += planners.rows(_QUESTIONS, "at rest", region)
     print(f"\n### {arguments.trips:,} trips in {len(dropped)} files\n")
     print(f"{machine(platform.settings()['SHIFTS_DATABASE_URL'])}.\n")
     print("| from the drop | |\n|---|--:|", *stages.rows, sep="\n")
     print(f"\nIdle until all pairs were fresh: {idle:.0%} of the cores.\n")
     print("| one client asks for boxes | answers | p50 | p95 | worst | errors |\n|---|--:|--:|--:|--:|--:|")
     print(*(found.row(state) for state, found in asked.by_state.items()), sep="\n")
+    print("", HEAD, *answers, sep="\n")
     print("\n| compared with SQL over the trips | equal | different |\n|---|--:|--:|")
     for state in asked.by_state:
         print(f"| {state} | {compared.right[state]} | {compared.wrong[state]} |")
     print(
         f"\nFirst answer after a restart of the API: {1000 * _after_restart(platform, port, boxes[0]):,.0f} ms.\n"
     )
-    print("| peak memory | MiB |\n|---|--:|")
+    print(f"{_CLIENTS} clients at another process of the API:\n")
+    crowd.measure(platform.settings(), platform.folder, _CLIENTS, _CROWD_S)
+    print("\n| peak memory | MiB |\n|---|--:|")
     print(f"| all processes together | {memory.peak_mib:,.0f} |")
     print(*(f"| {role} | {mib:,.0f} |" for role, mib in sorted(memory.peaks_mib.items())), sep="\n")
     print("\n| disk | table, MB | indexes, MB |\n|---|--:|--:|")
