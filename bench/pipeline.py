@@ -13,10 +13,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from bench import crowd
+from bench import asked_questions, crowd
 from bench.asked_boxes import MODES, AskedBoxes, ask
 from bench.compared_boxes import ComparedBoxes
-from bench.planner_questions import HEAD, PlannerQuestions
 from bench.process_memory import ProcessMemory
 from bench.server import machine
 from bench.stats_boxes import BoxQuery, boxes_around
@@ -94,7 +93,7 @@ def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argpar
     boxes = boxes_around(samples, _BOXES, seed=1)
     (_, region), ends = next(iter(samples.items()))
     port = int(platform.environment["SHIFTS_API_PORT"])
-    planners = PlannerQuestions(port, boxes_around(samples, _QUESTIONS, seed=2))
+    questioned = boxes_around(samples, _QUESTIONS, seed=2)
     stages = _Stages(platform, arguments.limit, time.monotonic(), [])
     busy = psutil.cpu_times()
     with (
@@ -117,21 +116,21 @@ def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argpar
         _drop(replacement, platform.landing, dropped[0].name)
         stages.wait("a file replaced", _OPEN_FILES, len(dropped) + 1)
         asked.state = "refreshing after a replacement"
-        planners.store_zones(ends, region)
-        answers = [*planners.rows(_QUESTIONS_BESIDE, "after a replacement", region)]
+        asked_questions.store_zones(port, ends, region)
+        answers = [*asked_questions.rows(port, questioned[:_QUESTIONS_BESIDE], "after a replacement")]
         stages.wait("all clusters fresh after a replacement", _STALE.format("clusters"))
         stages.wait("all shifts fresh after a replacement", _STALE.format("shifts"))
         asked.state = "at rest"
         time.sleep(_BOXES * len(MODES) * 0.07)
     compared.compare(_COMPARED_AT_REST)
-    answers += planners.rows(_QUESTIONS, "at rest", region)
+    answers += asked_questions.rows(port, questioned, "at rest")
     print(f"\n### {arguments.trips:,} trips in {len(dropped)} files\n")
     print(f"{machine(platform.settings()['SHIFTS_DATABASE_URL'])}.\n")
     print("| from the drop | |\n|---|--:|", *stages.rows, sep="\n")
     print(f"\nIdle until all pairs were fresh: {idle:.0%} of the cores.\n")
     print("| one client asks for boxes | answers | p50 | p95 | worst | errors |\n|---|--:|--:|--:|--:|--:|")
     print(*(found.row(state) for state, found in asked.by_state.items()), sep="\n")
-    print("", HEAD, *answers, sep="\n")
+    print("", asked_questions.HEAD, *answers, sep="\n")
     print("\n| compared with SQL over the trips | equal | different |\n|---|--:|--:|")
     for state in asked.by_state:
         print(f"| {state} | {compared.right[state]} | {compared.wrong[state]} |")

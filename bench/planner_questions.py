@@ -1,123 +1,128 @@
-"""Questions of planners at a running service, each kind asked by one client: boxes, times, polygons, matrices."""
+"""Questions of planners about the surroundings of boxes: times, polygons, profiles and a matrix of 50 zones."""
 
-import http.client
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.asked_boxes import MODES, Asked
+from bench.asked_boxes import MODES
 from bench.stats_boxes import BoxQuery
+from shifts_core.tiles.box import Match
+from shifts_core.time_filter import ANY_TIME, WEEKDAYS, TimeFilter, TimeWindow
 
-HEAD = "| question | answers | p50 | p95 | worst | errors |\n|---|--:|--:|--:|--:|--:|"
-_VERTICES = 100
+_VERTICES, _ZONE_VERTICES = 100, 24
 _COLUMNS, _ROWS = 10, 5
-_ZONE_VERTICES = 24
-_MATRICES = 10
 _TIMES = (
-    {"weekdays": "mon,tue,wed,thu,fri", "time": "06:00-09:30"},
-    {"time": "22:00-02:00"},
-    {"weekdays": "sat,sun"},
+    TimeFilter(WEEKDAYS[:5], TimeWindow(6 * 60, 9 * 60 + 30)),
+    TimeFilter(None, TimeWindow(22 * 60, 2 * 60)),
+    TimeFilter(WEEKDAYS[5:]),
 )
 
 
-class PlannerQuestions:
-    """Questions about the surroundings of boxes.
+@dataclass(frozen=True)
+class Question:
+    """One request."""
+
+    box: BoxQuery
+    """The area, if `ring` is none; else its bounds."""
+    ring: NDArray[np.float64] | None = None
+    """A polygon; shape (vertices, 2), degrees, closed."""
+    match: Match = "both"
+    times: TimeFilter = ANY_TIME
+    call: str = "weekly"
+    """`weekly`, `profile` or `matrix`, which is about all zones of the region and not about the area."""
+
+    @property
+    def wkt(self) -> str:
+        """The polygon."""
+        assert self.ring is not None
+        return "POLYGON((" + ",".join(f"{x!r} {y!r}" for x, y in self.ring.tolist()) + "))"
+
+    @property
+    def path(self) -> str:
+        """The path and query of the request, below `/api/v1`."""
+        parameters = {"region": self.box.region}
+        if self.call == "matrix":
+            parameters["zones"] = "all"
+        elif self.ring is None:
+            parameters |= {"bbox": self.box.bbox, "match": self.match}
+        else:
+            parameters |= {"polygon": self.wkt, "match": self.match}
+        if self.times.weekdays is not None:
+            parameters["weekdays"] = ",".join(self.times.weekdays)
+        if self.times.window is not None:
+            parameters["time"] = str(self.times.window)
+        return f"/trips/{self.call}?{urlencode(parameters)}"
+
+
+def questions(boxes: Sequence[BoxQuery], *, in_all_modes: bool) -> dict[str, list[Question]]:
+    """For each kind of question, one around each box.
 
     Args:
-        port: of the service on this machine.
         boxes: where trips are.
-        seed: of the polygons' shapes.
+        in_all_modes: ask in all modes in turns; else both ends must lie in the area.
     """
+    rng = np.random.default_rng(1)
+    modes: tuple[Any, ...] = MODES if in_all_modes else ("both",)
+    plain = [Question(box, match=modes[number % len(modes)]) for number, box in enumerate(boxes)]
+    polygons = [replace(question, ring=star(question.box, _VERTICES, rng)) for question in plain]
+    return {
+        "box": plain,
+        "box, weekdays and time": [*_timed(plain)],
+        f"polygon of {_VERTICES} vertices": polygons,
+        "polygon, weekdays and time": [*_timed(polygons)],
+        "profile of a box": [replace(question, call="profile") for question in plain],
+        "profile of a polygon": [replace(question, call="profile") for question in polygons],
+    }
 
-    def __init__(self, port: int, boxes: list[BoxQuery], seed: int = 1) -> None:
-        self._port = port
-        self._boxes = boxes
-        rng = np.random.default_rng(seed)
-        self._polygons = [star(box, _VERTICES, rng) for box in boxes]
 
-    def store_zones(self, ends: NDArray[np.float64], region: str) -> None:
-        """Stores 50 zones over the middle of a region; `ends` is a sample of its trips, shape (n, 4), degrees."""
-        west, south, east, north = np.quantile(ends[:, :2], [0.02, 0.98], axis=0).ravel()
-        width, height = (east - west) / _COLUMNS, (north - south) / _ROWS
-        rng = np.random.default_rng(1)
-        features = []
-        for number in range(_COLUMNS * _ROWS):
-            x, y = west + number % _COLUMNS * width, south + number // _COLUMNS * height
-            box = BoxQuery(region, 0, x, y, x + width, y + height, 0.0)
-            geometry = {"type": "Polygon", "coordinates": [star(box, _ZONE_VERTICES, rng).tolist()]}
-            features.append(
-                {"type": "Feature", "properties": {"name": f"zone {number}"}, "geometry": geometry}
-            )
-        body = json.dumps({"type": "FeatureCollection", "features": features})
-        status, answer = self._request("POST", f"/zones?{urlencode({'region': region})}", body)
-        if status != http.client.CREATED:
-            raise RuntimeError(answer.decode())
+def matrices(region: BoxQuery, count: int) -> dict[str, list[Question]]:
+    """Matrices of a region with and without times, by their kind."""
+    plain = Question(region, call="matrix")
+    asked = [plain, *(replace(plain, times=times) for times in _TIMES)]
+    return {f"matrix of {_COLUMNS * _ROWS} zones": [asked[number % len(asked)] for number in range(count)]}
 
-    def rows(self, count: int, state: str, region: str) -> Iterator[str]:
-        """Asks so many questions of each kind, and a few matrices of a region; a row of the table for each kind."""
-        kinds: dict[str, Callable[[int], str]] = {
-            "box": lambda n: self._weekly(n, {"bbox": self._boxes[n].bbox}),
-            "box, weekdays and time": lambda n: self._weekly(
-                n, {"bbox": self._boxes[n].bbox, **_TIMES[n % len(_TIMES)]}
-            ),
-            f"polygon of {_VERTICES} vertices": lambda n: self._weekly(n, {"polygon": self._wkt(n)}),
-            "polygon, weekdays and time": lambda n: self._weekly(
-                n, {"polygon": self._wkt(n), **_TIMES[n % len(_TIMES)]}
-            ),
-            "profile of a box": lambda n: "/trips/profile?" + self._query(n, {"bbox": self._boxes[n].bbox}),
-            "profile of a polygon": lambda n: "/trips/profile?" + self._query(n, {"polygon": self._wkt(n)}),
+
+def zones(ends: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """50 polygons over the middle of a region by name; `ends` is a sample of its trips, shape (n, 4), degrees."""
+    west, south, east, north = np.quantile(ends[:, :2], [0.02, 0.98], axis=0).ravel().tolist()
+    width, height = (east - west) / _COLUMNS, (north - south) / _ROWS
+    rng = np.random.default_rng(1)
+    found = {}
+    for number in range(_COLUMNS * _ROWS):
+        x, y = west + number % _COLUMNS * width, south + number // _COLUMNS * height
+        cell = BoxQuery("", 0, x, y, x + width, y + height, 0.0)
+        found[f"zone {number:02}"] = star(cell, _ZONE_VERTICES, rng)
+    return found
+
+
+def feature_collection(rings: dict[str, NDArray[np.float64]]) -> str:
+    """Zones as the API takes them."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": name},
+            "geometry": {"type": "Polygon", "coordinates": [ring.tolist()]},
         }
-        for kind, path in kinds.items():
-            yield self._ask(path(number % len(self._boxes)) for number in range(count)).row(
-                f"{kind}, {state}"
-            )
-        times: tuple[dict[str, str], ...] = ({}, *_TIMES)
-        matrices = (
-            f"/trips/matrix?{urlencode({'region': region, 'zones': 'all', **times[number % len(times)]})}"
-            for number in range(min(count, _MATRICES))
-        )
-        yield self._ask(matrices).row(f"matrix of {_COLUMNS * _ROWS} zones, {state}")
-
-    def _weekly(self, number: int, parameters: dict[str, str]) -> str:
-        return "/trips/weekly?" + self._query(number, parameters)
-
-    def _query(self, number: int, parameters: dict[str, str]) -> str:
-        fixed = {"region": self._boxes[number].region, "match": MODES[number % len(MODES)]}
-        return urlencode(fixed | parameters)
-
-    def _wkt(self, number: int) -> str:
-        return "POLYGON((" + ",".join(f"{x!r} {y!r}" for x, y in self._polygons[number].tolist()) + "))"
-
-    def _ask(self, paths: Iterator[str]) -> Asked:
-        asked = Asked()
-        for path in paths:
-            begun = time.perf_counter()
-            status, _ = self._request("GET", path)
-            if status == http.client.OK:
-                asked.seconds.append(time.perf_counter() - begun)
-            else:
-                asked.not_ok += 1
-        return asked
-
-    def _request(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
-        try:
-            connection.request(method, f"/api/v1{path}", body)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
+        for name, ring in rings.items()
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
 
 
 def star(box: BoxQuery, vertices: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A closed ring with an irregular, concave border that reaches the sides of a box; shape (vertices + 1, 2)."""
+    """A ring with an irregular, concave border that reaches the sides of a box; shape (vertices + 1, 2), closed."""
     angles = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
     reach = rng.uniform(0.7, 1.0, vertices)
     centre = np.array([(box.west + box.east) / 2, (box.south + box.north) / 2])
     half = np.array([(box.east - box.west) / 2, (box.north - box.south) / 2])
     ring = centre + half * np.column_stack([reach * np.cos(angles), reach * np.sin(angles)])
     return np.vstack([ring, ring[:1]])
+
+
+def _timed(asked: Sequence[Question]) -> Iterator[Question]:
+    for number, question in enumerate(asked):
+        yield replace(question, times=_TIMES[number % len(_TIMES)])

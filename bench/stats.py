@@ -11,8 +11,9 @@ import duckdb
 import numpy as np
 import psycopg
 
+from bench import asked_questions, stats_questions
 from bench.server import machine, measured_server
-from bench.stats_boxes import BoxQuery, random_boxes
+from bench.stats_boxes import BoxQuery, random_boxes, sample_trips
 from bench.stats_data import copy_for_others, load, refresh, sizes
 from bench.stats_methods import (
     Client,
@@ -64,6 +65,16 @@ def run(arguments: argparse.Namespace) -> None:
             methods["plain PostGIS, GiST on both ends"] = plain_postgis(connection)
             methods["the original's SQL and table"] = original_sql(connection)
         times, wrong = _measure(methods, queries)
+        sample = sample_trips(url, queries[0].region_id)
+        asked_questions.store_zones(port, sample, queries[0].region)
+        if arguments.only_ours:
+            head = asked_questions.HEAD
+            lines = [*asked_questions.rows(port, queries, "at rest")]
+        else:
+            stats_questions.prepare(duck, sample)
+            head = stats_questions.HEAD
+            lines, differ = stats_questions.rows(port, duck, queries, _say)
+            wrong += differ
         if arguments.only_ours:
             wrong = _check(client.ask, queries[:_CHECKED], url)
         rate, slowest = _many_clients(port, random_boxes(url, 500, seed=2, largest=_SMALL), arguments.seconds)
@@ -71,6 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
         trips_bytes, tiles_bytes = sizes(url)
         print(f"\n### {arguments.boxes} random boxes of {arguments.rows:,} trips\n\n{machine(url)}.\n")
         print(_table(times, wrong, arguments.only_ours))
+        print("", head, *lines, sep="\n")
         print(
             f"\nTiles take {tiles_bytes / 2**20:,.0f} MiB, {tiles_bytes / trips_bytes:.1%} of the trips' table."
             f" {_CLIENTS} concurrent clients with boxes of up to {_SMALL:.0%} of a region's trips,"

@@ -32,7 +32,7 @@ def random_boxes(url: str, count: int, seed: int, largest: float = 1.0) -> list[
     """Boxes whose shares are distributed evenly over the orders of magnitude from 0.01 % to `largest`."""
     with psycopg.connect(url) as connection:
         regions = connection.execute("SELECT region_id, name FROM shifts_store.regions ORDER BY 1").fetchall()
-        samples = {(region_id, name): _sample(connection, region_id) for region_id, name in regions}
+    samples = {(region_id, name): sample_trips(url, region_id) for region_id, name in regions}
     return boxes_around(samples, count, seed, largest)
 
 
@@ -50,14 +50,16 @@ def boxes_around(
     return found
 
 
-def _sample(connection: psycopg.Connection, region_id: int) -> NDArray[np.float64]:
+def sample_trips(url: str, region_id: int) -> NDArray[np.float64]:
     """A sample of a region's trips; shape (n, 4), degrees."""
-    rows = connection.execute(
-        "SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)"
-        " FROM shifts_store.trips TABLESAMPLE SYSTEM (least(100, 100.0 * %s / (SELECT sum(trips)"
-        " FROM shifts_store.file_week_counts WHERE region_id = %s))) REPEATABLE (1) WHERE region_id = %s LIMIT %s",
-        [4 * _SAMPLE, region_id, region_id, _SAMPLE],
-    ).fetchall()
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)"
+            " FROM shifts_store.trips TABLESAMPLE SYSTEM (least(100, 100.0 * %s / (SELECT sum(trips)"
+            " FROM shifts_store.file_week_counts WHERE region_id = %s))) REPEATABLE (1)"
+            " WHERE region_id = %s LIMIT %s",
+            [4 * _SAMPLE, region_id, region_id, _SAMPLE],
+        ).fetchall()
     return np.array(rows)
 
 

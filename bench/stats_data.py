@@ -20,7 +20,7 @@ from shifts_platform.generator.csv_file import csv_blocks
 
 _FILE_ROWS = 5_000_000
 _CALENDAR = DateRange.starting(date(2000, 1, 3), date.today())  # noqa: DTZ011
-_ROW = row_dtype(region_id=">i4", day=">i4", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
+_ROW = row_dtype(region_id=">i4", day=">i4", minute=">i4", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
 
 
 def load(url: str, folder: Path, rows: int, say: Callable[[str], None]) -> None:
@@ -108,19 +108,21 @@ def copy_for_others(url: str, folder: Path, say: Callable[[str], None]) -> Path:
     path = folder / "trips.duckdb"
     with psycopg.connect(url) as connection, duckdb.connect(str(path)) as duck:
         duck.execute(
-            "CREATE TABLE trips (region_id INTEGER, week DATE, x0 DOUBLE, y0 DOUBLE, x1 DOUBLE, y1 DOUBLE)"
+            "CREATE TABLE trips (region_id INTEGER, week DATE, minute INTEGER,"
+            " x0 DOUBLE, y0 DOUBLE, x1 DOUBLE, y1 DOUBLE)"
         )
         statement = psycopg.sql.SQL(
             "COPY (SELECT region_id, shifts_store.week_of(started_at) - date '2000-01-01',"
+            " floor(extract(epoch FROM started_at - shifts_store.week_of(started_at)) / 60)::integer,"
             " ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination)"
             " FROM shifts_store.trips) TO STDOUT (FORMAT binary)"
         )
         for rows in copied_rows(connection, statement, _ROW):
             columns = {  # noqa: F841  DuckDB reads the variable by its name
                 name: rows[name].astype(rows[name].dtype.newbyteorder("="))
-                for name in ("region_id", "day", "x0", "y0", "x1", "y1")
+                for name in ("region_id", "day", "minute", "x0", "y0", "x1", "y1")
             }
             duck.execute(
-                "INSERT INTO trips SELECT region_id, DATE '2000-01-01' + day, x0, y0, x1, y1 FROM columns"
+                "INSERT INTO trips SELECT region_id, DATE '2000-01-01' + day, minute, x0, y0, x1, y1 FROM columns"
             )
     return path
