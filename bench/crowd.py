@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -124,8 +125,11 @@ def _cpu_s(process: psutil.Process) -> float:
     """CPU time of a process and of its children, also of those that have ended; of this process alone."""
     if process.pid == os.getpid():
         return time.process_time()
-    children = process.children(recursive=True)
-    return float(sum(process.cpu_times()[:4]) + sum(sum(child.cpu_times()[:2]) for child in children))
+    cpu_s = float(sum(process.cpu_times()[:4]))
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # ended meanwhile: among its parent's ended children
+            cpu_s += sum(child.cpu_times()[:2])
+    return cpu_s
 
 
 def _say(what: str) -> None:
