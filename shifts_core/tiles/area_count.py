@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles import area_kernels as kernels
+from shifts_core.tiles import end_states
 from shifts_core.tiles.area_grid import AreaGrid
+from shifts_core.tiles.area_members import add_sets
 from shifts_core.tiles.box import Match
 from shifts_core.tiles.byte_ranges import ByteRanges, low_bits_ranges
 from shifts_core.tiles.format import scale_of_bounds
@@ -21,10 +23,10 @@ from shifts_core.tiles.small_segments import WHOLE_WEEK
 HOURS = 168
 """Of a week."""
 _MATCHES: dict[Match, int] = {
-    "both": kernels.BOTH,
-    "any": kernels.ANY,
-    "origin": kernels.ORIGIN,
-    "destination": kernels.DESTINATION,
+    "both": end_states.BOTH,
+    "any": end_states.ANY,
+    "origin": end_states.ORIGIN,
+    "destination": end_states.DESTINATION,
 }
 
 
@@ -65,7 +67,7 @@ class AreaCount(LeafCount):
         sets, self._pairs = (np.zeros(shape, np.int64) for shape in self._shapes)
         tiles, bounds = index.tiles, index.leaves
         chosen = int(index.tile_starts[weeks.start]), int(index.tile_starts[weeks.stop]), weeks.start
-        leaves, tile_of, needed, self._states = kernels.relate_leaves(
+        leaves, tile_of, needed, self._states = end_states.relate_leaves(
             (tiles.low, tiles.high, tiles.trips, tiles.signs, tiles.week_of, tiles.leaf_starts),
             (bounds.low, bounds.high, bounds.trips),
             chosen,
@@ -85,7 +87,7 @@ class AreaCount(LeafCount):
             by_hour,
             self._pairs,
         )
-        kernels.add_sets(self._grid, sets, self._pairs)
+        add_sets(self._grid, sets, self._pairs)
         super().__init__(index, weeks, leaves, needed)
         self._bins = (tiles.week_of[tile_of] - weeks.start) * self._bins_of_week
         self._signs = tiles.signs[tile_of]
@@ -134,7 +136,7 @@ class AreaCount(LeafCount):
             sets,
             pairs,
         )
-        kernels.add_sets(self._grid, sets, pairs)
+        add_sets(self._grid, sets, pairs)
         self._counted.append(pairs)
         if len(leaves):
             self._undecided.append((leaves + chosen.start, places))
