@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from shifts_core.clustering.projection import to_plane
-from shifts_core.shifts.coverage import covered_trips, index_trips
 from shifts_core.shifts.history import TripHistory
 from shifts_core.shifts.making import MadeShifts, make_shifts
 from shifts_core.shifts.parameters import ShiftParameters
+from shifts_core.shifts.trip_index import covered_trips, index_trips
 from shifts_platform.generator.city import City
 from shifts_platform.generator.trips import generate_trips
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.shifts.coverage import Coverage, covered_trips, index_trips, on_weekdays
+from shifts_core.shifts.coverage import Coverage, on_weekdays
 from shifts_core.shifts.history import TripHistory, observed_days
 from shifts_core.shifts.making import make_shifts
 from shifts_core.shifts.parameters import ShiftParameters
 from shifts_core.shifts.ranking import NO_SHIFT, assign_trips, served_alone
+from shifts_core.shifts.trip_index import covered_trips, index_trips
 
 FIRST_SHIFTS = (100, 300, 1_000, 3_000)
 """Of how many shifts the share of trips is reported."""

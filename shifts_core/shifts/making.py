@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from shifts_core.shifts.candidates import find_candidates
 from shifts_core.shifts.climb import reach_of
-from shifts_core.shifts.coverage import Coverage, covered_trips, index_trips, on_weekdays
+from shifts_core.shifts.coverage import Coverage, on_weekdays
 from shifts_core.shifts.demand import Demand, estimate_demand
 from shifts_core.shifts.history import DAY_S, TripHistory, observed_days
 from shifts_core.shifts.parameters import GROUND_SHARE, ShiftParameters
 from shifts_core.shifts.places import move_to_stops
 from shifts_core.shifts.ranking import NO_SHIFT, assign_trips, rank_by_gain, served_alone
+from shifts_core.shifts.trip_index import covered_trips, index_trips
 
 _LIKELY = 0.2
 """A shift is regular on a weekday if its next departure has the least number of riders with this probability. With a

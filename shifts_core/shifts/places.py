@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.clustering.projection import EARTH_RADIUS_M
-from shifts_core.shifts.coverage import Coverage, TripIndex, covered_trips, great_circle_m
+from shifts_core.shifts.coverage import Coverage
+from shifts_core.shifts.trip_index import TripIndex, covered_trips, great_circle_m
 
 NO_STOP = -1
 _LEAST_GAIN = 1e-9

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from shifts_core.shifts.coverage import covered_trips, index_trips, on_weekdays
+from shifts_core.shifts.coverage import on_weekdays
+from shifts_core.shifts.trip_index import covered_trips, index_trips
 from tests.unit.core.clustering.scenarios import TURIN, great_circle_m, random_town, to_degrees
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shifts_core.shifts.coverage import Coverage, covered_trips, index_trips
+from shifts_core.shifts.coverage import Coverage
 from shifts_core.shifts.places import NO_STOP, measure_walking, move_to_stops, stops_at
+from shifts_core.shifts.trip_index import covered_trips, index_trips
 from tests.unit.core.clustering.scenarios import TURIN, great_circle_m, random_town, to_degrees
 
 DAY = np.array([[0.0, 86_399.0]])
