@@ -16,7 +16,9 @@ from scipy.special import pdtr
 from shifts_core.calendar import monday_of_week
 from shifts_core.clustering.projection import haversine_m
 from shifts_core.ids import NUMBER_BITS, first_id
+from shifts_core.shifts.history import DAY_S
 from shifts_core.shifts.making import Shifts
+from shifts_core.shifts.trip_index import covered_trips, index_trips
 
 NEW, CONTINUING, ENDING = "new", "continuing", "ending"
 
@@ -24,7 +26,6 @@ _ENOUGH = 0.5
 """Least share of the shorter window, and of the fewer weekdays."""
 _UNLIKELY = 0.01
 """A shift ends if a steady one would have as few riders in a week with less than this probability."""
-_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,7 @@ def match(shifts: Shifts, earlier: EarlierShifts, max_radius_m: float) -> NDArra
     matched = np.full(len(shifts), -1, np.int64)
     if not len(shifts) or not len(earlier.ids):
         return matched
-    pairs = [_overlaps(shifts, earlier, start, max_radius_m) for start in range(0, len(shifts), _ROWS)]
-    new, old, overlap = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
+    new, old, overlap = _overlaps(shifts, earlier, max_radius_m)
     taken = np.zeros(len(earlier.ids), np.bool_)
     for pair in np.lexsort((new, earlier.ids[old], -overlap)).tolist():
         if matched[new[pair]] < 0 and not taken[old[pair]]:
@@ -143,14 +143,10 @@ def is_ending(shifts: Shifts) -> NDArray[np.bool_]:
 
 
 def _overlaps(
-    shifts: Shifts, earlier: EarlierShifts, start: int, max_radius_m: float
+    shifts: Shifts, earlier: EarlierShifts, max_radius_m: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return pairs of rows that overlap enough, of the shifts from `start` on, and their overlap from 0 to 1."""
-    places, old = shifts.places[start : start + _ROWS, None], earlier.places
-    # A degree of latitude is at least 110 km long: most pairs are too far apart at a glance.
-    near = (np.abs(places[:, :, 1::2] - old[:, 1::2]) * 110_000 <= max_radius_m).all(axis=2)
-    new_row, old_row = np.nonzero(near)
-    new_row += start
+    """Return pairs of rows that overlap enough, and their overlap from 0 to 1."""
+    new_row, old_row = _near(shifts, earlier, max_radius_m)
     moved_m = np.column_stack(
         [
             haversine_m(*shifts.places[new_row, end : end + 2].T, *earlier.places[old_row, end : end + 2].T)
@@ -169,6 +165,23 @@ def _overlaps(
     overlap = (1 - moved_m / (2 * max_radius_m)).prod(axis=1) * (shared_s / longer_s)
     overlap *= shared_days / np.maximum((runs | ran).sum(axis=1), 1)
     return new_row[enough], old_row[enough], overlap[enough]
+
+
+def _near(
+    shifts: Shifts, earlier: EarlierShifts, max_radius_m: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of rows with places within the radius of each other, and without those that share no time."""
+    starts_s = np.ascontiguousarray(earlier.windows_s[:, 0])
+    longest_s = (earlier.windows_s[:, 1] - starts_s).max()
+    from_s = np.maximum(shifts.windows_s[:, 0] - longest_s - 60, 0.0)
+    to_s = np.minimum(shifts.windows_s[:, 1] + 60, DAY_S - 1)
+    near = covered_trips(
+        index_trips(earlier.places, starts_s, max_radius_m),
+        shifts.places,
+        np.column_stack([from_s, to_s]),
+        max_radius_m,
+    )
+    return np.repeat(np.arange(len(shifts)), np.diff(near.starts)), near.trips.astype(np.int64)
 
 
 def _content_ids(region: str, week: int, shifts: Shifts) -> NDArray[np.int64]:
