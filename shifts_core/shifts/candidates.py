@@ -23,6 +23,9 @@ _TIME_WEIGHT = 4
 """Weight of time when a node of the tree is split, as for clusters."""
 _SEARCH_SHARE = 0.8
 """Trips up to this much of the radius, and of the window, beyond a seed's reach may be served after its climb."""
+_MOST_CLIMBED, _MOST_WALKERS, _MOST_POINTS = 2_048, 1_024, 128
+"""Of more trips near a seed, riders and points of a place, each n-th is looked at: where there are so many, these
+lead to the same places, in a time that does not grow with the square of their number."""
 
 
 class Candidates(NamedTuple):
@@ -133,7 +136,7 @@ def _find(tree, counts, first_s, last_s, reach, min_trips):  # type: ignore[no-u
             near = np.empty((2 * count, 3))
         shift[:4] = point[:4]
         shift[4] = start_s[seed]
-        climb(tree.points, found[:count], shift, first_s, last_s, reach, near)
+        climb(tree.points, _some(found[:count], _MOST_CLIMBED), shift, first_s, last_s, reach, near)
         pickup = _meeting_point(tree.points, found[:count], shift, 0, reach)
         dropoff = _meeting_point(tree.points, found[:count], shift, 2, reach)
         point[:2], point[2:4] = tree.points[pickup, :2], tree.points[dropoff, 2:4]
@@ -158,29 +161,35 @@ def _meeting_point(points, found, shift, end, reach):  # type: ignore[no-untyped
     Points as near to the shift's place as its edges are soft take part; if there are none, the nearest is taken. Of
     several the first trip of the tree is taken.
     """
-    nearest, least, riders = found[0], np.inf, 0
-    walkers = np.empty((len(found), 2))
+    nearest, least, riders, close = found[0], np.inf, 0, 0
+    walkers, points_near = np.empty((len(found), 2)), np.empty(len(found), np.int64)
     for trip in found:
         squared = _squared(points, trip, end, shift[end], shift[end + 1])
         if squared < least or (squared == least and trip < nearest):
             nearest, least = trip, squared
+        if squared <= reach.softness_m**2:
+            points_near[close] = trip
+            close += 1
         other = _squared(points, trip, 2 - end, shift[2 - end], shift[3 - end])
         late_s = points[trip, 4] - shift[4]
         if other <= reach.radius_m**2 and 0.0 <= late_s <= reach.window_s:
             walkers[riders, 0], walkers[riders, 1] = points[trip, end], points[trip, end + 1]
             riders += 1
     best, most = nearest, -np.inf
-    for trip in found:
-        if _squared(points, trip, end, shift[end], shift[end + 1]) > reach.softness_m**2:
-            continue
+    walkers = _some(walkers[:riders], _MOST_WALKERS)
+    for trip in _some(points_near[:close], _MOST_POINTS):
         served = 0.0
-        for at in range(riders):
-            served += share_at(
-                walkers[at, 0], walkers[at, 1], points[trip, end], points[trip, end + 1], reach
-            )
+        for walker in walkers:
+            served += share_at(walker[0], walker[1], points[trip, end], points[trip, end + 1], reach)
         if served > most or (served == most and trip < best):
             best, most = trip, served
     return best
+
+
+@numba.njit(cache=True, nogil=True)
+def _some(found, most):  # type: ignore[no-untyped-def]
+    """Return at most so many entries, evenly spread: each n-th."""
+    return found[:: 1 + max(len(found) - 1, 0) // most]
 
 
 @numba.njit(cache=True, nogil=True)
