@@ -17,8 +17,14 @@ from shifts_core.clustering.counting import count_neighbours
 from shifts_core.clustering.kd_tree import STACK_SIZE, SearchRadius, count_within, find_within, remove
 from shifts_core.clustering.projection import to_plane
 from shifts_core.shifts.climb import DAY_MINUTES, Reach, climb, share_at
+from shifts_core.shifts.history import DAY_S
+from shifts_core.shifts.trip_index import TripIndex, covered_trips
 
 MOST_TRIPS = 2_000_000
+MOST_SAMPLED = 3_000_000
+_SAMPLE_GROWTH = 4
+_MARKED_AT_ONCE = 4_096
+"""Candidates, whose trips are in memory together."""
 _TIME_WEIGHT = 4
 """Weight of time when a node of the tree is split, as for clusters."""
 _SEARCH_SHARE = 0.8
@@ -40,26 +46,68 @@ class Candidates(NamedTuple):
 
 
 def find_candidates(
-    od_coords: NDArray[np.float64],
-    times_s: NDArray[np.float64],
+    index: TripIndex,
     reach: Reach,
     min_trips: int,
     most_trips: int = MOST_TRIPS,
+    most_sampled: int = MOST_SAMPLED,
 ) -> Candidates:
     """Find shifts of at least `min_trips` trips; each trip counts for one of them at most.
 
+    Of many trips the dense places are found in a sample, then the others among the trips that those do not serve, in
+    larger and larger samples: where trips are dense, a search among all of them takes long and finds the same.
+
     Args:
-        od_coords: shape (n, 4), degrees; in an order that depends on content only.
-        times_s: shape (n,), seconds since midnight.
+        index: the trips, in an order that depends on content only.
         reach: how far a shift reaches.
-        min_trips: least number of trips.
+        min_trips: least number of trips, of a sample in a sample.
         most_trips: about how many trips are searched at once.
+        most_sampled: about how many trips are a sample.
     """
-    parts = [
-        _find_in_part(od_coords, times_s, first_s, last_s, reach, min_trips)
-        for first_s, last_s in _parts(times_s, reach, most_trips)
-    ]
-    return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    rows = np.arange(len(index.times_s), dtype=np.int32)
+    step = 1
+    while len(rows) > step * most_sampled:
+        step *= _SAMPLE_GROWTH
+    found = []
+    while True:
+        sample = rows[::step]
+        od_coords, times_s = (
+            (index.od_coords, index.times_s)
+            if step == 1 and not found
+            else (index.od_coords[sample], index.times_s[sample])
+        )
+        made = [
+            _find_in_part(od_coords, times_s, first_s, last_s, reach, min_trips)
+            for first_s, last_s in _parts(times_s, reach, most_trips)
+        ]
+        pickups, dropoffs, starts_s = (np.concatenate(columns) for columns in zip(*made, strict=True))
+        found.append(
+            Candidates(sample[pickups].astype(np.int64), sample[dropoffs].astype(np.int64), starts_s)
+        )
+        if step == 1:
+            return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+        rows = _unserved(index, rows, found[-1], reach)
+        step //= _SAMPLE_GROWTH
+
+
+def places_and_windows(
+    index: TripIndex, found: Candidates, window_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the places of candidates, shape (k, 4), degrees, and their windows, shape (k, 2), seconds."""
+    places = np.column_stack([index.od_coords[found.pickups, :2], index.od_coords[found.dropoffs, 2:]])
+    return places, np.column_stack([found.starts_s, np.minimum(found.starts_s + window_s, DAY_S - 1)])
+
+
+def _unserved(
+    index: TripIndex, rows: NDArray[np.int32], found: Candidates, reach: Reach
+) -> NDArray[np.int32]:
+    """Return those of some trips that no candidate serves."""
+    is_served = np.zeros(len(index.times_s), np.bool_)
+    places, windows_s = places_and_windows(index, found, reach.window_s)
+    for first in range(0, len(places), _MARKED_AT_ONCE):
+        some = slice(first, first + _MARKED_AT_ONCE)
+        is_served[covered_trips(index, places[some], windows_s[some], reach.radius_m).trips] = True
+    return rows[~is_served[rows]]
 
 
 def _parts(times_s: NDArray[np.float64], reach: Reach, most_trips: int) -> list[tuple[float, float]]:

@@ -6,11 +6,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from shifts_core.shifts.candidates import find_candidates
+from shifts_core.shifts.candidates import find_candidates, places_and_windows
 from shifts_core.shifts.climb import reach_of
 from shifts_core.shifts.coverage import Coverage, on_weekdays
 from shifts_core.shifts.demand import Demand, estimate_demand
-from shifts_core.shifts.history import DAY_S, TripHistory, observed_days
+from shifts_core.shifts.history import TripHistory, observed_days
 from shifts_core.shifts.parameters import GROUND_SHARE, ShiftParameters
 from shifts_core.shifts.places import move_to_stops
 from shifts_core.shifts.ranking import NO_SHIFT, assign_trips, rank_by_gain, served_alone
@@ -146,15 +146,9 @@ def _candidates(
 ) -> tuple[Shifts, Coverage]:
     """Return candidates in an order that depends on content only, and the trips that they serve on any weekday."""
     radius_m, window_s = parameters.max_radius_m * GROUND_SHARE, 60.0 * parameters.window_minutes
-    found = find_candidates(
-        history.od_coords,
-        history.times_s,
-        reach_of(radius_m, parameters.window_minutes),
-        parameters.min_riders + 1,
-    )
-    places = np.column_stack([history.od_coords[found.pickups, :2], history.od_coords[found.dropoffs, 2:]])
-    windows_s = np.column_stack([found.starts_s, np.minimum(found.starts_s + window_s, DAY_S - 1)])
     index = index_trips(history.od_coords, history.times_s, radius_m)
+    found = find_candidates(index, reach_of(radius_m, parameters.window_minutes), parameters.min_riders + 1)
+    places, windows_s = places_and_windows(index, found, window_s)
     if stops is not None and len(stops):
         places = move_to_stops(index, places, windows_s, stops, radius_m)
     order = np.lexsort((*places.T, *windows_s.T))
