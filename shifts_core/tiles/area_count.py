@@ -132,6 +132,7 @@ class AreaCount(LeafCount):
             self._bins[chosen],
             self._signs[chosen],
             self._minute_ranges,
+            _MATCHES[self._match],
             self._by_hour,
             sets,
             pairs,

@@ -40,6 +40,14 @@ class AreaGrid(NamedTuple):
     """Shape (sets + 1,): position of the first area of each set; set 0 is empty."""
     set_areas: NDArray[np.int64]
     """The areas of all sets."""
+    near: NDArray[np.int32]
+    """Shape (rows, columns): number of each cell near an edge, else -1."""
+    near_sets: NDArray[np.int64]
+    """Shape (near cells,): the set of areas that contain the whole cell and its margin."""
+    near_starts: NDArray[np.int64]
+    """Shape (near cells + 1,): position of the first area with an edge near each cell."""
+    near_areas: NDArray[np.int64]
+    """The areas with an edge near, of all near cells."""
 
 
 def grid_of(areas: Sequence[Area]) -> AreaGrid:
@@ -54,7 +62,7 @@ def grid_of(areas: Sequence[Area]) -> AreaGrid:
     columns = int((east - west) / width) + 5
     rows = int((north - south) / height) + 5
     states = np.zeros((rows, columns), np.int32)
-    near = np.zeros((rows, columns), bool)
+    near_cells: list[NDArray[np.int64]] = []
     numbers: dict[tuple[int, ...], int] = {(): 0}
     for area in range(len(areas)):
         # Cells of the area's bounds, and a cell around them.
@@ -64,10 +72,19 @@ def grid_of(areas: Sequence[Area]) -> AreaGrid:
         at = slice(row, int(last[1])), slice(column, int(last[0]))
         inside, is_near = np.zeros((2, *states[at].shape), np.bool_)
         _rasterize(*edges, area, origin, row, column, inside, is_near)
-        near[at] |= is_near
-        _join(states[at], inside & ~near[at], area, numbers)
-    states[near | (states >= _MAX_SETS)] = NEAR_EDGE
+        _join(states[at], inside, area, numbers)
+        near_rows, near_columns = np.nonzero(is_near)
+        near_cells.append((near_rows + row) * columns + near_columns + column)
     sets = list(numbers)[:_MAX_SETS]
+    near_areas = np.repeat(np.arange(len(areas)), [len(cells) for cells in near_cells])
+    all_near = np.concatenate(near_cells)
+    order = np.argsort(all_near, kind="stable")
+    distinct, near_starts = np.unique(all_near[order], return_index=True)
+    near = np.full((rows, columns), -1, np.int32)
+    near_sets = states.reshape(-1)[distinct].astype(np.int64)
+    near.reshape(-1)[distinct] = np.where(near_sets < _MAX_SETS, np.arange(len(distinct)), -1)
+    states[states >= _MAX_SETS] = NEAR_EDGE
+    states.reshape(-1)[distinct] = NEAR_EDGE
     changes = np.zeros((3, rows + 1, columns + 1), np.int32)
     changes[0, 1:, 1:] = states == NEAR_EDGE
     changes[1, 1:, 2:] = states[:, 1:] != states[:, :-1]
@@ -79,6 +96,10 @@ def grid_of(areas: Sequence[Area]) -> AreaGrid:
         changes.cumsum(axis=1, dtype=np.int32).cumsum(axis=2, dtype=np.int32),
         np.cumsum([0, *map(len, sets)]),
         np.array([area for of_set in sets for area in of_set], np.int64),
+        near,
+        near_sets,
+        np.append(near_starts, len(all_near)),
+        near_areas[order],
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from shifts_core.tiles.area_grid import MARGIN
 from shifts_core.tiles.area_members import add, areas_near, areas_of_point, areas_of_set, or_none
-from shifts_core.tiles.end_states import DESTINATION, OPEN, ORIGIN, look_up, look_up_long
+from shifts_core.tiles.end_states import BOTH, DESTINATION, OPEN, ORIGIN, cell_at, look_up, look_up_long
 from shifts_core.tiles.format import (
     HIGH_BITS_DTYPE,
     LEAF_TRIPS,
@@ -29,7 +29,7 @@ _HOURS = 168
 
 @numba.njit(cache=True, nogil=True)
 def count_trips(  # type: ignore[no-untyped-def]
-    grid, bounds, addresses, trips, states, needed, bins, signs, minute_ranges, by_hour, sets, pairs
+    grid, bounds, addresses, trips, states, needed, bins, signs, minute_ranges, match, by_hour, sets, pairs
 ):
     """Counts the trips of k leaves; returns the number among these, and the place, of each that is undecided.
 
@@ -37,13 +37,14 @@ def count_trips(  # type: ignore[no-untyped-def]
     `bins` (k,) the first bin of each leaf's week.
     """
     # Taking an array out of a tuple counts its references; doing so for each trip would cost more than the rest.
-    (areas, strips, points, rings), frame, cells, _, set_starts, set_areas = grid
+    edges, frame, cells, _, set_starts, set_areas, near, near_sets, near_starts, near_areas = grid
     low, high, decimals = bounds
     undecided_leaves, undecided_places = np.empty(64, np.int64), np.empty(64, np.int64)
     n_undecided = 0
     found, n_found = np.empty((2, pairs.shape[1]), np.int64), np.empty(2, np.int64)
     bases, shifts, largest = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
     offsets, steps, of_ends = np.zeros(4), np.zeros(4), np.empty((2, LEAF_TRIPS), np.int16)
+    is_short = np.zeros(2, np.bool_)
     for leaf in range(len(trips)):
         of_leaf, places = addresses[leaf], decimals[leaf]
         for axis in range(4):
@@ -68,7 +69,8 @@ def count_trips(  # type: ignore[no-untyped-def]
                 axis = 2 * end
                 x = high_bits_of(of_leaf[axis] + _BYTES * begin, stop - begin)
                 y = high_bits_of(of_leaf[axis + 1] + _BYTES * begin, stop - begin)
-                if 0 < steps[axis] < MARGIN / 2 and 0 < steps[axis + 1] < MARGIN / 2:
+                is_short[end] = 0 < steps[axis] < MARGIN / 2 and 0 < steps[axis + 1] < MARGIN / 2
+                if is_short[end]:
                     look_up(cells, x, y, offsets[axis:], steps[axis:], of_ends[end])
                 else:
                     look_up_long(
@@ -91,15 +93,30 @@ def count_trips(  # type: ignore[no-untyped-def]
                 if origin >= 0 and destination >= 0:
                     sets[at, origin, destination] += sign
                     continue
+                if match == BOTH and (origin == 0 or destination == 0):
+                    continue
                 place = begin + trip
                 for end in range(2):
                     if of_ends[end, trip] >= 0:
                         n_found[end] = areas_of_set(set_starts, set_areas, of_ends[end, trip], found[end])
                         continue
-                    west, east = _interval(of_leaf, place, 2 * end, places, bases, shifts, largest)
-                    south, north = _interval(of_leaf, place, 2 * end + 1, places, bases, shifts, largest)
+                    axis, cell = 2 * end, np.int64(-1)
+                    if is_short[end]:
+                        x, y = high_bits_at(of_leaf[axis], place), high_bits_at(of_leaf[axis + 1], place)
+                        row, column = cell_at(cells, x, y, offsets[axis:], steps[axis:])
+                        cell = np.int64(near[row, column])
+                    west, east = _interval(of_leaf, place, axis, places, bases, shifts, largest)
+                    south, north = _interval(of_leaf, place, axis + 1, places, bases, shifts, largest)
                     n_found[end] = areas_near(
-                        areas, strips, points, rings, west, south, east, north, found[end]
+                        edges,
+                        (set_starts, set_areas),
+                        (near_sets, near_starts, near_areas),
+                        cell,
+                        west,
+                        south,
+                        east,
+                        north,
+                        found[end],
                     )
                 if n_found[0] >= 0 and n_found[1] >= 0:
                     add(pairs[at], found[0, : n_found[0]], found[1, : n_found[1]], sign)

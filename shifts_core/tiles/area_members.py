@@ -26,10 +26,23 @@ def areas_of_point(grid, lon, lat, found):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def areas_near(areas, strips, points, rings, west, south, east, north, found):  # type: ignore[no-untyped-def]
-    """Fills the areas of a rectangle and returns their number, -1 if it does not decide; the last stands for none."""
-    count = 0
-    for area in range(len(areas)):
+def areas_near(edges, sets, near, cell, west, south, east, north, found):  # type: ignore[no-untyped-def]
+    """Fills the areas of a rectangle and returns their number, -1 if it does not decide; the last stands for none.
+
+    `cell` is the number of the near cell that the rectangle lies in with its margin, or -1. `edges`, `sets` and
+    `near` are the arrays of the grid.
+    """
+    areas, strips, points, rings = edges
+    near_sets, near_starts, near_areas = near
+    count, first, stop = 0, 0, len(areas)
+    if cell >= 0:
+        set_starts, set_areas = sets
+        for at in range(set_starts[near_sets[cell]], set_starts[near_sets[cell] + 1]):
+            found[count] = set_areas[at]
+            count += 1
+        first, stop = near_starts[cell], near_starts[cell + 1]
+    for at in range(first, stop):
+        area = near_areas[at] if cell >= 0 else at
         relation = rectangle_in_area(areas, strips, points, rings, area, west, south, east, north)
         if relation == UNDECIDED:
             return -1

@@ -82,14 +82,19 @@ def _state(grid, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyp
 
 
 @numba.njit(cache=True, nogil=True)
+def cell_at(cells, x, y, offsets, steps):  # type: ignore[no-untyped-def]
+    """The row and column of the cell in which the interval of high bits begins."""
+    # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
+    column = min(max(np.int64(offsets[0] + steps[0] * x), 0), cells.shape[1] - 1)
+    row = min(max(np.int64(offsets[1] + steps[1] * y), 0), cells.shape[0] - 1)
+    return row, column
+
+
+@numba.njit(cache=True, nogil=True)
 def look_up(cells, x, y, offsets, steps, states):  # type: ignore[no-untyped-def]
     """Fills the states of ends whose intervals are so short that they stay within a cell and its margin."""
-    last_row, last_column = cells.shape[0] - 1, cells.shape[1] - 1
-    west, south, x_step, y_step = offsets[0], offsets[1], steps[0], steps[1]
     for trip in range(len(x)):
-        # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
-        column = min(max(np.int64(west + x_step * x[trip]), 0), last_column)
-        row = min(max(np.int64(south + y_step * y[trip]), 0), last_row)
+        row, column = cell_at(cells, x[trip], y[trip], offsets, steps)
         states[trip] = cells[row, column]
 
 
