@@ -25,6 +25,7 @@ from shifts_pipeline.jobs.check_jobs import (
     nightly_audit,
 )
 from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
+from shifts_pipeline.jobs.deletion import delete_files
 from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.landing import Landing
@@ -32,6 +33,7 @@ from shifts_pipeline.resources.load_limits import LoadLimits
 from shifts_pipeline.resources.shift_making import ShiftMaking
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
+from shifts_pipeline.sensors.deleted_files import deleted_files
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.lost_workers import lost_workers
 from shifts_pipeline.sensors.queued_files import queued_files
@@ -60,9 +62,10 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
             check_freshness,
             audit_everything,
             cleanup,
+            delete_files,
         ],
         schedules=[check_freshness_every_15_minutes, nightly_audit, nightly_cleanup],
-        sensors=[landing_zone, queued_files, stale_weeks, stale_shifts, lost_workers],
+        sensors=[landing_zone, queued_files, deleted_files, stale_weeks, stale_shifts, lost_workers],
         executor=dg.in_process_executor,
         resources={
             "trips_database": TripsDatabase(url=trips_url),

@@ -70,6 +70,9 @@ trip_files = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("published_at", DateTime(timezone=True)),
     Column("error", Text),
+    Column("deletion_requested_at", DateTime(timezone=True)),
+    Column("deleted_by", Text),
+    Column("readmitted_at", DateTime(timezone=True)),
 )
 
 rejected_rows = Table(

@@ -28,9 +28,10 @@ from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
 from shifts_pipeline.storage.file_audit import block_pairs, rows_match_ledger
 from shifts_pipeline.storage.file_events import publish_file_event
-from shifts_pipeline.storage.ingest import MissingFileError, ingest
+from shifts_pipeline.storage.ingest import ingest
 from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from shifts_pipeline.storage.load_errors import is_outage
+from shifts_pipeline.storage.missing_files import MissingFileError
 
 MAX_FILES_WITH_PLOTS = 5
 """Drawing takes longer than loading a small file: larger runs draw nothing."""
@@ -150,6 +151,9 @@ def _events(
     record = result.record
     if record.status == "queued":
         context.log.info("%s is still being written and is retried when it is complete.", record.name)
+        return ()
+    if record.is_deleted:
+        context.log.warning("%s has been deleted and is not loaded.", record.name)
         return ()
     if result.error:
         context.log.error("%s: %s", record.name, result.error)

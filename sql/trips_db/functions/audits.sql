@@ -184,7 +184,8 @@ BEGIN
         WHERE j.file_id >= first_id AND j.file_id < end_id GROUP BY j.file_id
     ), audited AS MATERIALIZED (
         SELECT f.file_id, f.name, f.status = 'loaded' AS is_loaded, f.rows_loaded, f.rows_rejected
-        FROM shifts_store.trip_files f WHERE f.file_id >= first_id AND f.file_id < end_id
+        FROM shifts_store.trip_files f
+        WHERE f.file_id >= first_id AND f.file_id < end_id AND f.status <> 'deleting'
     ), found AS (
         SELECT a.file_id, a.name, 'trips by week' AS what,
                CASE WHEN a.is_loaded THEN a.rows_loaded ELSE 0 END AS expected, coalesce(r.trips, 0) AS found

@@ -22,7 +22,8 @@ FROM shifts_store.file_week_counts f JOIN shifts_store.regions r USING (region_i
 GROUP BY r.name, f.week;
 
 CREATE OR REPLACE VIEW shifts.files AS
-SELECT file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error
+SELECT file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error,
+       deleted_by
 FROM shifts_store.trip_files;
 
 CREATE OR REPLACE VIEW shifts.rejects AS
