@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import dagster as dg
 import psycopg
 
-from shifts_core.calendar import DateRange
 from shifts_core.schema.tables import trips
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.assets.event_log import batch_events, pool_connections
@@ -83,7 +82,7 @@ def raw_trips(
             connection=connection,
             side=side,
             zone=landing.zone,
-            dates=DateRange.starting(date.fromisoformat(load_limits.first_week), date.today()),  # noqa: DTZ011
+            dates=load_limits.dates(date.today()),  # noqa: DTZ011
             max_rejected_share=load_limits.max_rejected_share,
             run_id=context.run.run_id,
             run_request_id=context.run.tags.get(RUN_REQUEST_ID),

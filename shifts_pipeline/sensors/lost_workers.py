@@ -17,6 +17,7 @@ from shifts_pipeline.jobs.asset_jobs import (
     refresh_weeks,
 )
 from shifts_pipeline.jobs.deletion import delete_files
+from shifts_pipeline.jobs.retention import retention_job
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.worker_processes import WorkerProcesses
 from shifts_pipeline.storage import locks
@@ -31,6 +32,7 @@ LOCKED_JOBS = {
         load_zones,
         backtest_shifts,
         delete_files,
+        retention_job,
     )
 } | {"__ASSET_JOB"}
 """Whose runs hold the lock `worker_lock`. `__ASSET_JOB` is the job of assets that are materialized by hand in the

@@ -136,7 +136,7 @@ LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
     SELECT set_config('shifts.transition', 'finish', true);
     UPDATE shifts_store.trip_files f
     SET status = 'loaded', content_hash = finish_file.content_hash, rows_loaded = finish_file.rows_loaded,
-        rows_rejected = finish_file.rows_rejected, duplicate_of = NULL, error = NULL,
+        rows_rejected = finish_file.rows_rejected, rows_expired = 0, duplicate_of = NULL, error = NULL,
         finished_at = clock_timestamp(), published_at = NULL
     WHERE f.file_id = finish_file.file_id
 $$;
