@@ -30,8 +30,8 @@ class RetentionConfig(dg.Config):
 
 
 @dg.op(
-    description="Drops whole weeks: trips, clusters, tiles and shifts. Files without younger trips are marked, and the"
-    " job `delete_files` deletes them. Without SHIFTS_RETENTION_WEEKS nothing expires."
+    description="Drops whole weeks: trips, clusters, tiles and shifts. Files without younger trips are marked, and"
+    " the job `delete_files` deletes them. Without SHIFTS_RETENTION_WEEKS nothing expires."
 )
 def drop_expired_weeks(
     context: dg.OpExecutionContext,

@@ -24,7 +24,18 @@ COUNT = """
         AND ST_Y(origin) BETWEEN %(south)s AND %(north)s AND (NOT %(both)s
              OR ST_X(destination) BETWEEN %(west)s AND %(east)s AND ST_Y(destination) BETWEEN %(south)s AND %(north)s)
 """
-STEPS = ("load", "replace", "same bytes", "remove", "reload", "post", "merge", "merge late", "lose a load")
+STEPS = (
+    "load",
+    "replace",
+    "same bytes",
+    "remove",
+    "reload",
+    "post",
+    "merge",
+    "merge late",
+    "lose a load",
+    "delete",
+)
 
 
 class LostError(Exception):
@@ -87,6 +98,13 @@ class Work:
                 for e in ends
             ]
             assert self.client.post("/trips", json=posted(*trips)).status_code == 201
+        elif what == "delete":
+            files = self.loader.query(
+                "SELECT file_id FROM shifts.files WHERE status IN ('loaded', 'duplicate')"
+            )
+            if files:
+                chosen = int(self.rng.integers(len(files)))
+                self.loader.delete(*files[chosen], keep_copies=bool(self.rng.integers(2)))
         elif what == "merge":
             self.merge(lambda: None)
         elif what == "merge late":
