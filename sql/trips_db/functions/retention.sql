@@ -38,6 +38,8 @@ SET plan_cache_mode = force_custom_plan SET lock_timeout = '5s' AS $$
 DECLARE
     partition_name text := shifts_store.partition_of(week);
     version        bigint;
+    since          timestamptz := clock_timestamp();
+    pair           record;
     touched        bigint[];
 BEGIN
     -- Unlike DROP, it locks no other week.
@@ -48,12 +50,16 @@ BEGIN
     PERFORM FROM shifts_store.trip_files f
     WHERE f.file_id IN (SELECT c.file_id FROM shifts_store.file_week_counts c WHERE c.week = expire_week.week)
     ORDER BY f.file_id FOR UPDATE;
-    PERFORM FROM shifts_store.region_weeks w WHERE w.week = expire_week.week ORDER BY w.region_id FOR UPDATE;
+    -- One pair a statement: Citus locks rows of one shard only.
+    FOR pair IN SELECT w.region_id FROM shifts_store.region_weeks w WHERE w.week = expire_week.week ORDER BY 1 LOOP
+        PERFORM FROM shifts_store.region_weeks w
+        WHERE w.region_id = pair.region_id AND w.week = expire_week.week FOR UPDATE;
+    END LOOP;
     version := nextval('shifts_store.revisions');
     touched := ARRAY(SELECT DISTINCT c.file_id FROM shifts_store.file_week_counts c WHERE c.week = expire_week.week);
 
     INSERT INTO shifts_store.expired_weeks AS e (week, expired_at, trips)
-    SELECT expire_week.week, clock_timestamp(), coalesce(sum(c.trips), 0)
+    SELECT expire_week.week, since, coalesce(sum(c.trips), 0)
     FROM shifts_store.file_week_counts c WHERE c.week = expire_week.week
     ON CONFLICT ON CONSTRAINT expired_weeks_pkey
     DO UPDATE SET expired_at = excluded.expired_at, trips = e.trips + excluded.trips;
@@ -73,7 +79,7 @@ BEGIN
         SELECT t.id FROM unnest(s.trip_ids) AS t (id) WHERE shifts_store.week_of_id(t.id) <> expire_week.week ORDER BY t.id)
     FROM shifts_store.shift_makings m
     WHERE m.region_id = s.region_id AND m.week = s.week AND expire_week.week = ANY (m.history_weeks);
-    UPDATE shifts_store.region_weeks w SET shifts_revision = 0, shifts_stale_since = clock_timestamp()
+    UPDATE shifts_store.region_weeks w SET shifts_revision = 0, shifts_stale_since = since
     FROM shifts_store.shift_makings m
     WHERE m.region_id = w.region_id AND m.week = w.week AND expire_week.week = ANY (m.history_weeks)
       AND w.shifts_revision = w.revision;
@@ -81,7 +87,7 @@ BEGIN
     UPDATE shifts_store.region_weeks w
     SET revision = version, aggregates_revision = version, clusters_revision = version, shifts_revision = version,
         tiles_revision = version, merged_revision = version, deletion_count = w.deletion_count + 1,
-        changed_at = clock_timestamp()
+        changed_at = since
     WHERE w.week = expire_week.week;
 
     touched := ARRAY(SELECT u.id FROM unnest(touched) AS u (id) WHERE NOT EXISTS (
