@@ -1,4 +1,4 @@
-"""`shifts delete` on a running platform: the file is gone at once, refused from then on, and comes back with `--again`."""
+"""`shifts delete` on a running platform: a file is gone at once, then refused, and `--again` brings it back."""
 
 from collections.abc import Iterator
 from pathlib import Path
