@@ -50,7 +50,11 @@ def _delete(storage: SqlEventLogStorage, keys: Sequence[str], partitions: Sequen
                 .order_by(event.id.desc())
                 .limit(1)
             ).one_or_none()
-            last = row and serialize_value(EventLogRecord(row[0], deserialize_value(row[1], EventLogEntry)))
+            last = (
+                None
+                if row is None
+                else serialize_value(EventLogRecord(row[0], deserialize_value(row[1], EventLogEntry)))
+            )
             connection.execute(
                 AssetKeyTable.update()
                 .where(AssetKeyTable.c.asset_key == key)

@@ -138,7 +138,7 @@ def is_size_known(connection: psycopg.Connection, size: int) -> bool:
 def refusal(connection: psycopg.Connection, content_hash: str) -> str | None:
     """Why a file with this SHA-256 is refused: it was deleted; None if it is not refused."""
     row = connection.execute("SELECT shifts_store.refusal(%s)", [content_hash]).fetchone()
-    return row and row[0]
+    return None if row is None else row[0]
 
 
 def deleting(connection: psycopg.Connection) -> list[FileRecord]:
@@ -153,7 +153,7 @@ def deletion_requests(connection: psycopg.Connection) -> DeletionRequests | None
         "SELECT array_agg(DISTINCT name), max(deletion_requested_at) FROM shifts_store.trip_files"
         " WHERE status = 'deleting' HAVING count(*) > 0"
     ).fetchone()
-    return row and DeletionRequests(*row)
+    return None if row is None else DeletionRequests(*row)
 
 
 def unpublished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
