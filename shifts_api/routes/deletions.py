@@ -25,7 +25,9 @@ class Deleting(BaseModel):
     )
 
 
-@router.delete("/files/{file_id}", status_code=202, responses=responses(401, 404), summary="Delete a file")
+@router.delete(
+    "/files/{file_id}", status_code=202, responses=responses(401, 404, 409), summary="Delete a file"
+)
 async def delete_file(
     request: Request,
     _: Writer,

@@ -11,8 +11,9 @@ LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 $$;
 
 -- Asks for the deletion of a file: of every version of its name, or of a posted list. Its bytes go under every name. With
--- `keep_copies`, they stay if another name has them: a duplicate receives the rows. Returns the records that are deleted, first
--- the file itself or the newest of its name; no row if there is no such file.
+-- `keep_copies`, they stay: a duplicate under another name receives the rows; raises SH412 if there is none, also when such a
+-- request is repeated. Returns the records that are deleted, first the file itself or the newest of its name; no row if there is
+-- no such file.
 CREATE OR REPLACE FUNCTION shifts_store.request_deletion(wanted bigint, keep_copies boolean, asked_by text)
 RETURNS SETOF shifts_store.trip_files
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
@@ -28,6 +29,12 @@ BEGIN
     IF file.status NOT IN ('deleting', 'deleted') THEN
         originals := shifts_store.lock_originals(file.kind, file.name);
         IF keep_copies THEN
+            IF NOT EXISTS (SELECT FROM shifts_store.trip_files f
+                           WHERE f.kind = 'file' AND f.status IN ('loaded', 'duplicate') AND f.name <> file.name
+                             AND (f.file_id = ANY (originals) OR f.duplicate_of = ANY (originals))
+                             AND NOT starts_with(f.version, 'request-')) THEN
+                RAISE EXCEPTION 'no other file has the bytes of %', file.name USING ERRCODE = 'SH412';
+            END IF;
             PERFORM shifts_store.give_to_duplicate(f.file_id, f.name) FROM shifts_store.trip_files f
             WHERE f.file_id = ANY (originals) AND f.name = file.name;
         END IF;

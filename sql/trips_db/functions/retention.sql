@@ -75,10 +75,18 @@ BEGIN
     WHERE f.file_id = c.file_id;
     PERFORM shifts_store.delete_week(week);
 
-    UPDATE shifts_store.shifts s SET trip_ids = ARRAY(
-        SELECT t.id FROM unnest(s.trip_ids) AS t (id) WHERE shifts_store.week_of_id(t.id) <> expire_week.week ORDER BY t.id)
-    FROM shifts_store.shift_makings m
-    WHERE m.region_id = s.region_id AND m.week = s.week AND expire_week.week = ANY (m.history_weeks);
+    -- Those that count no other trips go, and the others keep their ids when they are made again.
+    DELETE FROM shifts_store.shifts s USING shifts_store.shift_makings m
+    WHERE m.region_id = s.region_id AND m.week = s.week AND expire_week.week = ANY (m.history_weeks)
+      AND NOT EXISTS (SELECT FROM unnest(s.trip_ids) AS t (id) WHERE shifts_store.week_of_id(t.id) <> expire_week.week);
+    UPDATE shifts_store.shifts s SET trips = cardinality(k.trip_ids), trip_ids = k.trip_ids
+    FROM (SELECT c.region_id, c.week, c.rank, ARRAY(
+              SELECT t.id FROM unnest(c.trip_ids) AS t (id)
+              WHERE shifts_store.week_of_id(t.id) <> expire_week.week ORDER BY t.id) AS trip_ids
+          FROM shifts_store.shifts c
+          JOIN shifts_store.shift_makings m ON m.region_id = c.region_id AND m.week = c.week
+          WHERE expire_week.week = ANY (m.history_weeks)) AS k
+    WHERE k.region_id = s.region_id AND k.week = s.week AND k.rank = s.rank;
     UPDATE shifts_store.region_weeks w SET shifts_revision = 0, shifts_stale_since = since
     FROM shifts_store.shift_makings m
     WHERE m.region_id = w.region_id AND m.week = w.week AND expire_week.week = ANY (m.history_weeks)

@@ -100,11 +100,13 @@ class Work:
             assert self.client.post("/trips", json=posted(*trips)).status_code == 201
         elif what == "delete":
             files = self.loader.query(
-                "SELECT file_id FROM shifts.files WHERE status IN ('loaded', 'duplicate')"
+                "SELECT f.file_id, EXISTS (SELECT FROM shifts_store.trip_files o WHERE o.name <> f.name"
+                " AND o.content_hash = f.content_hash AND o.status IN ('loaded', 'duplicate'))"
+                " FROM shifts_store.trip_files f WHERE f.status IN ('loaded', 'duplicate') ORDER BY 1"
             )
             if files:
-                chosen = int(self.rng.integers(len(files)))
-                self.loader.delete(*files[chosen], keep_copies=bool(self.rng.integers(2)))
+                file_id, has_copy = files[int(self.rng.integers(len(files)))]
+                self.loader.delete(file_id, keep_copies=has_copy and bool(self.rng.integers(2)))
         elif what == "merge":
             self.merge(lambda: None)
         elif what == "merge late":

@@ -57,8 +57,12 @@ class Loader:
             return ingest(name, replace(context, run_request_id=None) if by_hand else context, on_progress)
 
     def delete(self, file_id: int, *, keep_copies: bool = False) -> None:
-        """Deletes a file as a run does."""
+        """Asks for the deletion of a file, and does what a run does then."""
         self.execute("SELECT shifts_store.request_deletion(%s, %s, 'somebody')", file_id, keep_copies)
+        self.delete_requested()
+
+    def delete_requested(self) -> None:
+        """Deletes what was asked for, as a run does."""
         with database.connect(self.url) as connection:
             deletion.delete_rows(connection)
             deletion.delete_landed(
