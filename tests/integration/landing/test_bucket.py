@@ -82,7 +82,6 @@ def test_the_generations_that_a_bucket_keeps_are_deleted_too(bucket: BucketPlace
     assert first is not None
     assert second is not None
     bucket.service.keep_generation(f"{bucket.prefix}/a.csv", first.version)
-    bucket.service.keep_generation(f"{bucket.prefix}/a.csv.gz", first.version)
     bucket.service.requests.clear()
     bucket.zone.delete("a.csv", {second.version, "request-1"})
     deleted = [request for request in bucket.service.requests if request.method == "DELETE"]
