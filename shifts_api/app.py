@@ -26,6 +26,7 @@ GET   /api/v1/regions                      regions      the regions and the numb
 GET   /api/v1/files                        files        the ledger
 POST  /api/v1/files                        files        an upload into the landing zone
 GET   /api/v1/files/{file_id}              files        one file
+DELETE /api/v1/files/{file_id}             deletions    delete a file and all that was computed from it
 GET   /api/v1/files/{file_id}/rejects      files        its rejected rows
 GET   /api/v1/events                       events       the feed as server-sent events
 GET   /health                              health       liveness
@@ -49,6 +50,7 @@ from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import (
     clusters,
+    deletions,
     events,
     files,
     fleet,
@@ -76,7 +78,8 @@ PREFIX = "/api/v1"
 ORIGINAL_ROUTERS = (statistics.original_router, trips.router, live.router)
 """The original service's calls."""
 ROUTERS = tuple(
-    module.router for module in (statistics, planning, clusters, shifts, fleet, regions, zones, files, events)
+    module.router
+    for module in (statistics, planning, clusters, shifts, fleet, regions, zones, files, deletions, events)
 )
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""

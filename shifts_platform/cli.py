@@ -11,6 +11,7 @@ _COMMANDS = {
     "up": "Start the platform and serve until Ctrl-C.",
     "demo": "Start the platform, drop a generated sample and show the answers.",
     "drop": "Put files into the landing zone and wait until they are loaded.",
+    "delete": "Delete a file, its trips and all that was computed from them.",
     "generate": "Write realistic trips of several cities as CSV.",
     "export": "Write shifts as a GTFS feed.",
     "status": "Show running services, loaded files and stale weeks.",

@@ -18,6 +18,7 @@ TYPES = (
     "file.progress",
     "file.loaded",
     "file.failed",
+    "file.deleted",
     "asset.materialized",
     "check.failed",
     "sensor.failed",

@@ -1,6 +1,8 @@
-"""Writes to the ledger: queue a file, and find the file that an idempotency key was used for."""
+"""Writes to the ledger: queue or delete a file, and find the file that an idempotency key was used for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import FunctionElement, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +16,14 @@ class QueuedFile:
 
     file_id: int
     task_id: str
+
+
+class DeletedFile(NamedTuple):
+    """A record of the ledger that is deleted."""
+
+    file_id: int
+    task_id: str
+    name: str
 
 
 async def queue_file(pool: AsyncEngine, file: FileReference, key: str | None, fingerprint: str) -> QueuedFile:
@@ -30,6 +40,26 @@ async def queue_file(pool: AsyncEngine, file: FileReference, key: str | None, fi
 async def find_by_key(pool: AsyncEngine, key: str | None, fingerprint: str) -> QueuedFile | None:
     """The file that an earlier request with this key queued."""
     return None if key is None else await _read(pool, func.shifts_store.find_request(key, fingerprint))
+
+
+async def request_deletion(
+    pool: AsyncEngine, file_id: int, *, keep_copies: bool, asked_by: str
+) -> Sequence[DeletedFile]:
+    """Asks durably for the deletion of a file.
+
+    Args:
+        pool: for writes.
+        file_id: of any version of the file.
+        keep_copies: whether files of the same bytes under other names stay.
+        asked_by: who asks, for the ledger.
+
+    Returns:
+        The records that are deleted, first that of the file; empty if there is no such file.
+    """
+    function = func.shifts_store.request_deletion(file_id, keep_copies, asked_by)
+    result = function.table_valued(*DeletedFile._fields)
+    async with pool.begin() as connection:
+        return [DeletedFile(*row) for row in await connection.execute(select(result))]
 
 
 async def _read(pool: AsyncEngine, function: FunctionElement[object]) -> QueuedFile | None:

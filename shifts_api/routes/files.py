@@ -22,7 +22,7 @@ from shifts_core.schema import views
 
 router = APIRouter(tags=["files"])
 
-Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
+Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded", "deleting", "deleted"]
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
 TaskId = Annotated[
     str, Field(description="Part of every event of the feed that concerns the file.", examples=[TASK_ID])
@@ -43,6 +43,7 @@ class File(BaseModel):
     queued_at: datetime = Field(examples=["2026-11-23T20:59:57.120000Z"])
     finished_at: datetime | None = Field(examples=["2026-11-23T20:59:59.480000Z"])
     error: str | None = Field(description="Why it failed, and how to correct it.", examples=[None])
+    deleted_by: str | None = Field(description="Who asked for its deletion.", examples=[None])
 
 
 class Files(BaseModel):
@@ -84,6 +85,10 @@ async def list_files(
     task_id: Annotated[
         str | None, Query(pattern=ID_PATTERN, description="Only the file of this task.", examples=[TASK_ID])
     ] = None,
+    name: Annotated[
+        str | None,
+        Query(max_length=MAX_NAME_BYTES, description="Only versions of this file.", examples=["trips.csv"]),
+    ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Files:
@@ -93,6 +98,8 @@ async def list_files(
         statement = statement.where(views.files.c.status == status)
     if task_id is not None:
         statement = statement.where(views.files.c.task_id == task_id)
+    if name is not None:
+        statement = statement.where(views.files.c.name == name)
     if cursor is not None:
         statement = statement.where(views.files.c.file_id < parse_cursor(cursor)[0])
     found = [File.model_validate(row) for row in (await connection.execute(statement)).mappings()]

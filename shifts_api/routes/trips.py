@@ -55,7 +55,8 @@ async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKe
     """A list is committed as a whole before the answer is sent; one invalid trip refuses all of them."""
     settings: ApiSettings = request.app.state.settings
     body = await request.body()
-    dates = DateRange.starting(settings.first_week, date.today())  # noqa: DTZ011
+    today = date.today()  # noqa: DTZ011
+    dates = DateRange.starting(settings.first_week, today, settings.retention_weeks)
     # Validating a long list takes a second: in a thread, so that other requests are answered.
     posted = await asyncio.to_thread(read_body, body, dates)
     print_ = fingerprint(b"/trips", body)

@@ -70,6 +70,10 @@ trip_files = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("published_at", DateTime(timezone=True)),
     Column("error", Text),
+    Column("deletion_requested_at", DateTime(timezone=True)),
+    Column("deleted_by", Text),
+    Column("readmitted_at", DateTime(timezone=True)),
+    Column("rows_expired", BigInteger, nullable=False),
 )
 
 rejected_rows = Table(
@@ -152,6 +156,22 @@ file_week_counts = Table(
     Column("first_at", DateTime, nullable=False),
     Column("last_at", DateTime, nullable=False),
     Column("aggregated", Boolean, nullable=False),
+)
+
+expired_weeks = Table(
+    "expired_weeks",
+    metadata,
+    Column("week", Date, primary_key=True),
+    Column("expired_at", DateTime(timezone=True), nullable=False),
+    Column("trips", BigInteger, nullable=False),
+)
+
+expired_totals = Table(
+    "expired_totals",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("trips", BigInteger, nullable=False),
 )
 
 refresh_attempts = Table(

@@ -74,6 +74,7 @@ files = Table(
     Column("queued_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     Column("error", Text),
+    Column("deleted_by", Text),
 )
 
 rejects = Table(

@@ -27,7 +27,7 @@ def publish_progress(outbox: Outbox, record: FileRecord, progress: Progress, run
 def publish_file_event(
     outbox: Outbox, connection: psycopg.Connection, record: FileRecord, run_id: str
 ) -> None:
-    """Publishes `file.loaded` or `file.failed`, once for each end of a file; nothing while the file is open.
+    """Publishes `file.loaded`, `file.failed` or `file.deleted`, once for each end; nothing while it is open.
 
     Call it after the commit: a client that receives `file.loaded` then sees the rows.
 
@@ -37,7 +37,7 @@ def publish_file_event(
         record: a file version, after its last transition.
         run_id: of the run that ended it.
     """
-    if record.is_open:
+    if record.is_open or record.status == "deleting":
         return
     type_, message = final_event(record)
     outbox.publish(
@@ -61,6 +61,8 @@ def publish_file_event(
 
 def final_event(record: FileRecord) -> tuple[str, str]:
     """Event type and message for a file version that is not open any more."""
+    if record.status == "deleted":
+        return "file.deleted", f"{record.name}: deleted, {record.rows_loaded:,} trips"
     if record.error or record.status in ("failed", "superseded"):
         reason = record.error or "replaced by a newer version before it was loaded"
         return "file.failed", f"{record.name}: {reason}"

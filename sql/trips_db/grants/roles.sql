@@ -13,6 +13,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA shifts_store GRANT SELECT ON TABLES TO shifts
 
 REVOKE ALL ON FUNCTION shifts_store.claim_key, shifts_store.prepare_weeks, shifts_store.prepare_trips,
     shifts_store.post_trips, shifts_store.request_file, shifts_store.ledger_totals, shifts_store.put_zones,
-    shifts_store.delete_zone FROM PUBLIC;
+    shifts_store.delete_zone, shifts_store.request_deletion, shifts_store.readmit FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION shifts_store.prepare_weeks, shifts_store.prepare_trips, shifts_store.post_trips,
-    shifts_store.request_file, shifts_store.ledger_totals, shifts_store.put_zones, shifts_store.delete_zone TO shifts_api;
+    shifts_store.request_file, shifts_store.ledger_totals, shifts_store.put_zones, shifts_store.delete_zone,
+    shifts_store.request_deletion TO shifts_api;

@@ -24,6 +24,8 @@ STAY = {
     "shifts_store.region_stops",
     "shifts_store.zone_files",
     "shifts_store.zones",
+    "shifts_store.expired_weeks",
+    "shifts_store.expired_totals",
 }
 """Tables that the coordinator keeps."""
 TRIPS = "".join(
