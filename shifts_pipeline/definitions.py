@@ -25,6 +25,7 @@ from shifts_pipeline.jobs.check_jobs import (
     nightly_audit,
 )
 from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
+from shifts_pipeline.resources.audit_retention import AuditRetention
 from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.landing import Landing
@@ -72,6 +73,7 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
             "load_limits": LoadLimits(
                 first_week=options.first_week.isoformat(), max_rejected_share=options.max_rejected_share
             ),
+            "audit_retention": AuditRetention(weeks=options.audit_weeks),
             "clustering": ClusteringParameters(
                 time_bin_minutes=options.time_bin_minutes,
                 eps_m=options.cluster_eps_m,
