@@ -24,8 +24,9 @@ GRANT EXECUTE ON FUNCTION shifts_store.prepare_weeks, shifts_store.prepare_trips
     shifts_store.touch_api_keys, shifts_store.end_session, shifts_store.record_access TO shifts_api;
 
 GRANT USAGE ON SCHEMA shifts_store TO shifts_api_limited, shifts_api_aggregates;
-GRANT SELECT ON shifts_store.regions, shifts_store.region_weeks, shifts_store.file_week_counts, shifts_store.shift_makings,
-    shifts_store.zones TO shifts_api_limited, shifts_api_aggregates;
+GRANT SELECT ON shifts_store.regions, shifts_store.region_weeks, shifts_store.file_week_counts, shifts_store.zones
+    TO shifts_api_limited, shifts_api_aggregates;
+GRANT SELECT (region_id, week, history_weeks) ON shifts_store.shift_makings TO shifts_api_limited, shifts_api_aggregates;
 GRANT SELECT ON shifts_store.sources, shifts_store.trips, shifts_store.trip_clusters, shifts_store.shifts
     TO shifts_api_limited;
 GRANT EXECUTE ON FUNCTION shifts_store.visible_files TO shifts_api_limited, shifts_api_aggregates;

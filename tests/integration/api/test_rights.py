@@ -123,18 +123,18 @@ def test_a_client_without_the_key_may_neither_read_nor_write(
 ) -> None:
     encoded = {name.encode(): value.encode() for name, value in headers.items()}
     # Many wrong keys from one address are limited.
-    client = httpx.Client(
-        transport=httpx.HTTPTransport(local_address=address), base_url=locked.base_url, headers=encoded
-    )
-    for answer in (
-        client.post("/trips", json=posted(trip())),
-        client.post("/files", params={"name": "a.csv"}, content=b"x"),
-        client.post("/zones", json={}),
-        client.put("/zones/a", json={}),
-        client.delete("/zones/a"),
-        client.get("/files"),
-        client.get("/regions"),
-    ):
+    transport = httpx.HTTPTransport(local_address=address)
+    with httpx.Client(transport=transport, base_url=locked.base_url, headers=encoded) as client:
+        answers = [
+            client.post("/trips", json=posted(trip())),
+            client.post("/files", params={"name": "a.csv"}, content=b"x"),
+            client.post("/zones", json={}),
+            client.put("/zones/a", json={}),
+            client.delete("/zones/a"),
+            client.get("/files"),
+            client.get("/regions"),
+        ]
+    for answer in answers:
         assert answer.status_code == 401
         assert answer.json() == {"message": "An API key is needed: Authorization: Bearer <key>"}
         assert answer.headers["WWW-Authenticate"] == "Bearer"
