@@ -27,6 +27,7 @@ from shifts_pipeline.jobs.check_jobs import (
 from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
 from shifts_pipeline.jobs.deletion import delete_files
 from shifts_pipeline.jobs.retention import nightly_retention, retention_job
+from shifts_pipeline.resources.audit_retention import AuditRetention
 from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.landing import Landing
@@ -81,6 +82,7 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
                 max_rejected_share=options.max_rejected_share,
             ),
             "retention": Retention(weeks=options.retention_weeks, keep_totals=options.keep_totals),
+            "audit_retention": AuditRetention(weeks=options.audit_weeks),
             "clustering": ClusteringParameters(
                 time_bin_minutes=options.time_bin_minutes,
                 eps_m=options.cluster_eps_m,

@@ -23,6 +23,8 @@ class PipelineSettings(SharedSettings):
     shift_min_riders: int = Field(DEFAULT_MIN_RIDERS, ge=1)
     keep_totals: bool = False
     """Whether the number of trips of each region and expired week remains."""
+    audit_weeks: int = Field(52, ge=1)
+    """How long entries of the audit trail are kept."""
     max_rejected_share: float = Field(0.5, ge=0, le=1)
 
 

@@ -14,6 +14,7 @@ _COMMANDS = {
     "delete": "Delete a file, its trips and all that was computed from them.",
     "generate": "Write realistic trips of several cities as CSV.",
     "export": "Write shifts as a GTFS feed.",
+    "keys": "Add, list and revoke API keys.",
     "status": "Show running services, loaded files and stale weeks.",
     "tune": "Show how eps, min_trips and max_radius change the clusters of a region.",
     "backtest": "Show how well shifts made from earlier weeks fit the next one.",

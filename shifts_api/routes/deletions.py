@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from shifts_api.access.writers import Writer
 from shifts_api.queries.files import request_deletion
 from shifts_api.routes.files import FileId, TaskId
-from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 
 router = APIRouter(tags=["files"])
 
@@ -25,12 +24,9 @@ class Deleting(BaseModel):
     )
 
 
-@router.delete(
-    "/files/{file_id}", status_code=202, responses=responses(401, 404, 409), summary="Delete a file"
-)
+@router.delete("/files/{file_id}", status_code=202, responses=responses(404, 409), summary="Delete a file")
 async def delete_file(
     request: Request,
-    _: Writer,
     file_id: FileId,
     copies: Annotated[
         Literal["delete", "keep"],
@@ -45,8 +41,10 @@ async def delete_file(
     The request is durable. The event `file.deleted` tells when all is gone. The ledger keeps a record, and refuses
     the same bytes from then on.
     """
-    settings: ApiSettings = request.app.state.settings
-    asked_by = "a client on this machine" if settings.api_key is None else "the holder of the API key"
+    identity = identity_of(request)
+    asked_by = (
+        "a client on this machine" if identity.is_anonymous else f"the holder of the key {identity.name}"
+    )
     deleted = await request_deletion(
         request.app.state.pools.writes, file_id, keep_copies=copies == "keep", asked_by=asked_by
     )

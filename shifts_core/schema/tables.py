@@ -511,3 +511,40 @@ zones = Table(
     Column("file", Text, ForeignKey("zone_files.name"), comment="File; null if the API stored it last"),
     Column("revision", BigInteger, nullable=False, comment="Changes with the geometry"),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", BigInteger, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("session_secret", LargeBinary, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("regions", ARRAY(Text)),
+    Column("aggregates_only", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+
+audit_trail = Table(
+    "audit_trail",
+    metadata,
+    Column("entry_id", BigInteger, primary_key=True),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("key_id", BigInteger),
+    Column("client", Text),
+    Column("target", Text, nullable=False),
+    Column("region", Text),
+    Column("request_id", Text),
+)

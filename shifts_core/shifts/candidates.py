@@ -68,7 +68,7 @@ def find_candidates(
     step = 1
     while len(rows) > step * most_sampled:
         step *= _SAMPLE_GROWTH
-    found = []
+    found: list[Candidates] = []
     while True:
         sample = rows[::step]
         od_coords, times_s = (

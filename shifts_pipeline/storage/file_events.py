@@ -9,6 +9,8 @@ from shifts_pipeline.storage.outbox import Outbox
 
 _ASSET = "raw_trips"
 """The Dagster asset whose partitions are files."""
+MAX_REGIONS = 100
+"""Of an event, so that it stays short; keys for all regions alone receive the events of files with more."""
 
 
 def publish_progress(outbox: Outbox, record: FileRecord, progress: Progress, run_id: str) -> None:
@@ -52,11 +54,18 @@ def publish_file_event(
             "status": record.status,
             "rows_loaded": record.rows_loaded,
             "rows_rejected": record.rows_rejected,
+            **_regions_of(connection, record),
         },
         dedupe_key=f"{type_}:{record.file_id}:{record.finished_at and record.finished_at.timestamp()}",
     )
     ledger.mark_published(connection, record.file_id)
     connection.commit()
+
+
+def _regions_of(connection: psycopg.Connection, record: FileRecord) -> dict[str, list[str]]:
+    """The regions of the file's trips: a key that is limited to regions receives only events that name no other."""
+    regions = ledger.regions_of(connection, record.file_id)
+    return {"regions": regions} if 0 < len(regions) <= MAX_REGIONS else {}
 
 
 def final_event(record: FileRecord) -> tuple[str, str]:

@@ -167,6 +167,16 @@ def unpublished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
     )
 
 
+def regions_of(connection: psycopg.Connection, file_id: int) -> list[str]:
+    """Names of the regions of a file's trips."""
+    rows = connection.execute(
+        "SELECT r.name FROM shifts_store.regions r WHERE r.region_id IN"
+        " (SELECT c.region_id FROM shifts_store.file_week_counts c WHERE c.file_id = %s) ORDER BY r.name",
+        [file_id],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
 def mark_published(connection: psycopg.Connection, file_id: int) -> None:
     """Records that the event about the end of a file is published."""
     connection.execute(

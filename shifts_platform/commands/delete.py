@@ -32,7 +32,7 @@ def delete(name: str, *, yes: bool, keep_copies: bool) -> None:
         raise PlatformError("nothing was deleted")
     asked: dict[str, Any] = {}
     with Console(stderr=True).status(f"deleting {name}"):
-        for event in follow_feed(settings.api_url, "file.deleted"):
+        for event in follow_feed(settings.api_url, "file.deleted", settings.api_headers):
             if event is None:
                 path = f"/files/{newest['file_id']}?copies={'keep' if keep_copies else 'delete'}"
                 asked = _call(settings, "DELETE", path)
@@ -51,10 +51,10 @@ def _find(settings: PlatformSettings, name: str) -> dict[str, Any]:
 
 
 def _call(settings: PlatformSettings, method: str, path: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
+
     url = f"{settings.api_url}/api/v1{path}"
     try:
-        response = httpx.request(method, url, headers=headers, timeout=_TIMEOUT_S)
+        response = httpx.request(method, url, headers=settings.api_headers, timeout=_TIMEOUT_S)
     except httpx.TransportError as error:
         raise PlatformError(
             f"no answer from {settings.api_url} ({error}): start the platform with `shifts up`"

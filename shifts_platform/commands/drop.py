@@ -42,7 +42,9 @@ def drop(files: tuple[Path, ...], *, again: bool) -> None:
         console=Console(stderr=True, highlight=False),
     ) as bars:
         waiting = {name: bars.add_task(name, total=1.0, outcome="waiting") for name in names}
-        for event in follow_feed(settings.api_url, "file.progress,file.loaded,file.failed"):
+        for event in follow_feed(
+            settings.api_url, "file.progress,file.loaded,file.failed", settings.api_headers
+        ):
             if event is None:
                 if again:
                     _readmit(settings, files)

@@ -47,5 +47,7 @@ BEGIN
 END
 $$;
 
--- Workers get the web service's statements under the name of its role.
+-- Workers get the web service's statements under the names of its roles.
 ALTER ROLE shifts_api LOGIN;
+ALTER ROLE shifts_api_limited LOGIN;
+ALTER ROLE shifts_api_aggregates LOGIN;
