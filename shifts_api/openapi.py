@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic.json_schema import models_json_schema
 
@@ -30,12 +30,8 @@ Errors are `{"message": …}`. `GET /api/v1/events` is an endless stream of serv
 
 
 def add_docs(app: FastAPI, settings: ApiSettings) -> None:
-    """Serves `/openapi.json` and `/docs`, and redirects `/` there."""
+    """Serves `/openapi.json` and `/docs`."""
     app.openapi = cache(lambda: _describe(app, settings))  # type: ignore[method-assign]
-
-    @app.get("/", include_in_schema=False)
-    async def redirect_to_docs() -> RedirectResponse:
-        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     async def get_docs() -> FileResponse:
