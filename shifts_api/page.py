@@ -1,7 +1,7 @@
 """The planner's page at `/`: its built files, and the policy that a browser enforces on them."""
 
+import re
 from pathlib import Path
-from typing import NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
@@ -24,14 +24,10 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
 }
-_ENCODINGS = {"br": ".br", "gzip": ".gz"}
-"""Best first, with the suffix of the files that the build compressed."""
+_SUFFIXES = {"br": ".br", "gzip": ".gz", None: ""}
+"""Of the files that the build made for each encoding, the best first."""
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _FOREVER = "public, max-age=31536000, immutable"
-
-
-class _Variant(NamedTuple):
-    path: Path
-    encoding: str | None
 
 
 def add_page(app: FastAPI, folder: Path = BUILT_FILES) -> None:
@@ -41,38 +37,41 @@ def add_page(app: FastAPI, folder: Path = BUILT_FILES) -> None:
         app: the application.
         folder: the built files.
     """
-    names = frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset[str]()
 
     def send(request: Request, name: str, cache_control: str) -> Response:
-        path, encoding = _choose(folder, names, name, request.headers.get("accept-encoding", ""))
-        headers = {"Cache-Control": cache_control, "Content-Security-Policy": PAGE_POLICY}
-        if any(name + suffix in names for suffix in _ENCODINGS.values()):
-            headers["Vary"] = "Accept-Encoding"
+        encoding = _choose(folder / name, request.headers.get("accept-encoding", ""))
+        headers = {
+            "Cache-Control": cache_control,
+            "Content-Security-Policy": PAGE_POLICY,
+            "Vary": "Accept-Encoding",
+        }
         if encoding is not None:
             headers["Content-Encoding"] = encoding
+        path = folder / (name + _SUFFIXES[encoding])
         return FileResponse(path, headers=headers, media_type=_MEDIA_TYPES[Path(name).suffix])
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def get_page(request: Request) -> Response:
-        if INDEX not in names:
+        if not (folder / INDEX).is_file():
             return RedirectResponse("/docs")
         return send(request, INDEX, "no-cache")
 
     @app.api_route("/page/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def get_file(request: Request, name: str) -> Response:
         # Names are hashes of their content, except that of the page itself.
-        if name not in names or Path(name).suffix not in _MEDIA_TYPES or name == INDEX:
+        is_file = _NAME.fullmatch(name) and Path(name).suffix in _MEDIA_TYPES and (folder / name).is_file()
+        if not is_file or name == INDEX:
             raise ApiError(404, "There is no such file")
         return send(request, name, _FOREVER)
 
 
-def _choose(folder: Path, names: frozenset[str], name: str, accepted: str) -> _Variant:
-    """The best variant of a file that the client accepts."""
+def _choose(path: Path, accepted: str) -> str | None:
+    """The best encoding of a file that was built and that the client accepts; None for the file as it is."""
     codings = {}
     for part in accepted.lower().split(","):
         coding, _, weight = part.partition(";")
         codings[coding.strip()] = weight.replace(" ", "").rstrip("0") not in ("q=", "q=0.")
-    for encoding, suffix in _ENCODINGS.items():
-        if codings.get(encoding, False) and name + suffix in names:
-            return _Variant(folder / (name + suffix), encoding)
-    return _Variant(folder / name, None)
+    for encoding, suffix in _SUFFIXES.items():
+        if encoding is not None and codings.get(encoding) and path.with_name(path.name + suffix).is_file():
+            return encoding
+    return None

@@ -1,6 +1,6 @@
 // Drawing an area on the map: a box or a polygon whose corners can be dragged, and its corners as numbers.
 import type { TripMap } from "./map";
-import { byId, h } from "./dom";
+import { byId, css, h } from "./dom";
 import { t } from "./i18n";
 import { onChange, update, view, type Area, type Position } from "./view";
 
@@ -8,6 +8,7 @@ type Drawing = import("terra-draw").TerraDraw;
 type Mode = "rectangle" | "polygon";
 
 const DECIMALS = 6;
+const FILL = 0.1;
 const SIDES = ["west", "south", "east", "north"] as const;
 const BUTTONS: Record<Mode, HTMLButtonElement> = { rectangle: byId("draw-box"), polygon: byId("draw-polygon") };
 
@@ -156,12 +157,23 @@ async function load(trips: TripMap): Promise<Drawing> {
     import("terra-draw-maplibre-gl-adapter"),
   ]);
   const corner = { draggable: true } as const;
+  const colour = (css("--accent") || "#0b5cad") as `#${string}`;
+  const shape = { fillColor: colour, fillOpacity: FILL, outlineColor: colour, outlineWidth: 2 };
+  const selected = {
+    selectedPolygonColor: colour,
+    selectedPolygonFillOpacity: FILL,
+    selectedPolygonOutlineColor: colour,
+    selectedPolygonOutlineWidth: 2,
+    selectionPointColor: colour,
+    midPointColor: colour,
+  };
   const drawing = new library.TerraDraw({
     adapter: new TerraDrawMapLibreGLAdapter({ map: trips.map, coordinatePrecision: 9 }),
     modes: [
-      new library.TerraDrawRectangleMode({ drawInteraction: "click-move-or-drag" }),
-      new library.TerraDrawPolygonMode(),
+      new library.TerraDrawRectangleMode({ drawInteraction: "click-move-or-drag", styles: shape }),
+      new library.TerraDrawPolygonMode({ styles: shape }),
       new library.TerraDrawSelectMode({
+        styles: selected,
         flags: {
           rectangle: { feature: { draggable: true, coordinates: { resizable: "opposite" } } },
           polygon: { feature: { draggable: true, coordinates: { ...corner, midpoints: true, deletable: true } } },

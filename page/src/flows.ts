@@ -51,11 +51,11 @@ export class FlowPanel {
     byId("only-area").addEventListener("change", () => this.reload());
     byId("shown").addEventListener("input", (event) => update({ shown: Number((event.target as HTMLInputElement).value) }));
     onChange((changed) => {
-      const filters = ["weekdays", "time"] as const;
-      if ((["region", "week", "layer"] as const).some((key) => changed.has(key)) || filters.some((key) => changed.has(key))) this.reload();
+      // A new region is shown by `refresh`, when its weeks are known.
+      if ((["week", "layer", "weekdays", "time"] as const).some((key) => changed.has(key))) this.reload();
       else if (changed.has("area") && byId<HTMLInputElement>("only-area").checked) this.reload();
       else if (changed.has("shown")) this.draw();
-      if (changed.has("region") || changed.has("week")) void this.showCoverage();
+      if (changed.has("week")) void this.showCoverage();
       if (changed.has("shift")) void this.open();
     });
   }
@@ -72,7 +72,6 @@ export class FlowPanel {
     if (view.layer !== "shifts") return this.map?.choose(flow?.rank ?? null);
     const shift = flow && this.shifts.find(({ properties }) => properties.rank === flow.rank);
     update({ shift: shift?.properties.shift_id ?? null });
-    if (shift) byId("detail").scrollIntoView({ block: "nearest" });
   }
 
   /** Without WebGL there is no map, and the lists stay. */
@@ -263,6 +262,11 @@ export class FlowPanel {
       });
       if (found === null) return;
       target.replaceChildren(this.detail(found.shift, found.trips));
+      target.scrollIntoView({ block: "nearest" });
+      // Whoever chose it in the list reads on here.
+      if (byId("list").contains(document.activeElement) || document.activeElement === document.body) {
+        target.querySelector("h3")?.focus({ preventScroll: true });
+      }
       this.onMap((map) => {
         map.setTrips(found.trips);
         map.reveal(flowOfShift(found.shift));

@@ -276,10 +276,16 @@ export function translate(root: ParentNode): void {
 }
 
 const plain = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
+const exact = new Intl.NumberFormat(language, { maximumFractionDigits: 2, useGrouping: false });
 const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
 
 export function number(value: number): string {
   return plain.format(value);
+}
+
+/** Without marks between thousands. */
+export function ungrouped(value: number): string {
+  return exact.format(value);
 }
 
 export function share(value: number): string {

@@ -33,16 +33,15 @@ listen();
 void refresh();
 
 function startMap(): TripMap | null {
-  try {
-    return new TripMap(byId("map"), view.at, {
-      moved: (at) => update({ at }),
-      hovered: showTip,
-      chosen: (flow) => flows.chooseOnMap(flow),
-    });
-  } catch {
+  if (!document.createElement("canvas").getContext("webgl2")) {
     say(t("no-webgl"));
     return null;
   }
+  return new TripMap(byId("map"), view.at, {
+    moved: (at) => update({ at }),
+    hovered: showTip,
+    chosen: (flow) => flows.chooseOnMap(flow),
+  });
 }
 
 function listen(): void {

@@ -64,6 +64,7 @@ export class TripMap {
   private cells: Record<string, string> | null = null;
   private readonly places = new globalThis.Map<string, Place[]>();
   private shownCells = "";
+  private density = "";
 
   constructor(container: HTMLElement, at: [number, number, number] | null, private readonly listeners: Listeners) {
     setWorkerUrl(document.querySelector<HTMLMetaElement>("meta[name=worker]")?.content ?? "");
@@ -88,18 +89,22 @@ export class TripMap {
     this.map.keyboard.disableRotation();
     this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new AttributionControl({ compact: true, customAttribution: t("attribution") }), "bottom-right");
-    this.ready = new Promise((resolve) => this.map.once("load", () => resolve()));
+    this.ready = new Promise((resolve) => this.map.once("style.load", () => resolve()));
     this.map.on("moveend", () => {
       const { lng, lat } = this.map.getCenter();
       this.listeners.moved([round(lng, 5), round(lat, 5), round(this.map.getZoom(), 2)]);
     });
-    this.map.on("moveend", debounce(200, () => void this.showPlaces()));
+    this.map.on("moveend", debounce(200, () => this.shownCells && void this.showPlaces()));
     this.map.on("mousemove", (event) => this.hover(event));
     this.map.on("mouseout", () => this.setHovered(null, 0, 0));
     this.map.on("click", (event) => {
       if (!this.busy) this.listeners.chosen(this.at(event));
     });
-    void this.ready.then(() => this.showPlaces());
+    // What matters less comes after the first picture.
+    this.map.once("idle", () => {
+      this.source("land").setData(location.origin + __LAND__);
+      void this.showPlaces();
+    });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
 
@@ -146,6 +151,7 @@ export class TripMap {
   choose(rank: number | null): void {
     this.mark("chosen", this.chosen, rank);
     this.chosen = rank;
+    if (this.map.getLayer("flows")) this.map.setPaintProperty("flows", "line-opacity", opacity(rank !== null));
   }
 
   /** Emphasises a flow while it is pointed at or has the focus. */
@@ -176,6 +182,8 @@ export class TripMap {
   setDensity(region: string, version: string): void {
     // The version is a fragment, which is not sent: it makes the map ask again, and the answer may be "not modified".
     const url = `${location.origin}${ROOT}/trips/density/{z}/{x}/{y}?region=${encodeURIComponent(region)}#${version}`;
+    if (url === this.density) return;
+    this.density = url;
     (this.map.getSource("density") as RasterTileSource).setTiles([url]);
     this.map.setLayoutProperty("density", "visibility", "visible");
   }
@@ -250,10 +258,12 @@ export class TripMap {
 
   private recolour(): void {
     for (const layer of style().layers) {
+      if (!this.map.getLayer(layer.id)) continue;
       for (const [name, value] of Object.entries(layer.paint ?? {})) {
-        if (this.map.getLayer(layer.id)) this.map.setPaintProperty(layer.id, name as keyof AllPaintProperties, value);
+        this.map.setPaintProperty(layer.id, name as keyof AllPaintProperties, value);
       }
     }
+    this.choose(this.chosen);
   }
 }
 
@@ -271,6 +281,17 @@ function curve(from: Position, to: Position): Position[] {
   });
 }
 
+const isMarked: ExpressionSpecification = [
+  "any",
+  ["boolean", ["feature-state", "hovered"], false],
+  ["boolean", ["feature-state", "chosen"], false],
+];
+
+/** Beside a chosen flow the others step back. */
+function opacity(isOneChosen: boolean): ExpressionSpecification {
+  return ["case", isMarked, 1, isOneChosen ? 0.2 : 0.62];
+}
+
 function round(value: number, decimals: number): number {
   return Math.round(value * 10 ** decimals) / 10 ** decimals;
 }
@@ -280,17 +301,12 @@ function style(): StyleSpecification {
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   const pickup = css("--pickup");
   const dropoff = css("--dropoff");
-  const isMarked: ExpressionSpecification = [
-    "any",
-    ["boolean", ["feature-state", "hovered"], false],
-    ["boolean", ["feature-state", "chosen"], false],
-  ];
   const wide = (most: number): ExpressionSpecification => ["+", ["case", isMarked, 3.5, 1.2], ["*", most, ["get", "width"]]];
   const endColour: ExpressionSpecification = ["match", ["get", "end"], "from", pickup, dropoff];
   return {
     version: 8,
     sources: {
-      land: { type: "geojson", data: location.origin + __LAND__, tolerance: 0.2, maxzoom: 8 },
+      land: { ...data(), tolerance: 0.2, maxzoom: 8 },
       density: {
         type: "raster",
         tiles: [`${location.origin}${ROOT}/trips/density/{z}/{x}/{y}`],
@@ -322,7 +338,7 @@ function style(): StyleSpecification {
         paint: {
           "raster-brightness-min": 0,
           "raster-brightness-max": isDark ? 0.85 : 0.18,
-          "raster-opacity": isDark ? 0.5 : 0.55,
+          "raster-opacity": isDark ? 0.6 : 0.7,
           "raster-fade-duration": 0,
         },
       },
@@ -353,7 +369,7 @@ function style(): StyleSpecification {
         paint: {
           "line-gradient": ["interpolate", ["linear"], ["line-progress"], 0, pickup, 0.35, pickup, 0.75, dropoff, 1, dropoff],
           "line-width": ["interpolate", ["linear"], ["zoom"], 8, wide(2.5), 13, wide(8), 16, wide(14)],
-          "line-opacity": ["case", isMarked, 1, 0.62],
+          "line-opacity": opacity(false),
         },
       },
       {

@@ -2,7 +2,7 @@
 import { address, ApiError, get, postWeekly, type Profile, type Region, type Weekly, type WeekTrips, type Zone } from "./api";
 import { clearChart, drawBars } from "./charts";
 import { byId, chase, debounce, fill, h, newest, save } from "./dom";
-import { date, dayNames, longDayNames, number, t, type Word } from "./i18n";
+import { date, dayNames, longDayNames, number, t, ungrouped, type Word } from "./i18n";
 import { areaParameters, clock, DAY_MINUTES, DIVISORS, isWholeDay, link, MATCHES, onChange, timeParameters, update, view, WEEKDAYS } from "./view";
 
 /** Addresses may have 8 KiB in all. */
@@ -110,7 +110,7 @@ export function describe(reason: unknown): string {
 function showWeekly(): void {
   const output = byId("mean");
   const mean = weekly?.mean ?? null;
-  output.replaceChildren(...(mean === null ? ["–"] : grouped(number(mean))));
+  output.replaceChildren(...(mean === null ? ["–"] : grouped(ungrouped(mean))));
   output.dataset.value = mean === null ? "" : String(mean);
   byId("mean-details").textContent = weekly
     ? mean === null

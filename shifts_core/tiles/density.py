@@ -26,7 +26,7 @@ MAX_TRIPS = 3_000_000
 """Pictures show the newest weeks of a region with together about so many trips, so that their cost is bounded."""
 _ROWS = 8192
 """Steps of latitude for which the pixel is looked up: within a picture, 16 of them a pixel."""
-_SHOWN_SHARE = 0.98
+_SHOWN_SHARE = 0.95
 """Share of the ends, on each axis, that lie in a region's extent: a few stray trips must not shrink the others."""
 _TYPICAL_SHARE = 7e-6
 """Share of a city's ends in a pixel at `_TYPICAL_ZOOM`: a city of 100 km²."""
