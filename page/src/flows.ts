@@ -297,7 +297,7 @@ export class FlowPanel {
       sparkline(shift.history),
       h(
         "div",
-        { class: "scroll" },
+        { class: "scroll", tabindex: 0, role: "group", "aria-label": t("history") },
         h(
           "table",
           {},

@@ -303,7 +303,7 @@ function days(weekday: "short" | "long"): string[] {
 }
 
 const dates = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-const times = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const times = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 export function date(text: string): string {
   return dates.format(new Date(`${text.slice(0, 10)}T00:00:00Z`));

@@ -201,7 +201,8 @@ export class LivePanel {
   private list({ type, data }: FeedEvent): void {
     const feed = byId("feed");
     if (!feed.querySelector("time")) feed.replaceChildren();
-    const text = data.message ?? [type, data.asset, data.partition].filter(Boolean).join(" ");
+    const message = data.message === type ? null : data.message;
+    const text = message ?? [data.asset, data.partition].filter(Boolean).join(" ");
     const isBad = type.endsWith(".failed");
     // Only addresses of the web: the feed must not bring scripts.
     const isLink = /^https?:\/\//.test(data.url ?? "");
@@ -214,7 +215,7 @@ export class LivePanel {
         h(
           "span",
           { class: isBad ? "bad" : null },
-          `${type}: ${text} `,
+          `${[type, text].filter(Boolean).join(": ")} `,
           isLink && h("a", { href: data.url ?? "", target: "_blank", rel: "noreferrer" }, t("in-dagster")),
         ),
       ),

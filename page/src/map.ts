@@ -352,6 +352,8 @@ function style(): StyleSpecification {
         id: "places",
         type: "symbol",
         source: "places",
+        // A tile holds only so many letters.
+        filter: [">=", ["get", "population"], ["step", ["zoom"], 250_000, 6, 60_000, 7, 30_000, 8, 12_000, 9, 5000, 10, 0]],
         layout: {
           "text-field": ["get", "name"],
           "text-font": ["system-ui"],

@@ -31,7 +31,10 @@ export function startNumbers(): void {
   byId("copy-curl").addEventListener("click", () => copy(`curl '${location.origin}${address("/trips/weekly", parameters())}'`));
   byId("save-csv").addEventListener("click", saveSeries);
   byId<HTMLInputElement>("show-weekly").addEventListener("change", (event) => {
-    byId("weekly-table").classList.toggle("unseen", !(event.target as HTMLInputElement).checked);
+    const { checked } = event.target as HTMLInputElement;
+    byId("weekly-table").classList.toggle("unseen", !checked);
+    // What scrolls can be reached by keyboard.
+    byId("weekly-table").tabIndex = checked ? 0 : -1;
   });
   refreshNumbers();
 }
