@@ -17,6 +17,7 @@ export class AreaTool {
   private loading: Promise<Drawing> | null = null;
   /** The area that the map shows already. */
   private drawn: Area | null = null;
+  private isQuiet = false;
 
   constructor(private readonly trips: TripMap) {
     for (const [mode, button] of Object.entries(BUTTONS) as [Mode, HTMLButtonElement][]) {
@@ -68,7 +69,7 @@ export class AreaTool {
     this.trips.busy = false;
     for (const button of Object.values(BUTTONS)) button.setAttribute("aria-pressed", "false");
     byId("hint").textContent = "";
-    this.drawing?.setMode("select");
+    this.quietly(() => this.drawing?.setMode("select"));
     if (view.area === null) this.erase();
   }
 
@@ -79,12 +80,19 @@ export class AreaTool {
 
   private erase(): void {
     this.drawn = null;
-    this.drawing?.clear();
+    this.quietly(() => this.drawing?.clear());
+  }
+
+  /** What the page itself does to the drawing is no news for it. */
+  private quietly(act: () => void): void {
+    this.isQuiet = true;
+    act();
+    this.isQuiet = false;
   }
 
   /** Follows every movement of a corner. */
   private changed(ids: (string | number)[], type: string): void {
-    if (type !== "create" && type !== "update") return;
+    if (this.isQuiet || (type !== "create" && type !== "update")) return;
     const feature = this.drawing?.getSnapshot().find(({ id, properties }) => id !== undefined && ids.includes(id) && isShape(properties));
     if (feature?.geometry.type !== "Polygon") return;
     const area = areaOf(feature.properties.mode as Mode, feature.geometry.coordinates[0] as Position[]);
@@ -115,13 +123,13 @@ export class AreaTool {
     this.drawn = area;
     const mode: Mode = area.kind === "bbox" ? "rectangle" : "polygon";
     const coordinates = [area.kind === "bbox" ? ringOf(area.bbox) : area.ring];
-    const [added] = this.drawing.addFeatures([
-      { type: "Feature", properties: { mode }, geometry: { type: "Polygon", coordinates } },
-    ]);
-    this.drawing.setMode("select");
-    if (added?.valid && added.id !== undefined) {
-      this.drawing.selectFeature(added.id);
-    }
+    const feature = { type: "Feature", properties: { mode }, geometry: { type: "Polygon", coordinates } } as const;
+    const { drawing } = this;
+    this.quietly(() => {
+      const [added] = drawing.addFeatures([feature]);
+      drawing.setMode("select");
+      if (added?.valid && added.id !== undefined) drawing.selectFeature(added.id);
+    });
   }
 
   private showCorners(area: Area | null): void {

@@ -361,7 +361,7 @@ function flowOfShift({ geometry, properties: shift }: Shift): Flow {
 
 function flowOfCluster({ geometry, properties: cluster }: Cluster, place: number): Flow {
   const [from, to] = geometry.coordinates as [Position, Position];
-  const lines = [`${cluster.earliest.slice(0, 5)}–${cluster.latest.slice(0, 5)}`, `${t("trips")}: ${number(cluster.trips)}`, `${number(Math.round(cluster.radius_m))} m`];
+  const lines = [`${cluster.earliest.slice(0, 5)}–${cluster.latest.slice(0, 5)}`, `${t("trips")}: ${number(cluster.trips)}`, t("radius", { metres: Math.round(cluster.radius_m) })];
   return { rank: place + 1, from, to, weight: cluster.trips, lines };
 }
 

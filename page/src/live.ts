@@ -134,10 +134,10 @@ export class LivePanel {
             this.receive(event);
             continue;
           }
-          failures = 0;
           this.state(wasOpen ? "resumed" : "connected", "on");
-          // Nothing is missed, but without an id to resume from the page may be older than the feed.
-          if (wasOpen) this.listeners.loaded();
+          // No event is missed, but other requests may have failed meanwhile.
+          if (wasOpen || failures > 0) this.listeners.loaded();
+          failures = 0;
           wasOpen = true;
         }
       } catch {

@@ -1,5 +1,5 @@
 // Starts the page and connects its parts: regions and weeks, the map, the numbers, the shifts, what happens now.
-import { connect, get, openSession, type Region, type WeekTrips, type Zone } from "./api";
+import { closeSession, connect, get, openSession, type Region, type WeekTrips, type Zone } from "./api";
 import { AreaTool } from "./area";
 import { byId, debounce, fill, h, newest } from "./dom";
 import { FlowPanel } from "./flows";
@@ -13,9 +13,12 @@ const regionSelect = byId<HTMLSelectElement>("region");
 const weekSelect = byId<HTMLSelectElement>("week");
 const notice = byId("notice");
 const choosing = newest();
+/** Whether this tab signed in: the cookie itself cannot be read. */
+const SIGNED_IN = "signed-in";
 let regions: Region[] = [];
 
 translate(document);
+showSignOut();
 connect({ signIn, reachable });
 const map = startMap();
 const flows = new FlowPanel(map);
@@ -126,6 +129,16 @@ function showTip(flow: Flow | null, x: number, y: number): void {
   tip.style.transform = `translate(${left}px, ${top}px)`;
 }
 
+function showSignOut(): void {
+  const button = byId("sign-out");
+  button.hidden = sessionStorage.getItem(SIGNED_IN) === null;
+  button.onclick = () =>
+    void closeSession().then(() => {
+      sessionStorage.removeItem(SIGNED_IN);
+      location.reload();
+    });
+}
+
 function say(text: string): void {
   notice.textContent = text;
   notice.hidden = text === "";
@@ -149,6 +162,8 @@ function signIn(): Promise<void> {
           key.value = "";
           byId("key-error").textContent = "";
           dialog.close();
+          sessionStorage.setItem(SIGNED_IN, "yes");
+          showSignOut();
           resolve();
         },
         () => (byId("key-error").textContent = t("wrong-key")),

@@ -90,6 +90,8 @@ export class TripMap {
     this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new AttributionControl({ compact: true, customAttribution: t("attribution") }), "bottom-right");
     this.ready = new Promise((resolve) => this.map.once("style.load", () => resolve()));
+    // A tile that fails is asked for again with the next movement; nobody has to do anything.
+    this.map.on("error", ({ error }) => console.info(error.message));
     this.map.on("moveend", () => {
       const { lng, lat } = this.map.getCenter();
       this.listeners.moved([round(lng, 5), round(lat, 5), round(this.map.getZoom(), 2)]);

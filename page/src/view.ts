@@ -104,7 +104,8 @@ function write(): string {
   set("shown", String(view.shown), String(DEFAULT_SHOWN));
   set("shift", view.shift === null ? null : String(view.shift));
   set("at", view.at?.join(",") ?? null);
-  return query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
+  // As people would write it.
+  return query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%28", "(").replaceAll("%29", ")");
 }
 
 function read(query: URLSearchParams): View {
