@@ -27,11 +27,23 @@ function simple(kind, geometry) {
 
 /** Coordinates in hundredths of a degree, a kilometre, without repetitions: the map is not exact anyway. */
 function rounded(part) {
-  if (typeof part[0] !== "number") {
-    const points = part.map(rounded);
-    return typeof points[0]?.[0] === "number" ? points.filter((point, at) => String(point) !== String(points[at - 1])) : points;
-  }
-  return part.map((degrees) => Math.round(degrees * 100) / 100);
+  if (typeof part[0][0] !== "number") return part.map(rounded).filter((each) => each.length > 0);
+  const points = unwrapped(part).map((point) => point.map((degrees) => Math.round(degrees * 100) / 100));
+  const kept = points.filter((point, at) => String(point) !== String(points[at - 1]));
+  // An island of fewer corners has no surface left.
+  return kept.length < 2 || (kept.length < 4 && String(kept[0]) === String(kept.at(-1))) ? [] : kept;
+}
+
+/** A line that goes on beyond 180 degrees where it crosses the antimeridian; around a pole, closed along it. */
+function unwrapped(line) {
+  let turns = 0;
+  const points = line.map(([lon, lat], at) => {
+    const step = at ? lon - line[at - 1][0] : 0;
+    if (Math.abs(step) > 180) turns -= Math.sign(step);
+    return [lon + 360 * turns, lat];
+  });
+  const pole = Math.sign(points[0][1]) * 90;
+  return turns ? [...points, [points.at(-1)[0], pole], [points[0][0], pole], points[0]] : points;
 }
 
 /** Places as [name, longitude, latitude, population] by cell "x,y" of ten degrees; "world" has the largest. */

@@ -308,7 +308,7 @@ function style(): StyleSpecification {
   return {
     version: 8,
     sources: {
-      land: { ...data(), tolerance: 0.2, maxzoom: 8 },
+      land: { ...data(), maxzoom: 8 },
       density: {
         type: "raster",
         tiles: [`${location.origin}${ROOT}/trips/density/{z}/{x}/{y}`],
