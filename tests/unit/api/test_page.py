@@ -1,11 +1,11 @@
 """The page's files as browsers and caches receive them."""
 
-from collections.abc import Iterator
+import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
-from starlette.testclient import TestClient
 
 from shifts_api.page import PAGE_POLICY, add_page
 from shifts_api.web.errors import install_error_handlers
@@ -22,58 +22,68 @@ def folder(tmp_path: Path) -> Path:
     return built
 
 
-@pytest.fixture
-def client(folder: Path) -> Iterator[TestClient]:
+def ask(folder: Path, path: str, method: str = "GET", accepted: str = "identity") -> httpx.Response:
+    """The answer, with its content as it was sent."""
     app = FastAPI()
     install_error_handlers(app)
     add_page(app, folder)
-    with TestClient(app) as found:
-        yield found
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+            request = client.build_request(method, path, headers={"Accept-Encoding": accepted})
+            answer = await client.send(request, stream=True)
+            answer.extensions["sent"] = b"".join([part async for part in answer.aiter_raw()])
+            return answer
+
+    return asyncio.run(send())
 
 
-def test_the_page_is_asked_for_again_and_its_files_never(client: TestClient) -> None:
-    assert client.get("/").headers["Cache-Control"] == "no-cache"
-    file = client.get("/page/main-1a.js")
+def test_the_page_is_asked_for_again_and_its_files_never(folder: Path) -> None:
+    assert ask(folder, "/").headers["Cache-Control"] == "no-cache"
+    file = ask(folder, "/page/main-1a.js")
     assert file.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert file.headers["Content-Type"] == "text/javascript; charset=utf-8"
-    assert client.head("/").status_code == client.head("/page/main-1a.js").status_code == 200
+    assert ask(folder, "/", "HEAD").status_code == ask(folder, "/page/main-1a.js", "HEAD").status_code == 200
 
 
-def test_the_policy_allows_nothing_inline_and_no_other_origin(client: TestClient) -> None:
+def test_the_policy_allows_nothing_inline_and_no_other_origin(folder: Path) -> None:
     for path in ("/", "/page/main-1a.js"):
-        assert client.get(path).headers["Content-Security-Policy"] == PAGE_POLICY
+        assert ask(folder, path).headers["Content-Security-Policy"] == PAGE_POLICY
     assert "unsafe" not in PAGE_POLICY
     assert "http" not in PAGE_POLICY
     assert PAGE_POLICY.startswith("default-src 'none';")
 
 
 @pytest.mark.parametrize(
-    ("accepted", "sent"),
+    ("accepted", "sent", "suffix"),
     [
-        ("gzip, deflate, br", "br"),
-        ("gzip", "gzip"),
-        ("br;q=0, gzip;q=0.5", "gzip"),
-        ("br;q=0.0", None),
-        ("identity", None),
-        ("", None),
+        ("gzip, deflate, br", "br", ".br"),
+        ("gzip", "gzip", ".gz"),
+        ("br;q=0, gzip;q=0.5", "gzip", ".gz"),
+        ("br;q=0.0", None, ""),
+        ("identity", None, ""),
+        ("", None, ""),
     ],
 )
-def test_the_best_variant_is_sent(folder: Path, client: TestClient, accepted: str, sent: str | None) -> None:
-    with client.stream("GET", "/page/main-1a.js", headers={"Accept-Encoding": accepted}) as answer:
-        content = b"".join(answer.iter_raw())
+def test_the_best_variant_is_sent(folder: Path, accepted: str, sent: str | None, suffix: str) -> None:
+    answer = ask(folder, "/page/main-1a.js", accepted=accepted)
     assert answer.headers.get("Content-Encoding") == sent
     assert answer.headers["Vary"] == "Accept-Encoding"
-    suffix = {"br": ".br", "gzip": ".gz", None: ""}[sent]
-    assert content == (folder / f"main-1a.js{suffix}").read_bytes()
+    assert answer.extensions["sent"] == (folder / f"main-1a.js{suffix}").read_bytes()
+
+
+def test_a_file_without_variants_is_sent_as_it_is(folder: Path) -> None:
+    answer = ask(folder, "/", accepted="br")
+    assert "Content-Encoding" not in answer.headers
+    assert answer.extensions["sent"] == b"index.html"
 
 
 @pytest.mark.parametrize("name", ["none.js", "secret.py", "index.html", "main-1a.js.br", "..%2Foutside.js"])
-def test_other_files_are_not_found(client: TestClient, name: str) -> None:
-    assert client.get(f"/page/{name}").status_code == 404
+def test_other_files_are_not_found(folder: Path, name: str) -> None:
+    assert ask(folder, f"/page/{name}").status_code == 404
 
 
 def test_without_a_built_page_the_documentation_is_shown(tmp_path: Path) -> None:
-    app = FastAPI()
-    add_page(app, tmp_path / "none")
-    answer = TestClient(app, follow_redirects=False).get("/")
+    answer = ask(tmp_path / "none", "/")
     assert (answer.status_code, answer.headers["Location"]) == (307, "/docs")

@@ -241,7 +241,9 @@ def test_the_steps_set_every_variable_of_the_files() -> None:
         ("/ready", False),
     ],
 )
-def test_the_balancer_publishes_the_page_the_api_and_its_documentation_only(path: str, is_published: bool) -> None:
+def test_the_balancer_publishes_the_page_the_api_and_its_documentation_only(
+    path: str, is_published: bool
+) -> None:
     (rule,) = manifest("Ingress", "shifts-api")["spec"]["rules"]
     matching = [
         entry["path"]
