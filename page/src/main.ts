@@ -20,6 +20,8 @@ let regions: Region[] = [];
 translate(document);
 showSignOut();
 connect({ signIn, reachable });
+// The answer arrives while the map is made, which takes longer.
+void refresh();
 const map = startMap();
 const flows = new FlowPanel(map);
 if (map) new AreaTool(map);
@@ -33,7 +35,6 @@ const live = new LivePanel({
 });
 startNumbers();
 listen();
-void refresh();
 
 function startMap(): TripMap | null {
   if (!document.createElement("canvas").getContext("webgl2")) {
@@ -85,6 +86,7 @@ async function choose(): Promise<void> {
   if (!region) return;
   regionSelect.value = region.region;
   document.title = `${region.region} · ${t("title")}`;
+  if (view.layer === "shifts") flows.refresh();
   try {
     const found = await choosing(async (signal) => {
       const parameters = { region: region.region };
@@ -98,7 +100,8 @@ async function choose(): Promise<void> {
     if (found === null) return;
     showWeeks(found.weeks);
     setZones(found.zones);
-    flows.refresh();
+    // Clusters are of a week, which is known now.
+    if (view.layer === "clusters") flows.refresh();
     if (!map) return;
     if (found.extent?.bbox && !view.at) map.show(found.extent.bbox);
     await map.ready;

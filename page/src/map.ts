@@ -9,7 +9,7 @@ import {
   type ExpressionSpecification,
   type GeoJSONSource,
   type MapMouseEvent,
-  type RasterTileSource,
+  type RasterLayerSpecification,
   type StyleSpecification,
 } from "maplibre-gl";
 import type { Feature, FeatureCollection, LineString, Point } from "geojson";
@@ -186,8 +186,12 @@ export class TripMap {
     const url = `${location.origin}${ROOT}/trips/density/{z}/{x}/{y}?region=${encodeURIComponent(region)}#${version}`;
     if (url === this.density) return;
     this.density = url;
-    (this.map.getSource("density") as RasterTileSource).setTiles([url]);
-    this.map.setLayoutProperty("density", "visibility", "visible");
+    if (this.map.getSource("density")) {
+      this.map.removeLayer("density");
+      this.map.removeSource("density");
+    }
+    this.map.addSource("density", { type: "raster", tiles: [url], tileSize: 512, maxzoom: DENSITY_MAX_ZOOM });
+    this.map.addLayer(densityLayer(), "zones");
   }
 
   private source(name: string): GeoJSONSource {
@@ -259,7 +263,7 @@ export class TripMap {
   }
 
   private recolour(): void {
-    for (const layer of style().layers) {
+    for (const layer of [...style().layers, densityLayer()]) {
       if (!this.map.getLayer(layer.id)) continue;
       for (const [name, value] of Object.entries(layer.paint ?? {})) {
         this.map.setPaintProperty(layer.id, name as keyof AllPaintProperties, value);
@@ -298,9 +302,24 @@ function round(value: number, decimals: number): number {
   return Math.round(value * 10 ** decimals) / 10 ** decimals;
 }
 
+function densityLayer(): RasterLayerSpecification {
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  return {
+    id: "density",
+    type: "raster",
+    source: "density",
+    // The pictures are white.
+    paint: {
+      "raster-brightness-min": 0,
+      "raster-brightness-max": isDark ? 0.85 : 0.18,
+      "raster-opacity": isDark ? 0.6 : 0.7,
+      "raster-fade-duration": 0,
+    },
+  };
+}
+
 function style(): StyleSpecification {
   const data = (): { type: "geojson"; data: FeatureCollection } => ({ type: "geojson", data: EMPTY });
-  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   const pickup = css("--pickup");
   const dropoff = css("--dropoff");
   const wide = (most: number): ExpressionSpecification => ["+", ["case", isMarked, 3.5, 1.2], ["*", most, ["get", "width"]]];
@@ -309,12 +328,6 @@ function style(): StyleSpecification {
     version: 8,
     sources: {
       land: { ...data(), maxzoom: 8 },
-      density: {
-        type: "raster",
-        tiles: [`${location.origin}${ROOT}/trips/density/{z}/{x}/{y}`],
-        tileSize: 512,
-        maxzoom: DENSITY_MAX_ZOOM,
-      },
       zones: data(),
       places: data(),
       flows: { ...data(), lineMetrics: true, tolerance: 0, buffer: 64 },
@@ -330,19 +343,6 @@ function style(): StyleSpecification {
         source: "land",
         filter: ["==", "kind", "border"],
         paint: { "line-color": css("--border"), "line-width": 1 },
-      },
-      {
-        id: "density",
-        type: "raster",
-        source: "density",
-        layout: { visibility: "none" },
-        // The pictures are white.
-        paint: {
-          "raster-brightness-min": 0,
-          "raster-brightness-max": isDark ? 0.85 : 0.18,
-          "raster-opacity": isDark ? 0.6 : 0.7,
-          "raster-fade-duration": 0,
-        },
       },
       {
         id: "zones",
