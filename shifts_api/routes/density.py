@@ -29,7 +29,7 @@ class Extent(BaseModel):
 
 @router.get("/trips/extent", response_model=Extent, responses=NOT_MODIFIED, summary="Where a region lies")
 async def get_extent(request: Request, response: Response, region: RegionName, _: IfNoneMatch = None) -> Any:
-    """A few stray trips do not widen it: on each side it leaves out up to 5 % of the ends."""
+    """It is an estimate for choosing a view; a few stray trips do not widen it."""
     tiles: TileCache = request.app.state.tiles
 
     async def find() -> Counted[Extent]:

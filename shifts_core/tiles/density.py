@@ -26,8 +26,10 @@ MAX_TRIPS = 3_000_000
 """Pictures show the newest weeks of a region with together about so many trips, so that their cost is bounded."""
 _ROWS = 8192
 """Steps of latitude for which the pixel is looked up: within a picture, 16 of them a pixel."""
-_SHOWN_SHARE = 0.95
-"""Share of the ends, on each axis, that lie in a region's extent: a few stray trips must not shrink the others."""
+_TYPICAL_PART = 0.93
+"""Share of the leaves that count for a side of the extent: a few stray trips must not widen it."""
+_MARGIN = 0.2
+"""Of the extent's size, for the rest."""
 _TYPICAL_SHARE = 7e-6
 """Share of a city's ends in a pixel at `_TYPICAL_ZOOM`: a city of 100 km²."""
 _TYPICAL_ZOOM = 12
@@ -70,18 +72,23 @@ def newest_weeks(index: RegionTileIndex, max_trips: int = MAX_TRIPS) -> slice:
 
 
 def extent(index: RegionTileIndex) -> tuple[float, float, float, float] | None:
-    """West, south, east and north side of the box that holds nearly all ends of a region, in degrees.
+    """West, south, east and north side of a box that holds nearly all ends of a region, in degrees.
 
-    Sides are those of leaves. None if the region has no trips in tiles.
+    It is estimated from the bounds of leaves, as if half of a leaf's ends were in the middle half of its box. None if
+    the region has no trips in tiles.
     """
     leaves, small = index.leaves, index.small
     if len(leaves.trips) + len(small.ends) == 0:
         return None
-    low = np.concatenate([leaves.low, small.ends]).reshape(-1, 2)
-    high = np.concatenate([leaves.high, small.ends]).reshape(-1, 2)
+    inset = (leaves.high - leaves.low) / 4
+    low = np.concatenate([leaves.low + inset, small.ends]).reshape(-1, 2)
+    high = np.concatenate([leaves.high - inset, small.ends]).reshape(-1, 2)
     weights = np.repeat(np.concatenate([leaves.trips, np.ones(len(small.ends), np.int64)]), 2)
-    west, south = (_quantile(low[:, axis], weights, 1 - _SHOWN_SHARE) for axis in (0, 1))
-    east, north = (_quantile(high[:, axis], weights, _SHOWN_SHARE) for axis in (0, 1))
+    southwest = np.array([_quantile(low[:, axis], weights, 1 - _TYPICAL_PART) for axis in (0, 1)])
+    northeast = np.array([_quantile(high[:, axis], weights, _TYPICAL_PART) for axis in (0, 1)])
+    margin = _MARGIN * (northeast - southwest)
+    west, south = np.maximum(southwest - margin, (-180, -90)).tolist()
+    east, north = np.minimum(northeast + margin, (180, 90)).tolist()
     return west, south, east, north
 
 
