@@ -39,6 +39,8 @@ export class FlowPanel {
   private column: Column = "rank";
   private ascending = true;
   private rows = ROWS;
+  /** The shift whose particulars are shown. */
+  private opened: number | null = null;
   private readonly loading = newest();
   private readonly counting = newest();
   private readonly opening = newest();
@@ -249,6 +251,7 @@ export class FlowPanel {
     this.emphasise();
     this.showList();
     if (id === null || view.region === null) {
+      this.opened = null;
       target.replaceChildren();
       this.onMap((map) => map.setTrips([]));
       return;
@@ -262,15 +265,16 @@ export class FlowPanel {
       });
       if (found === null) return;
       target.replaceChildren(this.detail(found.shift, found.trips));
+      this.onMap((map) => map.setTrips(found.trips));
+      // Made anew, it changes where it is.
+      if (this.opened === id) return;
+      this.opened = id;
+      this.onMap((map) => map.reveal(flowOfShift(found.shift)));
       target.scrollIntoView({ block: "nearest" });
       // Whoever chose it in the list reads on here.
       if (byId("list").contains(document.activeElement) || document.activeElement === document.body) {
         target.querySelector("h3")?.focus({ preventScroll: true });
       }
-      this.onMap((map) => {
-        map.setTrips(found.trips);
-        map.reveal(flowOfShift(found.shift));
-      });
     } catch (reason) {
       target.replaceChildren(h("p", { class: "error" }, t("error", { message: describe(reason) })));
     }
