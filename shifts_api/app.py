@@ -160,7 +160,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router, dependencies=[KNOWN_PARAMETERS_ONLY])
     add_docs(app, settings)
-    add_page(app)
+    add_page(app, settings.basemap)
     _add_middleware(app, settings, metrics, running)
     return app
 

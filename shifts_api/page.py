@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from shifts_api.web.errors import ApiError
 
@@ -27,24 +27,24 @@ _MEDIA_TYPES = {
 _SUFFIXES = {"br": ".br", "gzip": ".gz", None: ""}
 """Of the files that the build made for each encoding, the best first."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
+_HEADERS = {"Content-Security-Policy": PAGE_POLICY}
+_BASEMAP_PATH = "/page/basemap.pmtiles"
+_BASEMAP_NAMED = f'<head>\n    <meta name="basemap" content="{_BASEMAP_PATH}">'
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-def add_page(app: FastAPI, folder: Path = BUILT_FILES) -> None:
+def add_page(app: FastAPI, basemap: Path | None = None, folder: Path = BUILT_FILES) -> None:
     """Serves the page; a checkout in which it was not built redirects to `/docs` instead.
 
     Args:
         app: the application.
+        basemap: a PMTiles file, which the page reads by ranges.
         folder: the built files.
     """
 
     def send(request: Request, name: str, cache_control: str) -> Response:
         encoding = _choose(folder / name, request.headers.get("accept-encoding", ""))
-        headers = {
-            "Cache-Control": cache_control,
-            "Content-Security-Policy": PAGE_POLICY,
-            "Vary": "Accept-Encoding",
-        }
+        headers = _HEADERS | {"Cache-Control": cache_control, "Vary": "Accept-Encoding"}
         if encoding is not None:
             headers["Content-Encoding"] = encoding
         path = folder / (name + _SUFFIXES[encoding])
@@ -54,7 +54,16 @@ def add_page(app: FastAPI, folder: Path = BUILT_FILES) -> None:
     async def get_page(request: Request) -> Response:
         if not (folder / INDEX).is_file():
             return RedirectResponse("/docs")
+        if basemap is not None:
+            text = (folder / INDEX).read_text("utf-8").replace("<head>", _BASEMAP_NAMED, 1)
+            return HTMLResponse(text, headers=_HEADERS | {"Cache-Control": "no-cache"})
         return send(request, INDEX, "no-cache")
+
+    @app.api_route(_BASEMAP_PATH, methods=["GET", "HEAD"], include_in_schema=False)
+    async def get_basemap() -> Response:
+        if basemap is None:
+            raise ApiError(404, "SHIFTS_BASEMAP is not set")
+        return FileResponse(basemap, headers=_HEADERS | {"Cache-Control": "no-cache"})
 
     @app.api_route("/page/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def get_file(request: Request, name: str) -> Response:

@@ -1,5 +1,6 @@
 // The map: land, places and the density of trips below, shifts or clusters as flows above.
 import {
+  addProtocol,
   AttributionControl,
   LngLatBounds,
   Map as MapLibre,
@@ -7,7 +8,9 @@ import {
   setWorkerUrl,
   type AllPaintProperties,
   type ExpressionSpecification,
+  type FillLayerSpecification,
   type GeoJSONSource,
+  type LineLayerSpecification,
   type MapMouseEvent,
   type RasterLayerSpecification,
   type StyleSpecification,
@@ -104,6 +107,7 @@ export class TripMap {
     });
     // What matters less comes after the first picture.
     this.map.once("idle", () => {
+      void this.showStreets();
       this.source("land").setData(location.origin + __LAND__);
       void this.showPlaces();
     });
@@ -252,6 +256,16 @@ export class TripMap {
     });
   }
 
+  /** A city map, if the service has one: the layers of Protomaps. */
+  private async showStreets(): Promise<void> {
+    const file = document.querySelector<HTMLMetaElement>("meta[name=basemap]")?.content;
+    if (!file) return;
+    const { Protocol } = await import("pmtiles");
+    addProtocol("pmtiles", new Protocol().tile);
+    this.map.addSource("streets", { type: "vector", url: `pmtiles://${location.origin}${file}` });
+    for (const layer of streetLayers()) this.map.addLayer(layer, this.map.getLayer("density") ? "density" : "zones");
+  }
+
   private cellsInView(): string[] {
     const bounds = this.map.getBounds();
     const cell = (degrees: number) => Math.floor(degrees / CELL_DEGREES);
@@ -263,7 +277,7 @@ export class TripMap {
   }
 
   private recolour(): void {
-    for (const layer of [...style().layers, densityLayer()]) {
+    for (const layer of [...style().layers, ...streetLayers(), densityLayer()]) {
       if (!this.map.getLayer(layer.id)) continue;
       for (const [name, value] of Object.entries(layer.paint ?? {})) {
         this.map.setPaintProperty(layer.id, name as keyof AllPaintProperties, value);
@@ -302,6 +316,27 @@ function round(value: number, decimals: number): number {
   return Math.round(value * 10 ** decimals) / 10 ** decimals;
 }
 
+function streetLayers(): (FillLayerSpecification | LineLayerSpecification)[] {
+  const source = "streets";
+  const colour = css("--border");
+  return [
+    { id: "earth", type: "fill", source, "source-layer": "earth", paint: { "fill-color": css("--land") } },
+    { id: "water", type: "fill", source, "source-layer": "water", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": css("--sea") } },
+    {
+      id: "roads",
+      type: "line",
+      source,
+      "source-layer": "roads",
+      paint: {
+        "line-color": colour,
+        "line-opacity": 0.6,
+        "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 8, ["match", ["get", "kind"], "highway", 0.8, 0.2], 16, ["match", ["get", "kind"], "highway", 9, "major_road", 6, 2.5]],
+      },
+    },
+    { id: "buildings", type: "fill", source, "source-layer": "buildings", minzoom: 14, paint: { "fill-color": colour, "fill-opacity": 0.25 } },
+  ];
+}
+
 function densityLayer(): RasterLayerSpecification {
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   return {
@@ -312,7 +347,7 @@ function densityLayer(): RasterLayerSpecification {
     paint: {
       "raster-brightness-min": 0,
       "raster-brightness-max": isDark ? 0.85 : 0.18,
-      "raster-opacity": isDark ? 0.6 : 0.7,
+      "raster-opacity": isDark ? 0.8 : 0.7,
       "raster-fade-duration": 0,
     },
   };
