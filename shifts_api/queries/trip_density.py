@@ -1,5 +1,7 @@
 """What a region looks like: its extent, and pictures of where its trips begin and end, from tiles in memory."""
 
+import asyncio
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.queries.leaf_counts import complete
@@ -27,7 +29,8 @@ async def draw_density(
         await complete(density, tiles, cursor, region.region_id)
         tiles.indexes.evict()
     trips = int(index.tiles.trips[slice(*index.tile_starts[[weeks.start, weeks.stop]])].sum())
-    return encode_opacity(brightness(density.pixels, square.zoom, trips))
+    # Compressing a picture takes some tens of milliseconds.
+    return await asyncio.to_thread(lambda: encode_opacity(brightness(density.pixels, square.zoom, trips)))
 
 
 async def find_extent(
