@@ -1,12 +1,12 @@
 // Starts the page and connects its parts: regions and weeks, the map, the numbers, the shifts, what happens now.
-import { closeSession, connect, get, openSession, type Region, type WeekTrips, type Zone } from "./api";
+import { ApiError, closeSession, connect, get, openSession, type Region, type WeekTrips, type Zone } from "./api";
 import { AreaTool } from "./area";
 import { byId, debounce, fill, h, newest } from "./dom";
 import { FlowPanel } from "./flows";
 import { date, t, translate } from "./i18n";
 import { LivePanel } from "./live";
 import { TripMap, type Flow } from "./map";
-import { describe, refreshNumbers, setWeeks, setZones, startNumbers, weeksOf } from "./numbers";
+import { refreshNumbers, setWeeks, setZones, startNumbers, weeksOf } from "./numbers";
 import { onChange, update, view } from "./view";
 
 const regionSelect = byId<HTMLSelectElement>("region");
@@ -38,7 +38,7 @@ listen();
 
 function startMap(): TripMap | null {
   if (!document.createElement("canvas").getContext("webgl2")) {
-    say(t("no-webgl"));
+    byId("map").replaceChildren(h("p", { class: "no-map" }, t("no-webgl")));
     return null;
   }
   return new TripMap(byId("map"), view.at, {
@@ -64,9 +64,10 @@ async function refresh(): Promise<void> {
   try {
     regions = (await get<{ regions: Region[] }>("/regions")).regions.filter(({ trips }) => trips > 0);
   } catch (reason) {
-    say(t("error", { message: describe(reason) }));
+    complain(reason);
     return;
   }
+  say("");
   byId("empty").hidden = regions.length > 0;
   byId("sample").hidden = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   fill(regionSelect, regions.map(({ region }) => [region, region]), view.region);
@@ -108,8 +109,13 @@ async function choose(): Promise<void> {
     map.setZones(found.zones);
     map.setDensity(region.region, `${region.trips}-${region.last_at}`);
   } catch (reason) {
-    say(t("error", { message: describe(reason) }));
+    complain(reason);
   }
+}
+
+/** Says what the service answered; that it cannot be reached is said already. */
+function complain(reason: unknown): void {
+  if (reason instanceof ApiError) say(t("error", { message: reason.message }));
 }
 
 function showWeeks(weeks: WeekTrips[]): void {

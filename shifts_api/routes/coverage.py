@@ -53,16 +53,15 @@ async def get_coverage(
     if monday is None or made is None:
         return Coverage(region=region, week=None, history=[], trips=0, points=[])
     rows = (await connection.execute(statements.select_served_trips(region_id, monday))).all()
-    served = np.cumsum([row.trips for row in rows])
-    departures = np.cumsum([row.weekdays.bit_count() for row in rows])
-    steps = np.unique(np.geomspace(1, len(rows), _MAX_POINTS).astype(int)) if rows else []
+    served = np.cumsum([row.trips for row in rows], dtype=np.int64).tolist()
+    departures = np.cumsum([row.weekdays.bit_count() for row in rows], dtype=np.int64).tolist()
+    steps: list[int] = []
+    if rows:
+        steps = np.unique(np.rint(np.geomspace(1, len(rows), _MAX_POINTS)).astype(np.int64)).tolist()
     return Coverage(
         region=region,
         week=f"{monday:%G-W%V}",
         history=[f"{each:%G-W%V}" for each in made.history_weeks],
         trips=made.trips,
-        points=[
-            CoveragePoint(shifts=n, departures=departures[n - 1], trips=served[n - 1])
-            for n in map(int, steps)
-        ],
+        points=[CoveragePoint(shifts=n, departures=departures[n - 1], trips=served[n - 1]) for n in steps],
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "page" / "node_modules" / "axe-core" / "axe.min.js"
@@ -22,6 +22,7 @@ _OPTIONS = [
     "--ignore-gpu-blocklist",
 ]
 _TIMEOUT_S = 60
+expect.set_options(timeout=30_000)
 
 
 @dataclass
