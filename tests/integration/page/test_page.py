@@ -115,7 +115,7 @@ def test_the_number_of_a_drawn_box_is_that_of_the_api_and_follows_its_filters(
     eventually(lambda: mean_of(page), lambda mean: mean == 90.0)
     assert expected_mean(platform, page) == 90.0
     page.get_by_role("radiogroup", name="Match").get_by_label("either end").check()
-    page.get_by_label("Monday").uncheck()
+    page.get_by_role("checkbox", name="Monday").uncheck()
     eventually(lambda: mean_of(page), lambda mean: mean == 72.0)
     eventually(lambda: "weekdays" in parameters_of(page), bool)
     assert expected_mean(platform, page) == 72.0
