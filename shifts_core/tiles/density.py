@@ -28,7 +28,7 @@ _ROWS = 8192
 """Steps of latitude for which the pixel is looked up: within a picture, 16 of them a pixel."""
 _TYPICAL_PART = 0.93
 """Share of the leaves that count for a side of the extent: a few stray trips must not widen it."""
-_MARGIN = 0.2
+_MARGIN = 0.05
 """Of the extent's size, for the rest."""
 _TYPICAL_SHARE = 7e-6
 """Share of a city's ends in a pixel at `_TYPICAL_ZOOM`: a city of 100 km²."""
@@ -74,15 +74,13 @@ def newest_weeks(index: RegionTileIndex, max_trips: int = MAX_TRIPS) -> slice:
 def extent(index: RegionTileIndex) -> tuple[float, float, float, float] | None:
     """West, south, east and north side of a box that holds nearly all ends of a region, in degrees.
 
-    It is estimated from the bounds of leaves, as if half of a leaf's ends were in the middle half of its box. None if
-    the region has no trips in tiles.
+    It is estimated from the bounds of leaves. None if the region has no trips in tiles.
     """
     leaves, small = index.leaves, index.small
     if len(leaves.trips) + len(small.ends) == 0:
         return None
-    inset = (leaves.high - leaves.low) / 4
-    low = np.concatenate([leaves.low + inset, small.ends]).reshape(-1, 2)
-    high = np.concatenate([leaves.high - inset, small.ends]).reshape(-1, 2)
+    low = np.concatenate([leaves.low, small.ends]).reshape(-1, 2)
+    high = np.concatenate([leaves.high, small.ends]).reshape(-1, 2)
     weights = np.repeat(np.concatenate([leaves.trips, np.ones(len(small.ends), np.int64)]), 2)
     southwest = np.array([_quantile(low[:, axis], weights, 1 - _TYPICAL_PART) for axis in (0, 1)])
     northeast = np.array([_quantile(high[:, axis], weights, _TYPICAL_PART) for axis in (0, 1)])

@@ -121,6 +121,16 @@ def test_a_few_stray_trips_do_not_widen_the_extent() -> None:
     assert extent(empty_index()) is None
 
 
+def test_the_extent_of_a_few_trips_holds_all_of_them() -> None:
+    ends = trips_around(7.68, 45.07, 300)
+    found = extent(index_of(ends))
+    assert found is not None
+    west, south, east, north = found
+    lons, lats = ends[:, ::2], ends[:, 1::2]
+    assert west <= lons.min() < lons.max() <= east
+    assert south <= lats.min() < lats.max() <= north
+
+
 def test_more_ends_are_brighter_up_to_a_limit() -> None:
     shown = brightness(np.array([0, 1, 10, 10**9]), 12, 30_000).tolist()
     assert shown[0] == 0
