@@ -80,7 +80,7 @@ def mean_of(page: Page) -> float | None:
     return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
 
 
-def draw_box(page: Page, share: float = 0.8) -> None:
+def draw_box(page: Page, share: float = 0.86) -> None:
     """Drags from one corner to the other, around the middle of the map."""
     page.get_by_role("button", name="Draw a box").click()
     box = page.get_by_role("region", name="Map").bounding_box()
@@ -147,7 +147,7 @@ def test_a_polygon_is_counted_as_well(platform: RunningPlatform, visit: Visit) -
     page.get_by_role("button", name="Draw a polygon").click()
     box = page.get_by_role("region", name="Map").bounding_box()
     assert box is not None
-    corners = [(0.1, 0.15), (0.9, 0.15), (0.9, 0.9), (0.1, 0.9), (0.1, 0.15)]
+    corners = [(0.07, 0.08), (0.93, 0.08), (0.93, 0.94), (0.07, 0.94), (0.07, 0.08)]
     for x, y in corners:
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
         page.mouse.down()
