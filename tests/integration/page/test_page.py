@@ -49,13 +49,14 @@ def trips(days: list[str], riders: int = 6) -> str:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
     """A platform with the shifts of commuters."""
 
-    def is_made(event: FeedEvent) -> bool:
-        return event.type == "run.succeeded" and bool(platform.query("SELECT FROM shifts.shifts LIMIT 1"))
-
     days = [f"05-{day}" for day in (14, 15, 16, 17, 18, 21, 22, 23, 24, 25)]
-    with running_platform(new_environment(tmp_path_factory.mktemp("page") / "data")) as platform:
-        platform.follow(lambda: (platform.landing / "commuters.csv").write_text(trips(days)), is_made)
-        yield platform
+    with running_platform(new_environment(tmp_path_factory.mktemp("page") / "data")) as found:
+
+        def is_made(event: FeedEvent) -> bool:
+            return event.type == "run.succeeded" and bool(found.query("SELECT FROM shifts.shifts LIMIT 1"))
+
+        found.follow(lambda: (found.landing / "commuters.csv").write_text(trips(days)), is_made)
+        yield found
 
 
 @pytest.fixture(scope="module")

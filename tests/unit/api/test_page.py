@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -115,7 +116,7 @@ def test_a_setting_that_is_no_city_map_is_refused(tmp_path: Path) -> None:
     }
     (tmp_path / "good").write_bytes(b"PMTiles\x03...")
     (tmp_path / "bad").write_bytes(b"PNG")
-    assert ApiSettings(**urls, landing_url="x", basemap=tmp_path / "good").basemap == tmp_path / "good"
+    assert ApiSettings(**given, basemap=tmp_path / "good").basemap == tmp_path / "good"
     for name in ("bad", "missing"):
         with pytest.raises(ValidationError, match="basemap"):
-            ApiSettings(**urls, landing_url="x", basemap=tmp_path / name)
+            ApiSettings(**given, basemap=tmp_path / name)
