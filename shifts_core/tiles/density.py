@@ -59,7 +59,8 @@ class Mercator(NamedTuple):
         south, north = self.latitude(1), self.latitude(0)
         latitudes = np.radians(south + (np.arange(_ROWS) + 0.5) * (north - south) / _ROWS)
         down = (1 - np.arcsinh(np.tan(latitudes)) / math.pi) / 2 * 2**self.zoom - self.y
-        return np.clip(down * PIXELS, 0, PIXELS - 1).astype(np.int64)
+        rows: NDArray[np.int64] = np.clip(down * PIXELS, 0, PIXELS - 1).astype(np.int64)
+        return rows
 
 
 def newest_weeks(index: RegionTileIndex, max_trips: int = MAX_TRIPS) -> slice:
@@ -168,7 +169,8 @@ def brightness(pixels: NDArray[np.int64], zoom: int, trips: int) -> NDArray[np.u
     area = 4.0 ** (_TYPICAL_ZOOM - zoom - PIXELS.bit_length() + 9)
     typical = _TYPICAL_SHARE * area * 2 * max(trips, 1)
     shown = np.log1p(np.maximum(pixels, 0) / typical) / math.log1p(_BRIGHTEST)
-    return np.rint(255 * np.minimum(shown, 1)).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(255 * np.minimum(shown, 1)).astype(np.uint8)
+    return levels
 
 
 @numba.njit(cache=True, nogil=True)

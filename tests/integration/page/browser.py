@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "page" / "node_modules" / "axe-core" / "axe.min.js"
@@ -66,21 +66,20 @@ def visiting(
     )
     page = context.new_page()
     visit = Visit(page)
-    page.on(
-        "console",
-        lambda message: (
-            message.type in ("error", "warning")
-            and visit.complaints.append(f"{message.type}: {message.text}")
-        ),
-    )
-    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+
+    def check_message(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            visit.complaints.append(f"{message.type}: {message.text}")
+
     own = urlsplit(url).netloc
 
-    def check_request(request: Any) -> None:
+    def check_request(request: Request) -> None:
         address = urlsplit(request.url)
         if address.scheme not in ("data", "blob") and address.netloc != own:
             visit.complaints.append(f"request: {request.url}")
 
+    page.on("console", check_message)
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     page.on("request", check_request)
     page.goto(url)
     try:

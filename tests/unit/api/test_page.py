@@ -110,10 +110,8 @@ def test_a_city_map_is_named_by_the_page_and_read_by_ranges(folder: Path, tmp_pa
 
 
 def test_a_setting_that_is_no_city_map_is_refused(tmp_path: Path) -> None:
-    urls = {
-        "database_url": "postgresql://x@localhost/x",
-        "dagster_database_url": "postgresql://x@localhost/x",
-    }
+    url = "postgresql://x@localhost/x"
+    given: dict[str, Any] = {"database_url": url, "dagster_database_url": url, "landing_url": "x"}
     (tmp_path / "good").write_bytes(b"PMTiles\x03...")
     (tmp_path / "bad").write_bytes(b"PNG")
     assert ApiSettings(**given, basemap=tmp_path / "good").basemap == tmp_path / "good"
