@@ -21,7 +21,7 @@ class Extent(BaseModel):
     """The box that holds nearly all ends of a region's trips."""
 
     region: str = Field(examples=["Turin"])
-    bbox: tuple[float, float, float, float] | None = Field(
+    bbox: Annotated[list[float], Field(min_length=4, max_length=4)] | None = Field(
         description="west, south, east, north; null if the region has no trips now.",
         examples=[[7.6, 45.0, 7.72, 45.1]],
     )
@@ -36,7 +36,7 @@ async def get_extent(request: Request, response: Response, region: RegionName, _
         async with open_snapshot(request) as connection:
             found = await require_region(connection, region)
             bbox = await find_extent(connection, tiles, found)
-        return Counted(Extent(region=region, bbox=bbox), found.revision)
+        return Counted(Extent(region=region, bbox=bbox and [*bbox]), found.revision)
 
     return await answer_unless_known(request, response, lambda: _find_revision(request, region), find)
 
