@@ -1,6 +1,6 @@
 // Builds the page into shifts_api/page_files: bundles and data under names of their content, each also compressed.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -49,13 +49,27 @@ for (const file of result.outputFiles) {
 }
 const [main, { imports }] = entry("src/main.ts");
 const first = new Set([main, ...imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path)]);
+const licenses = await write("licenses.txt", await licensesOf(Object.keys(result.metafile.inputs)));
 const page = (await readFile("src/index.html", "utf8"))
   .replace("__STYLE__", `/page/${basename(entry("src/style.css")[0])}`)
+  .replace("__LICENSES__", licenses)
   .replace("__MAIN__", `/page/${basename(main)}`)
   .replace("__WORKER__", `/page/${basename(entry(WORKER)[0])}`)
   .replace("<!-- preloads -->", preloads([...first].filter((path) => path !== main)));
 await save("index.html", Buffer.from(page));
 check();
+
+/** The licenses of all packages in the bundles, as they ask for. */
+async function licensesOf(inputs) {
+  const packages = new Set(inputs.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
+  const texts = [];
+  for (const folder of [...packages].sort()) {
+    const { name, version, license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
+    const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
+    texts.push(`${name} ${version} (${license})\n\n${file ? await readFile(`${folder}/${file}`, "utf8") : ""}`);
+  }
+  return texts.join(`\n${"-".repeat(80)}\n`);
+}
 
 function preloads(paths) {
   return paths.map((path) => `<link rel="modulepreload" href="/page/${basename(path)}">`).join("\n    ");
