@@ -1,5 +1,6 @@
 // Builds the page into shifts_api/page_files: bundles and data under names of their content, each also compressed.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,7 +64,8 @@ check();
 async function licensesOf(inputs) {
   const packages = new Set(inputs.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
   const texts = [];
-  for (const folder of [...packages].sort()) {
+  // Some packages carry files of others without their descriptions.
+  for (const folder of [...packages].filter((each) => existsSync(`${each}/package.json`)).sort()) {
     const { name, version, license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
     const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
     texts.push(`${name} ${version} (${license})\n\n${file ? await readFile(`${folder}/${file}`, "utf8") : ""}`);
