@@ -11,6 +11,9 @@ from shifts_platform.ports import is_listening
 from shifts_platform.settings import PlatformSettings
 from shifts_platform.supervisor import ChildSpec
 
+DEFINITIONS = "shifts_pipeline.definitions"
+"""The module that the code server loads."""
+
 
 def code_server(environment: Mapping[str, str]) -> ChildSpec:
     """Dagster's code server, on the host and port of `SHIFTS_CODE_SERVER_HOST` and `_PORT`."""
@@ -19,7 +22,7 @@ def code_server(environment: Mapping[str, str]) -> ChildSpec:
         "code server",
         [
             *(sys.executable, "-m", "shifts_platform.code_server", "api", "grpc"),
-            *("-m", "shifts_pipeline.definitions", "-h", host, "-p", port),
+            *("-m", DEFINITIONS, "-h", host, "-p", port),
         ],
         environment,
         lambda: is_listening(host, int(port)),

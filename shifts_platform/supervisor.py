@@ -20,6 +20,8 @@ STOP_TIMEOUT_S = 5.0
 _CHECK_INTERVAL_S = 0.3
 _LOG_TAIL_BYTES = 4096
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LINK_OF_SQLALCHEMY = "(Background on this error at: "
+"""Begins the last line of its errors, which does not say what happened."""
 
 
 @dataclass(frozen=True)
@@ -162,14 +164,14 @@ class Supervisor:
 
 
 def log_tail(log: Path) -> str:
-    """Returns the last line of a log file, without colours."""
+    """Returns the last line of a log file that says something, without colours."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
             lines = _COLOUR.sub("", file.read().decode(errors="replace")).strip().splitlines()
     except OSError as error:
         return f"log not readable: {error.strerror}"
-    return lines[-1] if lines else "empty log"
+    return next((line for line in reversed(lines) if not line.startswith(_LINK_OF_SQLALCHEMY)), "empty log")
 
 
 def _spawn(spec: ChildSpec, log: Path) -> subprocess.Popen[bytes]:

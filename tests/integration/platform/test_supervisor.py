@@ -11,7 +11,7 @@ import pytest
 
 from shifts_platform import backoff
 from shifts_platform.postgres.server import EmbeddedPostgres
-from shifts_platform.supervisor import ChildSpec, Supervisor
+from shifts_platform.supervisor import ChildSpec, Supervisor, log_tail
 from tests.conftest import FAST
 from tests.database import allow_other_users, database_answers
 
@@ -164,3 +164,12 @@ def test_a_database_that_cannot_start_is_retried_until_it_can(
             assert started[-1].poll() is None
     finally:
         server.stop()
+
+
+def test_the_end_of_a_log_is_its_last_line_that_says_something(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("start\n\x1b[31mrelation exists\x1b[0m\n(Background on this error at: somewhere)\n")
+    assert log_tail(log) == "relation exists"
+    log.write_text("")
+    assert log_tail(log) == "empty log"
+    assert log_tail(tmp_path) == "log not readable: Is a directory"
