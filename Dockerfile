@@ -59,7 +59,8 @@ USER 10001:10001
 
 FROM runtime AS api
 COPY --from=build-api /opt/shifts /opt/shifts
-# Functions are compiled at start, for this processor; in a read-only container only /tmp is writable.
+# Functions are compiled at start, for this processor; in a read-only container only /tmp is writable. The service listens on
+# every address, so it does not start without a key: SHIFTS_API_KEY, or one of `shifts keys`.
 ENV PYTHONPATH=/opt/shifts/service \
     NUMBA_CACHE_DIR=/tmp/compiled \
     SHIFTS_API_HOST=0.0.0.0 \

@@ -13,6 +13,7 @@ NAMES = (
     "stats_pairs",
     "landing",
     "api",
+    "access",
     "crowd",
     "listeners",
     "pairs",

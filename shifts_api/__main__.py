@@ -9,6 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from shifts_api.access.authentication import NO_KEY
+from shifts_api.access.first_look import keys_exist
 from shifts_api.app import create_app
 from shifts_api.settings import ApiSettings
 from shifts_api.web.http_protocol import LimitedProtocol
@@ -29,6 +31,8 @@ def main() -> None:
             for e in error.errors()
         )
         sys.exit("; ".join(problems))
+    if not settings.may_be_open and settings.api_key is None and not keys_exist(settings):
+        sys.exit(NO_KEY)
     configure_logs()
     _raise_open_files_limit()
     app = create_app(settings)

@@ -26,8 +26,12 @@ GET   /api/v1/regions                      regions      the regions and the numb
 GET   /api/v1/files                        files        the ledger
 POST  /api/v1/files                        files        an upload into the landing zone
 GET   /api/v1/files/{file_id}              files        one file
+DELETE /api/v1/files/{file_id}             deletions    delete a file and all that was computed from it
 GET   /api/v1/files/{file_id}/rejects      files        its rejected rows
 GET   /api/v1/events                       events       the feed as server-sent events
+POST  /api/v1/session                      session      a cookie in place of the key, for pages
+DELETE /api/v1/session                     session      ends the session
+GET   /api/v1/audit                        audit        who read single trips, exported, deleted or changed keys
 GET   /health                              health       liveness
 GET   /ready                               health       readiness
 GET   /metrics                             health       metrics for Prometheus
@@ -40,15 +44,21 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from shifts_api.access.authentication import AuthenticationMiddleware
+from shifts_api.access.authorization import AUDITED, AUTHORIZED, require_rules
 from shifts_api.access.browser_guard import BrowserGuard
+from shifts_api.access.key_ring import KeyRing
+from shifts_api.access.rules import PREFIX
 from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.openapi import add_docs
-from shifts_api.queries.database import create_feed_engine, create_pools
+from shifts_api.queries.database import create_feed_engine, create_key_engine, create_pools
 from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import (
+    audit,
     clusters,
+    deletions,
     events,
     files,
     fleet,
@@ -56,6 +66,7 @@ from shifts_api.routes import (
     live,
     planning,
     regions,
+    session,
     shifts,
     statistics,
     trips,
@@ -69,14 +80,28 @@ from shifts_api.web.known_parameters import KNOWN_PARAMETERS_ONLY
 from shifts_api.web.limits import LimitsMiddleware
 from shifts_api.web.metrics import RequestMetrics
 from shifts_api.web.uploads import RETRY_OPTIONS
+from shifts_core.access.failed_attempts import FailedAttempts
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.tiles.warm_up import compile_building, compile_counting
 
-PREFIX = "/api/v1"
 ORIGINAL_ROUTERS = (statistics.original_router, trips.router, live.router)
 """The original service's calls."""
 ROUTERS = tuple(
-    module.router for module in (statistics, planning, clusters, shifts, fleet, regions, zones, files, events)
+    module.router
+    for module in (
+        statistics,
+        planning,
+        clusters,
+        shifts,
+        fleet,
+        regions,
+        zones,
+        files,
+        deletions,
+        events,
+        session,
+        audit,
+    )
 )
 _CANCELLED_REQUESTS_S = 0.7
 """How long cancelled requests may take to clean up at shutdown; uvicorn does not wait for them."""
@@ -93,6 +118,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
         state.pools = create_pools(settings)
+        state.keys = KeyRing(create_key_engine(settings), state.pools.probes, settings.api_key)
+        state.keys.start()
         state.tiles = TileCache(state.pools.reads, settings.api_tiles_bytes)
         state.reads = SharedReads(state.pools.reads)
         state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
@@ -117,6 +144,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             await asyncio.wait(running, timeout=_CANCELLED_REQUESTS_S)
         await state.reads.stop()
         await state.feed.stop()
+        await state.keys.stop()
         await state.pools.dispose()
 
     app = FastAPI(
@@ -129,15 +157,28 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = metrics
+    app.state.failed_attempts = FailedAttempts()
     install_error_handlers(app)
-    api = APIRouter(prefix=PREFIX, responses=responses(400, 403, 413, 414, 421, 431, 500, 503))
+    api = APIRouter(
+        prefix=PREFIX,
+        dependencies=[AUTHORIZED],
+        responses=responses(400, 401, 403, 413, 414, 421, 429, 431, 500, 503),
+    )
+    for router in (*ORIGINAL_ROUTERS, *ROUTERS):
+        require_rules(router)
     for router in ORIGINAL_ROUTERS:
         api.include_router(router)
     for router in ROUTERS:
-        api.include_router(router, dependencies=[KNOWN_PARAMETERS_ONLY])
+        api.include_router(router, dependencies=[KNOWN_PARAMETERS_ONLY, AUDITED])
     app.include_router(api)
+    app.include_router(
+        session.public_router,
+        prefix=PREFIX,
+        dependencies=[KNOWN_PARAMETERS_ONLY],
+        responses=responses(400, 403, 413, 414, 421, 431, 500, 503),
+    )
     app.include_router(health.router, dependencies=[KNOWN_PARAMETERS_ONLY])
-    add_docs(app, settings)
+    add_docs(app, settings, PREFIX)
     _add_middleware(app, settings, metrics, running)
     return app
 
@@ -152,6 +193,7 @@ def _add_middleware(
     app: FastAPI, settings: ApiSettings, metrics: RequestMetrics, running: set[asyncio.Task[object]]
 ) -> None:
     """Adds the middleware, the innermost first."""
+    app.add_middleware(AuthenticationMiddleware, settings=settings, prefix=PREFIX)
     app.add_middleware(LimitsMiddleware, settings=settings, upload_path=f"{PREFIX}/files")
     if settings.api_cors_origins:
         app.add_middleware(

@@ -10,6 +10,8 @@ from fastapi.responses import FileResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic.json_schema import models_json_schema
 
+from shifts_api.access.authentication import COOKIE
+from shifts_api.access.rules import PUBLIC
 from shifts_api.schemas import FileRequest
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import Message
@@ -26,12 +28,15 @@ Load files of trips, get clusters of similar trips and exact weekly statistics, 
 
 Errors are `{"message": …}`. `GET /api/v1/events` is an endless stream of server-sent events; the WebSocket
 `/api/v1/trips/live` notifies clients of the original service when a file is done.
+
+As soon as an API key exists, every call below `/api/v1` needs one. Without any key, reads are open, and clients on
+the same machine may write.
 """
 
 
-def add_docs(app: FastAPI, settings: ApiSettings) -> None:
-    """Serves `/openapi.json` and `/docs`, and redirects `/` there."""
-    app.openapi = cache(lambda: _describe(app, settings))  # type: ignore[method-assign]
+def add_docs(app: FastAPI, settings: ApiSettings, prefix: str) -> None:
+    """Serves `/openapi.json` and `/docs`, and redirects `/` there; paths below the prefix need a key."""
+    app.openapi = cache(lambda: _describe(app, settings, prefix))  # type: ignore[method-assign]
 
     @app.get("/", include_in_schema=False)
     async def redirect_to_docs() -> RedirectResponse:
@@ -44,7 +49,7 @@ def add_docs(app: FastAPI, settings: ApiSettings) -> None:
     app.mount("/docs", StaticFiles(directory=_PAGE, packages=[("fastapi_offline", "static")]))
 
 
-def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
+def _describe(app: FastAPI, settings: ApiSettings, prefix: str) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -53,6 +58,8 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document["components"]["schemas"]
+    required: list[dict[str, list[str]]] = [{"key": []}, {"session": []}]
+    login = f"{PUBLIC[0].lower()} {prefix}{PUBLIC[1]}"
     _, posted = models_json_schema(
         [
             (PostedTrips, "validation"),
@@ -67,7 +74,7 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
     # Invalid requests get 400 and a message instead.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
@@ -80,10 +87,12 @@ def _describe(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
                 for media_type, content in body.get("content", {}).items():
                     if media_type == "application/json" and "example" not in content:
                         content["example"] = _build_example(content["schema"], schemas)
-            if method != "get" and settings.api_key is not None:
-                operation["security"] = [{"key": []}]
-    if settings.api_key is not None:
-        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            if path.startswith(prefix) and f"{method} {path}" != login:
+                operation["security"] = required if settings.api_key is not None else [{}, *required]
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+    }
     return document
 
 

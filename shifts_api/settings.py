@@ -4,6 +4,7 @@ import re
 
 from pydantic import Field, SecretStr, field_validator
 
+from shifts_core.browser_requests import is_loopback
 from shifts_core.settings import DatabaseUrl, HostNames, Port, SharedSettings, Words
 
 
@@ -16,7 +17,9 @@ class ApiSettings(SharedSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
     api_key: SecretStr | None = None
-    """If unset, only clients on loopback may write."""
+    """An admin key. While no key exists, everybody may read and clients on loopback may write."""
+    api_open_reads: bool = False
+    """Whether the service may be reachable from other machines while no key exists."""
     api_hosts: HostNames = ()
     """Host names under which clients reach the service, besides those of loopback and `api_host`."""
     api_cors_origins: Words = ()
@@ -36,6 +39,11 @@ class ApiSettings(SharedSettings):
     dagster_port: Port = 3000
     dagster_url: str | None = None
     """Where users reach the Dagster UI, to which events of the feed link."""
+
+    @property
+    def may_be_open(self) -> bool:
+        """Whether reads may be open to everybody who reaches the service, while no key exists."""
+        return self.api_open_reads or is_loopback(self.api_host)
 
     @property
     def dagster_base_url(self) -> str:

@@ -66,6 +66,15 @@ def is_own_origin(origin: str, host: str) -> bool:
     return own is not None and parts.scheme in ("http", "https") and parse_authority(parts.netloc) == own
 
 
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that a page of this origin sent the request; without either header it does not."""
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is None and site is None:
+        return False
+    is_own = origin is None or is_own_origin(origin, headers.get("host", ""))
+    return is_own and site in (None, "same-origin")
+
+
 def is_from_other_site(headers: Mapping[str, str]) -> bool:
     """Whether Fetch Metadata names a page of another origin; another port of this host is `same-site`."""
     return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")

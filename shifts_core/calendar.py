@@ -9,6 +9,8 @@ FIRST_MONDAY = date(1970, 1, 5)
 """The Monday of week number 0, before which no trip may start."""
 WEEKS_AHEAD = 53
 """Weeks in which trips may start, counted from the current week: shifts are planned a year ahead."""
+_MOST_WEEKS = 10_000
+"""Since before `FIRST_MONDAY`."""
 _WEEK_OR_DATE = re.compile(r"(?P<year>\d{4})-(?:W(?P<week>\d\d)|\d\d-\d\d)", re.ASCII)
 
 
@@ -18,11 +20,20 @@ class DateRange:
 
     first: date
     end: date
+    kept_from: date = FIRST_MONDAY
+    """The first Monday that the retention keeps; `first` is not before it."""
 
     @classmethod
-    def starting(cls, first: date, today: date) -> "DateRange":
-        """The range from the Monday `first` through `WEEKS_AHEAD` weeks that begin with the current one."""
-        return cls(first, monday_of(today) + WEEKS_AHEAD * ONE_WEEK)
+    def starting(cls, first: date, today: date, retention_weeks: int | None = None) -> "DateRange":
+        """The range from the Monday `first` through `WEEKS_AHEAD` weeks that begin with the current one.
+
+        Args:
+            first: Monday of the first week.
+            today: a day of the current week.
+            retention_weeks: how many weeks before the current one are kept; None for all.
+        """
+        kept_from = FIRST_MONDAY if retention_weeks is None else first_kept(today, retention_weeks)
+        return cls(max(first, kept_from), monday_of(today) + WEEKS_AHEAD * ONE_WEEK, kept_from)
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day < self.end
@@ -31,6 +42,11 @@ class DateRange:
 def monday_of(day: date) -> date:
     """The Monday of a day's ISO week."""
     return day - timedelta(days=day.weekday())
+
+
+def first_kept(today: date, retention_weeks: int) -> date:
+    """The Monday of the first week that is kept, if so many before the current one are."""
+    return max(monday_of(today) - min(retention_weeks, _MOST_WEEKS) * ONE_WEEK, FIRST_MONDAY)
 
 
 def week_number(monday: date) -> int:

@@ -25,13 +25,18 @@ from shifts_pipeline.jobs.check_jobs import (
     nightly_audit,
 )
 from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
+from shifts_pipeline.jobs.deletion import delete_files
+from shifts_pipeline.jobs.retention import nightly_retention, retention_job
+from shifts_pipeline.resources.audit_retention import AuditRetention
 from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.landing import Landing
 from shifts_pipeline.resources.load_limits import LoadLimits
+from shifts_pipeline.resources.retention import Retention
 from shifts_pipeline.resources.shift_making import ShiftMaking
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
+from shifts_pipeline.sensors.deleted_files import deleted_files
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.lost_workers import lost_workers
 from shifts_pipeline.sensors.queued_files import queued_files
@@ -60,9 +65,11 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
             check_freshness,
             audit_everything,
             cleanup,
+            delete_files,
+            retention_job,
         ],
-        schedules=[check_freshness_every_15_minutes, nightly_audit, nightly_cleanup],
-        sensors=[landing_zone, queued_files, stale_weeks, stale_shifts, lost_workers],
+        schedules=[check_freshness_every_15_minutes, nightly_audit, nightly_cleanup, nightly_retention],
+        sensors=[landing_zone, queued_files, deleted_files, stale_weeks, stale_shifts, lost_workers],
         executor=dg.in_process_executor,
         resources={
             "trips_database": TripsDatabase(url=trips_url),
@@ -70,8 +77,12 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
             "feed": Feed(url=dg.EnvVar("SHIFTS_DAGSTER_DATABASE_URL")),
             "landing": Landing(url=dg.EnvVar("SHIFTS_LANDING_URL")),
             "load_limits": LoadLimits(
-                first_week=options.first_week.isoformat(), max_rejected_share=options.max_rejected_share
+                first_week=options.first_week.isoformat(),
+                retention_weeks=options.retention_weeks,
+                max_rejected_share=options.max_rejected_share,
             ),
+            "retention": Retention(weeks=options.retention_weeks, keep_totals=options.keep_totals),
+            "audit_retention": AuditRetention(weeks=options.audit_weeks),
             "clustering": ClusteringParameters(
                 time_bin_minutes=options.time_bin_minutes,
                 eps_m=options.cluster_eps_m,

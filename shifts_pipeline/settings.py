@@ -21,6 +21,10 @@ class PipelineSettings(SharedSettings):
     cluster_max_radius_m: float = Field(DEFAULT_MAX_RADIUS_M, gt=0)
     shift_weeks: int = Field(DEFAULT_SHIFT_WEEKS, ge=1, le=MAX_SHIFT_WEEKS)
     shift_min_riders: int = Field(DEFAULT_MIN_RIDERS, ge=1)
+    keep_totals: bool = False
+    """Whether the number of trips of each region and expired week remains."""
+    audit_weeks: int = Field(52, ge=1)
+    """How long entries of the audit trail are kept."""
     max_rejected_share: float = Field(0.5, ge=0, le=1)
 
 

@@ -14,6 +14,7 @@ from shifts_platform.errors import PlatformError
 from shifts_platform.feed_client import follow_feed
 from shifts_platform.generator.csv_text import HEADER, format_csv
 from shifts_platform.generator.trips import TripChunk, generate_trips, plan_commutes
+from shifts_platform.settings import PlatformSettings
 
 FILE_NAME = "demo.csv"
 TRIPS, SEED = 100_000, 7
@@ -70,7 +71,10 @@ def _expect(chunks: list[TripChunk]) -> ExpectedAnswer:
 
 
 def wait_until_answered(
-    api_url: str, database_url: str, drop: Callable[[], ExpectedAnswer], echo: Callable[[str], None]
+    settings: PlatformSettings,
+    database_url: str,
+    drop: Callable[[], ExpectedAnswer],
+    echo: Callable[[str], None],
 ) -> ExpectedAnswer:
     """Drops the sample when the feed is open, and follows the feed until all its weeks are clustered and the
     shifts of its region are made.
@@ -80,7 +84,8 @@ def wait_until_answered(
     """
     expected: ExpectedAnswer | None = None
     loaded = False
-    for event in follow_feed(api_url, "run.started,run.failed,file.loaded,file.failed,run.succeeded"):
+    types = "run.started,run.failed,file.loaded,file.failed,run.succeeded"
+    for event in follow_feed(settings.api_url, types, settings.api_headers):
         if event is None:
             expected = drop()
             echo(f"dropped {FILE_NAME}: {TRIPS:,} generated trips")
@@ -107,29 +112,29 @@ def _is_stale(database_url: str, region: str) -> bool:
     return row == (True,)
 
 
-def show_answers(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
+def show_answers(settings: PlatformSettings, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
     """Prints the weekly mean, the largest clusters, the best shifts of a day and the vehicles that they need.
 
     Raises:
         PlatformError: an answer is wrong.
     """
-    _show_mean(api_url, expected, echo)
-    _show_clusters(api_url, expected, echo)
-    _show_shifts(api_url, expected, echo)
+    _show_mean(settings, expected, echo)
+    _show_clusters(settings, expected, echo)
+    _show_shifts(settings, expected, echo)
 
 
-def _show_mean(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
+def _show_mean(settings: PlatformSettings, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
     box = {"nortest": f"{expected.east},{expected.north}", "southest": f"{expected.west},{expected.south}"}
-    mean = _get(f"{api_url}/api/v1/trips/stats", {"region": expected.region, **box})["mean"]
+    mean = _get(settings, "/trips/stats", {"region": expected.region, **box})["mean"]
     if mean is None or not math.isclose(mean, expected.mean, rel_tol=1e-12):
         raise PlatformError(f"the weekly mean is {mean}, but counting the sample gives {expected.mean}")
     echo(f"\n{expected.region}, box {expected.west},{expected.south} to {expected.east},{expected.north}:")
     echo(f"  {mean:,.1f} trips a week on average")
 
 
-def _show_clusters(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
+def _show_clusters(settings: PlatformSettings, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
     parameters = {"region": expected.region, "week": expected.last_week, "limit": str(_CLUSTERS_SHOWN)}
-    clusters = _get(f"{api_url}/api/v1/clusters", parameters)["features"]
+    clusters = _get(settings, "/clusters", parameters)["features"]
     echo(f"\nlargest clusters of similar trips, {expected.region}, week {expected.last_week}:")
     echo(f"  {'trips':>5}  {'time of day':<13} {'from':<18} {'to':<18} {'radius':>6}")
     for cluster in clusters:
@@ -145,15 +150,15 @@ def _show_clusters(api_url: str, expected: ExpectedAnswer, echo: Callable[[str],
         )
 
 
-def _show_shifts(api_url: str, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
+def _show_shifts(settings: PlatformSettings, expected: ExpectedAnswer, echo: Callable[[str], None]) -> None:
     asked = {
         "region": expected.region,
         "week": expected.last_week,
         "weekday": _WEEKDAY,
         "limit": str(_SHIFTS_SHOWN),
     }
-    shifts = _get(f"{api_url}/api/v1/shifts", asked)["features"]
-    fleet = _get(f"{api_url}/api/v1/fleet", asked)
+    shifts = _get(settings, "/shifts", asked)["features"]
+    fleet = _get(settings, "/fleet", asked)
     echo(f"\nbest shifts on {_WEEKDAY_NAME}, {expected.region}, after week {expected.last_week}:")
     echo(f"  {'departs':<7}  {'riders':<14} {'from':<18} {'to':<18} weekdays")
     for shift in shifts:
@@ -182,8 +187,9 @@ def _place(point: list[float]) -> str:
     return f"{point[0]:.4f},{point[1]:.4f}"
 
 
-def _get(url: str, parameters: dict[str, str]) -> dict[str, Any]:
-    answer = httpx.get(url, params=parameters, timeout=30)
+def _get(settings: PlatformSettings, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+    url = f"{settings.api_url}/api/v1{path}"
+    answer = httpx.get(url, params=parameters, headers=settings.api_headers, timeout=30)
     if answer.status_code != httpx.codes.OK:
         raise PlatformError(f"{url} answers {answer.status_code}: {answer.text}")
     body: dict[str, Any] = answer.json()

@@ -39,6 +39,7 @@ def environment_of(settings: PlatformSettings, server: EmbeddedPostgres | None) 
         "SHIFTS_API_HOST": settings.api_host,
         "SHIFTS_API_PORT": str(settings.api_port),
         "SHIFTS_DAGSTER_PORT": str(settings.dagster_port),
+        "SHIFTS_API_OPEN_READS": str(settings.api_open_reads).lower(),
         **({"SHIFTS_API_KEY": settings.api_key} if settings.api_key else {}),
         "DAGSTER_HOME": str(settings.data_folder / "dagster"),
         "PYTHONUNBUFFERED": "1",

@@ -63,10 +63,17 @@ def trips_per_week(connection: psycopg.Connection, region: str) -> dict[date, in
         PlatformError: it has none.
     """
     weeks: dict[date, int] = dict(
-        connection.execute("SELECT week, trips FROM shifts.weekly WHERE region = %s", [region]).fetchall()
+        connection.execute(
+            "SELECT c.week, sum(c.trips)::bigint FROM shifts_store.file_week_counts c"
+            " JOIN shifts_store.regions r USING (region_id) WHERE r.name = %s GROUP BY c.week",
+            [region],
+        ).fetchall()
     )
     if not weeks:
-        rows = connection.execute("SELECT DISTINCT region FROM shifts.weekly ORDER BY region").fetchall()
+        rows = connection.execute(
+            "SELECT name FROM shifts_store.regions r WHERE EXISTS ("
+            " SELECT FROM shifts_store.file_week_counts c WHERE c.region_id = r.region_id) ORDER BY name"
+        ).fetchall()
         names = [name for (name,) in rows]
         known = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
         raise PlatformError(

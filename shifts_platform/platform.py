@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO
 
+from shifts_api.access.authentication import NO_KEY
 from shifts_platform.child_processes import clients_of_code_server, code_server
 from shifts_platform.data_folder import lock_data_folder, make_landing_folder
 from shifts_platform.environment import environment_of
+from shifts_platform.errors import PlatformError
+from shifts_platform.keys import has_keys
 from shifts_platform.migrations.databases import migrate_all
 from shifts_platform.ports import check_port_is_free, free_port
 from shifts_platform.postgres.server import EmbeddedPostgres
@@ -60,6 +63,8 @@ class Platform:
         # The code server spends its first seconds on imports, which need no tables.
         self._supervisor.spawn([code_server(environment)])
         migrate_all(environment, self._folder)
+        if self._settings.needs_key and not has_keys(environment["SHIFTS_DATABASE_URL"]):
+            raise PlatformError(NO_KEY)
         make_landing_folder(self._settings)
         yield "starting Dagster and the web service"
         self._supervisor.spawn(clients_of_code_server(self._settings, environment))

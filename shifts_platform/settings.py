@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from shifts_api.settings import ApiSettings
+from shifts_core.browser_requests import is_loopback
 from shifts_core.settings import DatabaseUrl, HostNames, Port, Settings
 from shifts_pipeline.settings import PipelineSettings
 from shifts_platform.errors import PlatformError
@@ -24,6 +25,8 @@ class PlatformSettings(Settings):
     dagster_hosts: HostNames = ()
     """Host names of the Dagster UI besides loopback, comma separated."""
     api_key: str | None = Field(None, repr=False)
+    """Commands send it to the web service."""
+    api_open_reads: bool = False
 
     @property
     def data_folder(self) -> Path:
@@ -40,6 +43,16 @@ class PlatformSettings(Settings):
         """The URL of the web service for clients on this machine."""
         host = "127.0.0.1" if self.api_host in ("0.0.0.0", "::") else self.api_host  # noqa: S104
         return f"http://{host}:{self.api_port}"
+
+    @property
+    def api_headers(self) -> dict[str, str]:
+        """The headers of a request to the web service: the key, if one is set."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the web service must not start without a key in the database: other machines reach it."""
+        return not (self.api_key or self.api_open_reads or is_loopback(self.api_host))
 
     @property
     def dagster_url(self) -> str:

@@ -6,7 +6,7 @@ resource "google_storage_bucket" "landing" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
 
-  # Replaced and removed files can be restored for a week.
+  # Replaced and removed files can be restored for a week, deleted ones included (docs/privacy.md).
   soft_delete_policy {
     retention_duration_seconds = 7 * 24 * 60 * 60
   }

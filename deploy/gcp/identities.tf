@@ -11,9 +11,10 @@ locals {
   api     = "${local.accounts}/subject/ns/shifts/sa/shifts-api"
 }
 
-resource "google_storage_bucket_iam_member" "dagster_reads_landing" {
+# It reads files, and removes those that are deleted or have expired.
+resource "google_storage_bucket_iam_member" "dagster_uses_landing" {
   bucket = google_storage_bucket.landing.name
-  role   = "roles/storage.objectViewer"
+  role   = "roles/storage.objectUser"
   member = local.dagster
 }
 

@@ -13,7 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.feed.event import Event, EventFilter
-from shifts_api.feed.outbox import PAGE, read_id_before, read_incarnation, read_last_id, read_page
+from shifts_api.feed.outbox import (
+    PAGE,
+    limit_to_regions,
+    read_id_before,
+    read_incarnation,
+    read_last_id,
+    read_page,
+)
 from shifts_api.feed.waiter import ALL_EVENTS, BATCH, Push, Waiter
 from shifts_api.feed.window import ClientPosition, EventWindow
 
@@ -127,6 +134,9 @@ class Broadcaster:
     ) -> Sequence[Event]:
         through = window.last_id
         async with self._engine.connect() as connection:
+            if event_filter.rights.regions is not None:
+                await connection.execution_options(isolation_level="READ COMMITTED")
+                await limit_to_regions(connection, event_filter.rights.regions)
             page = await self._read_page(connection, position.event_id, through, event_filter)
         return position.from_outbox(page, through, is_full=len(page) == PAGE)
 

@@ -1,9 +1,9 @@
 """Reads the outbox of events in Dagster's database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Text, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.feed.dagster_links import dagster_link
@@ -25,7 +25,7 @@ async def read_page(
         connection: to Dagster's database.
         after: the id before the range.
         through: the last id of the range; None for no end.
-        event_filter: of the client.
+        event_filter: of the client; `limit_to_regions` applies its rights.
         dagster_url: base URL of the Dagster UI, to which the events link.
     """
     column = events.c
@@ -49,6 +49,13 @@ async def read_page(
 def _with_link(event: Event, dagster_url: str) -> Event:
     url = dagster_link(dagster_url, event.run_id, event.details)
     return event if url is None else replace(event, details={**event.details, "url": url})
+
+
+async def limit_to_regions(connection: AsyncConnection, names: Collection[str]) -> None:
+    """Gives the rest of the transaction a role that sees events which name these regions and no other."""
+    allowed = cast(literal(sorted(names), ARRAY(Text)), Text)
+    role = func.set_config("role", "shifts_api_limited", True)
+    await connection.execute(select(func.set_config("shifts.region_names", allowed, True), role))
 
 
 async def read_last_id(connection: AsyncConnection) -> int:

@@ -1,14 +1,22 @@
-"""Connections to both databases, in the role `shifts_api`, which may read and call functions that write."""
+"""Connections to both databases, in the role `shifts_api`, which may read and call functions that write.
+
+Requests with a limited key read in a role of their own, which sees only what the key may see.
+"""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import QueuePool
+from sqlalchemy import ARRAY, Integer, QueuePool, Select, Text, any_, func, literal, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shifts_api.settings import ApiSettings
+from shifts_api.web.identity import identity_of
+from shifts_core.access.rights import Rights
 from shifts_core.database_url import parse_database_url
+from shifts_core.schema.tables import regions
 
 WRITE_LOCK_TIMEOUT_MS = 2_000
 """How long a write waits for a lock, such as that of a load that replaces the same weeks."""
@@ -30,7 +38,7 @@ class Pools(NamedTuple):
     reads: AsyncEngine
     writes: AsyncEngine
     probes: AsyncEngine
-    """For `/ready` and `/metrics`, which answer even when all other connections are in use."""
+    """For `/ready`, `/metrics` and the audit trail, which work even when all other connections are in use."""
 
     async def dispose(self) -> None:
         """Closes all connections."""
@@ -75,6 +83,14 @@ def create_feed_engine(settings: ApiSettings) -> AsyncEngine:
     )
 
 
+def create_key_engine(settings: ApiSettings) -> AsyncEngine:
+    """One autocommitting connection to the trips database that listens for changes of API keys.
+
+    It must be direct, as those of the feed.
+    """
+    return _create_engine(settings.database_url, "shifts_api keys", 1, isolation_level="AUTOCOMMIT")
+
+
 def is_exhausted(pool: AsyncEngine) -> bool:
     """Whether every connection of a pool is in use."""
     connections = cast("QueuePool", pool.sync_engine.pool)
@@ -82,11 +98,40 @@ def is_exhausted(pool: AsyncEngine) -> bool:
 
 
 async def snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
-    """A connection whose statements all see the same snapshot of the trips database."""
+    """A connection whose statements all see the same snapshot, of what the request's key may see."""
+    rights = identity_of(request).rights
+    async with open_snapshot(request) as connection:
+        if rights.is_limited:
+            await connection.execute(_limit_to(rights))
+        yield connection
+
+
+@asynccontextmanager
+async def open_snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
+    """A snapshot of everything. Callers check what the request's key may see."""
     pools: Pools = request.app.state.pools
     async with pools.reads.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
+
+
+def _limit_to(rights: Rights) -> Select[Any]:
+    """Gives the rest of the transaction a role that sees no more than a limited key may see."""
+    ids = select(func.coalesce(func.array_agg(regions.c.region_id), sql_cast(literal("{}"), ARRAY(Integer))))
+    names = literal(sorted(rights.regions or ()), ARRAY(Text))
+    allowed = sql_cast(ids.where(regions.c.name == any_(names)).scalar_subquery(), Text)
+    role = "shifts_api_aggregates" if rights.aggregates_only else "shifts_api_limited"
+    return select(
+        func.set_config("shifts.regions", literal("*") if rights.regions is None else allowed, True),
+        func.set_config("role", role, True),
+    )
+
+
+async def limit_writes(connection: AsyncConnection, rights: Rights) -> None:
+    """Refuses to write into other regions than those of a limited key, for the rest of the transaction."""
+    if rights.regions is not None:
+        names = sql_cast(literal(sorted(rights.regions), ARRAY(Text)), Text)
+        await connection.execute(select(func.set_config("shifts.writable_regions", names, True)))
 
 
 # Returned to the pool before the answer is sent: a client that reads slowly holds no connection.

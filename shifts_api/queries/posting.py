@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.database import limit_writes
+from shifts_core.access.rights import Rights
 from shifts_core.calendar import monday_of
 from shifts_core.tiles.build import build_tiles
 from shifts_core.time_filter import MINUTES_OF_DAY
@@ -35,6 +37,7 @@ WEEKS_PER_TRANSACTION = 10
 async def insert_trips(
     connection: AsyncConnection,
     trips: Sequence[PostedTrip],
+    rights: Rights,
     *,
     size: int,
     idempotency_key: str | None,
@@ -45,6 +48,7 @@ async def insert_trips(
     Args:
         connection: for writes.
         trips: at least one.
+        rights: of the request's key.
         size: of the request's body, in bytes.
         idempotency_key: of the request.
         fingerprint: of the request.
@@ -64,6 +68,7 @@ async def insert_trips(
     prepare = functions.prepare_trips(literal(steps[-1], ARRAY(Date)), len(trips))
     first_number = await connection.scalar(select(prepare))
     await connection.commit()
+    await limit_writes(connection, rights)
     await connection.execute(
         select(functions.post_trips(*arrays, *tiles, first_number, size, idempotency_key, fingerprint))
     )

@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Callable
-from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.queries.database import snapshot
+from shifts_api.queries.database import open_snapshot
 from shifts_api.queries.regions import Region, find_region
 from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
@@ -18,21 +17,22 @@ from shifts_api.queries.zones import find_zone
 from shifts_api.web.area import GivenArea
 from shifts_api.web.conditional import Counted, answer_unless_known
 from shifts_api.web.errors import ApiError
+from shifts_api.web.identity import identity_of
 from shifts_core.weekly_statistics import WeeklyQuery
 
 T = TypeVar("T")
 
 MAX_FAST_PENDING = 100_000
 """Up to so many trips that are in no tile yet are counted without waiting: that takes a tenth of a second."""
-open_snapshot = asynccontextmanager(snapshot)
 
 
 async def with_area(request: Request, query: WeeklyQuery, area: GivenArea) -> tuple[WeeklyQuery, str]:
     """The query with its area, and a revision that changes with the area of a name.
 
     Raises:
-        ApiError: 400, no area is given; 404, there is no such zone.
+        ApiError: 400, no area is given; 403, the key is not for the region; 404, there is no such zone.
     """
+    identity_of(request).require_regions([query.region])
     if area.zone is not None:
         async with open_snapshot(request) as connection:
             zone = await find_zone(connection, query.region, area.zone)
@@ -66,10 +66,11 @@ async def answer_counted(
     Args:
         request: of the client.
         response: receives the headers.
-        query: which trips to count.
+        query: which trips to count; the request's key must be for the region.
         revision: of the area, from `with_area`.
         answer: makes the answer from the counts.
     """
+    identity_of(request).require_regions([query.region])
     reads: SharedReads = request.app.state.reads
 
     async def find_revision() -> str | None:
@@ -86,9 +87,12 @@ async def answer_counted(
 async def count_trips(request: Request, query: WeeklyQuery) -> CountedTrips:
     """Counts from memory; else in one snapshot: at once, or in turn where many pending trips make the count slow.
 
+    Counts read tiles, which hold all trips, so the database does not know what the key may see: this function does.
+
     Raises:
-        ApiError: 400, the region has never had trips; 503, too many slow counts are waiting.
+        ApiError: 400, the region has never had trips; 403, the key is not for it; 503, too many slow counts wait.
     """
+    identity_of(request).require_regions([query.region])
     tiles: TileCache = request.app.state.tiles
     slow: SlowCounts[CountedTrips | None] = request.app.state.slow_counts
 

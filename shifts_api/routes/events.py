@@ -12,6 +12,7 @@ from shifts_api.feed.window import EventBatch
 from shifts_api.web.errors import ApiError
 from shifts_api.web.event_stream import EventStream
 from shifts_api.web.http_protocol import pushing
+from shifts_api.web.identity import identity_of
 from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 
 router = APIRouter(tags=["feed"])
@@ -64,7 +65,10 @@ async def follow_events(
         ),
     ] = None,
 ) -> EventStream:
-    """Server-sent events with ascending ids; a client that sends `Last-Event-ID` receives each event once."""
+    """Server-sent events with ascending ids; a client that sends `Last-Event-ID` receives each event once.
+
+    A key that is limited to regions receives the events that name its regions and no other (`file.loaded`).
+    """
     feed: Broadcaster = request.app.state.feed
     chosen = frozenset(types.split(",")) if types else None
     if chosen and (unknown := sorted(chosen - set(TYPES))):
@@ -72,9 +76,10 @@ async def follow_events(
     if feed.is_full:
         raise ApiError(503, "Too many listeners, try again", {"Retry-After": "10"})
     after = None if last_event_id is None else int(last_event_id)
-    event_filter = EventFilter(task_id, run_id, chosen)
+    identity = identity_of(request)
+    event_filter = EventFilter(task_id, run_id, chosen, identity.rights)
     pieces = _stream(feed, event_filter, after, pushing(request.scope))
-    return EventStream(pieces, request.app.state.streams)
+    return EventStream(pieces, request.app.state.streams, identity.endings, identity.seconds_left)
 
 
 async def _stream(

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_api.access.idempotency import IdempotencyKey, fingerprint
-from shifts_api.access.writers import Writer
 from shifts_api.queries.database import Pools, Snapshot
-from shifts_api.queries.files import find_by_key, queue_file
+from shifts_api.queries.files import FileFilter, find_by_key, queue_file, select_files
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, paginate, parse_cursor
 from shifts_api.web.parameters import ID_PATTERN, RUN_ID, TASK_ID
 from shifts_api.web.uploads import receive
@@ -22,7 +22,7 @@ from shifts_core.schema import views
 
 router = APIRouter(tags=["files"])
 
-Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
+Status = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded", "deleting", "deleted"]
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
 TaskId = Annotated[
     str, Field(description="Part of every event of the feed that concerns the file.", examples=[TASK_ID])
@@ -43,6 +43,7 @@ class File(BaseModel):
     queued_at: datetime = Field(examples=["2026-11-23T20:59:57.120000Z"])
     finished_at: datetime | None = Field(examples=["2026-11-23T20:59:59.480000Z"])
     error: str | None = Field(description="Why it failed, and how to correct it.", examples=[None])
+    deleted_by: str | None = Field(description="Who asked for its deletion.", examples=[None])
 
 
 class Files(BaseModel):
@@ -84,18 +85,20 @@ async def list_files(
     task_id: Annotated[
         str | None, Query(pattern=ID_PATTERN, description="Only the file of this task.", examples=[TASK_ID])
     ] = None,
+    name: Annotated[
+        str | None,
+        Query(max_length=MAX_NAME_BYTES, description="Only versions of this file.", examples=["trips.csv"]),
+    ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Files:
-    """Every file that was dropped, uploaded or requested, and every posted list, newest first."""
-    statement = select(views.files).order_by(views.files.c.file_id.desc()).limit(limit + 1)
-    if status is not None:
-        statement = statement.where(views.files.c.status == status)
-    if task_id is not None:
-        statement = statement.where(views.files.c.task_id == task_id)
-    if cursor is not None:
-        statement = statement.where(views.files.c.file_id < parse_cursor(cursor)[0])
-    found = [File.model_validate(row) for row in (await connection.execute(statement)).mappings()]
+    """Every file that was dropped, uploaded or requested, and every posted list, newest first.
+
+    A key that is limited to regions sees files that hold trips of its regions and of no other.
+    """
+    before = None if cursor is None else parse_cursor(cursor)[0]
+    wanted = FileFilter(limit + 1, status=status, task_id=task_id, name=name, before=before)
+    found = await _read(connection, request, wanted)
     page, next_cursor = paginate(request, response, found, limit, lambda file: (file.file_id,))
     return Files(files=page, next_cursor=next_cursor)
 
@@ -103,7 +106,7 @@ async def list_files(
 @router.post(
     "/files",
     status_code=202,
-    responses=responses(401, 408, 422, 507),
+    responses=responses(408, 422, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -115,7 +118,6 @@ async def list_files(
 )
 async def upload_file(
     request: Request,
-    _: Writer,
     name: Annotated[
         str,
         Query(
@@ -143,9 +145,9 @@ async def upload_file(
 
 
 @router.get("/files/{file_id}", responses=responses(404), summary="One file")
-async def get_file(connection: Snapshot, file_id: FileId) -> File:
+async def get_file(connection: Snapshot, request: Request, file_id: FileId) -> File:
     """A file's status, the number of its rows, and its error."""
-    return await _find(connection, file_id)
+    return await _find(connection, request, file_id)
 
 
 @router.get("/files/{file_id}/rejects", responses=responses(404), summary="The rejected rows of a file")
@@ -158,7 +160,9 @@ async def list_rejects(
     cursor: Cursor = None,
 ) -> Rejects:
     """Every rejected row with its line, its text and the reason, by line."""
-    await _find(connection, file_id)
+    file = await _find(connection, request, file_id)
+    if file.status in ("deleting", "deleted"):
+        raise ApiError(404, f"File {file_id} was deleted, and its rejects with it")
     (after,) = parse_cursor(cursor or "0")
     row = views.rejects.c
     statement = select(views.rejects).where(row.file_id == file_id, row.line > after).order_by(row.line)
@@ -168,9 +172,12 @@ async def list_rejects(
     return Rejects(rejects=page, next_cursor=next_cursor)
 
 
-async def _find(connection: AsyncConnection, file_id: int) -> File:
-    result = await connection.execute(select(views.files).where(views.files.c.file_id == file_id))
-    row = result.mappings().one_or_none()
-    if row is None:
-        raise ApiError(404, f"File {file_id} not found")
-    return File.model_validate(row)
+async def _find(connection: AsyncConnection, request: Request, file_id: int) -> File:
+    for file in await _read(connection, request, FileFilter(file_id=file_id, limit=1)):
+        return file
+    raise ApiError(404, f"File {file_id} not found")
+
+
+async def _read(connection: AsyncConnection, request: Request, wanted: FileFilter) -> list[File]:
+    statement = select_files(wanted, identity_of(request).rights)
+    return [File.model_validate(row) for row in (await connection.execute(statement)).mappings()]

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import json
+from dataclasses import replace
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.feed.event import EventFilter
+from shifts_api.web.endings import first_of
+from shifts_api.web.identity import identity_of
 
 router = APIRouter()
 
@@ -27,10 +30,15 @@ async def follow_files(socket: WebSocket) -> None:
     if feed.is_full:
         await socket.close(_TRY_AGAIN_LATER)
         return
-    work = (_send_notifications(socket, feed), _send_pings(socket), _answer_pings(socket))
+    identity = identity_of(socket)
+    event_filter = replace(_FILE_DONE, rights=identity.rights)
+    work = (_send_notifications(socket, feed, event_filter), _send_pings(socket), _answer_pings(socket))
     tasks = [asyncio.create_task(each) for each in work]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        with first_of(identity.endings) as end:
+            await asyncio.wait(
+                [*tasks, end], timeout=identity.seconds_left, return_when=asyncio.FIRST_COMPLETED
+            )
     finally:
         for task in tasks:
             task.cancel()
@@ -44,10 +52,10 @@ async def follow_files(socket: WebSocket) -> None:
             await socket.close()
 
 
-async def _send_notifications(socket: WebSocket, feed: Broadcaster) -> None:
-    async for batch in feed.follow(_FILE_DONE, None):
+async def _send_notifications(socket: WebSocket, feed: Broadcaster, event_filter: EventFilter) -> None:
+    async for batch in feed.follow(event_filter, None):
         for event in batch:
-            await _send(socket, event.notification)
+            await _send(socket, event.notification_for(event_filter))
 
 
 async def _send_pings(socket: WebSocket) -> None:

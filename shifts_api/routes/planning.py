@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.database import open_snapshot
 from shifts_api.queries.regions import Region
 from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
@@ -19,13 +20,13 @@ from shifts_api.routes.clusters import prefers_csv
 from shifts_api.routes.counting import (
     MAX_FAST_PENDING,
     answer_counted,
-    open_snapshot,
     require_region,
     with_area,
 )
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.conditional import NOT_MODIFIED, Counted, IfNoneMatch, answer_unless_known
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_api.web.parameters import MatchParameter
 from shifts_api.web.start_times import StartTimesParameters
 from shifts_core.clustering.geojson import escape_formula
@@ -88,6 +89,7 @@ async def get_matrix(
     _: IfNoneMatch = None,
 ) -> Response:
     """A trip counts for each zone of its origin and each zone of its destination; borders are inside."""
+    identity_of(request).require_regions([region])
     tiles: TileCache = request.app.state.tiles
     slow: SlowCounts[Any] = request.app.state.slow_counts
 

@@ -9,13 +9,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from shifts_api.access.idempotency import IdempotencyKey, fingerprint
-from shifts_api.access.writers import Writer
 from shifts_api.queries.database import Pools
 from shifts_api.queries.files import queue_file
 from shifts_api.queries.posting import insert_trips
 from shifts_api.schemas import FileRequest, read_body
 from shifts_api.settings import ApiSettings
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_api.web.parameters import TASK_ID
 from shifts_api.web.uploads import check_is_of_trips, landing_errors
 from shifts_core.calendar import DateRange
@@ -46,28 +46,38 @@ class Accepted(BaseModel):
     response_model=Inserted,
     responses={
         202: {"model": Accepted, "description": "The file is queued"},
-        **responses(401, 408, 422),
+        **responses(408, 422),
     },
     openapi_extra={"requestBody": _BODY},
     summary="Trips, or the name of a file of trips",
 )
-async def post_trips(request: Request, _: Writer, idempotency_key: IdempotencyKey = None) -> JSONResponse:
+async def post_trips(request: Request, idempotency_key: IdempotencyKey = None) -> JSONResponse:
     """A list is committed as a whole before the answer is sent; one invalid trip refuses all of them."""
     settings: ApiSettings = request.app.state.settings
     body = await request.body()
-    dates = DateRange.starting(settings.first_week, date.today())  # noqa: DTZ011
+    today = date.today()  # noqa: DTZ011
+    dates = DateRange.starting(settings.first_week, today, settings.retention_weeks)
     # Validating a long list takes a second: in a thread, so that other requests are answered.
     posted = await asyncio.to_thread(read_body, body, dates)
     print_ = fingerprint(b"/trips", body)
     pool = cast("Pools", request.app.state.pools).writes
+    identity = identity_of(request)
     if isinstance(posted, FileRequest):
+        # The file may hold trips of any region.
+        identity.require_regions([None])
         file = _resolve(request.app.state.zone, posted)
         queued = await queue_file(pool, file, idempotency_key, print_)
         accepted = Accepted(message=f"Task is processing: {queued.task_id}", metadata="PENDING")
         return JSONResponse(accepted.model_dump(), 202)
+    identity.require_regions({trip.region for trip in posted.data})
     async with pool.connect() as connection:
         await insert_trips(
-            connection, posted.data, size=len(body), idempotency_key=idempotency_key, fingerprint=print_
+            connection,
+            posted.data,
+            identity.rights,
+            size=len(body),
+            idempotency_key=idempotency_key,
+            fingerprint=print_,
         )
     return JSONResponse(Inserted(message="Points inserted").model_dump(), 201)
 

@@ -11,11 +11,11 @@ from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shifts_api.access.writers import Writer
 from shifts_api.queries import zones as statements
-from shifts_api.queries.database import Pools, Snapshot
+from shifts_api.queries.database import Pools, Snapshot, limit_writes
 from shifts_api.queries.zones import Zone
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_api.web.pagination import Cursor, Limit, paginate, parse_cursor
 from shifts_api.zone_schemas import Deleted, Stored, ZoneFeature, ZonePage
 from shifts_core.schema.tables import regions
@@ -91,15 +91,14 @@ async def list_zones(
 @router.post(
     "/zones",
     status_code=201,
-    responses=responses(401, 408),
+    responses=responses(408),
     openapi_extra=_body("NewZones"),
     summary="Store zones",
 )
-async def post_zones(request: Request, _: Writer, region: NewRegion = None) -> Stored:
+async def post_zones(request: Request, region: NewRegion = None) -> Stored:
     """All or none. A zone with the name and region of a stored one replaces it; other stored zones stay."""
     new = await _parse(request, lambda body: parse_zones(body, region))
-    async with _pools(request).writes.connect() as connection:
-        created = await statements.put_zones(connection, new)
+    created = await _store(request, new)
     return Stored(
         message=f"{len(new)} zone{'s' * (len(new) > 1)} stored", created=created, replaced=len(new) - created
     )
@@ -115,26 +114,37 @@ async def get_zone(connection: Snapshot, name: Name, region: Region = None) -> J
 @router.put(
     "/zones/{name:path}",
     response_model=ZoneFeature,
-    responses={201: {"model": ZoneFeature, "description": "The zone is new"}, **responses(401, 408)},
+    responses={201: {"model": ZoneFeature, "description": "The zone is new"}, **responses(408)},
     openapi_extra=_body("PutZoneFeature", "Polygon", "MultiPolygon"),
     summary="Store a zone",
 )
-async def put_zone(request: Request, _: Writer, name: Name, region: NewRegion = None) -> JSONResponse:
+async def put_zone(request: Request, name: Name, region: NewRegion = None) -> JSONResponse:
     """The body is a feature, or a geometry alone. It replaces the zone with this name and region."""
     (zone,) = new = await _parse(request, lambda body: [parse_zone(body, name, region)])
-    async with _pools(request).writes.connect() as connection:
-        created = await statements.put_zones(connection, new)
+    created = await _store(request, new)
     return JSONResponse(to_feature(zone.name, zone.region, zone.area), 201 if created else 200)
 
 
-@router.delete("/zones/{name:path}", responses=responses(401, 404), summary="Delete a zone")
-async def delete_zone(request: Request, _: Writer, name: Name, region: Region = None) -> Deleted:
+@router.delete("/zones/{name:path}", responses=responses(404), summary="Delete a zone")
+async def delete_zone(connection: Snapshot, request: Request, name: Name, region: Region = None) -> Deleted:
     """Requests that name it then get an error."""
-    async with _pools(request).writes.connect() as connection:
-        zone = await _find(connection, name, region)
-        if not await statements.delete_zone(connection, zone.zone_id):
+    identity = identity_of(request)
+    zone = await _find(connection, name, region)
+    identity.require_regions([zone.region])
+    async with _pools(request).writes.connect() as writer:
+        await limit_writes(writer, identity.rights)
+        if not await statements.delete_zone(writer, zone.zone_id):
             raise ApiError(404, f"Zone {name} not found")
     return Deleted(message=f"Zone {name} deleted")
+
+
+async def _store(request: Request, new: list[NewZone]) -> int:
+    """Stores zones; returns how many are new."""
+    identity = identity_of(request)
+    identity.require_regions({zone.region for zone in new})
+    async with _pools(request).writes.connect() as connection:
+        await limit_writes(connection, identity.rights)
+        return await statements.put_zones(connection, new)
 
 
 async def _find(connection: AsyncConnection, name: str, region: str | None) -> Zone:

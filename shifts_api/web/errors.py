@@ -18,14 +18,15 @@ from starlette.routing import Match
 _log = logging.getLogger(__name__)
 METHODS = ("GET", "POST", "PUT", "DELETE")
 """That some route accepts."""
-_KEY_REUSED = "SH422"
-"""SQLSTATE of functions in `sql/trips_db/functions/posting.sql`."""
+_KEY_REUSED, _NO_COPY = "SH422", "SH412"
+"""SQLSTATEs of functions in `sql/trips_db/functions`: posting.sql and deletions.sql."""
 _DOCUMENTED = {
     400: ("A parameter or the body is invalid", "Missing query parameters: nortest, region"),
-    401: ("The API key is missing or wrong", "An API key is needed: Authorization: Bearer <key>"),
-    403: ("The client may not do this", "Without an API key writes are allowed from this machine only"),
+    401: ("The API key is missing, wrong or revoked", "An API key is needed: Authorization: Bearer <key>"),
+    403: ("The client may not do this", "This key is not for region Paris"),
     404: ("Not found", "File 7 not found"),
     408: ("The body did not arrive", "No part of the body arrived for 15 s"),
+    409: ("Nothing would keep the trips", "copies: no other file has the bytes of trips.csv"),
     413: ("The body is too large", "The body is larger than 16777216 bytes"),
     414: ("The URL is too long", "The URL is longer than 8192 bytes"),
     421: (
@@ -33,6 +34,7 @@ _DOCUMENTED = {
         "Host evil.example is not served here; SHIFTS_API_HOSTS names those that are",
     ),
     422: ("The idempotency key was used for another request", "Idempotency-Key: used for another request"),
+    429: ("Too many wrong keys from this address", "Too many wrong keys, try again later"),
     431: ("The headers are too long", "The headers are longer than 32768 bytes"),
     500: ("A fault of the service", "Internal error"),
     503: ("Busy or unavailable, try again", "The database is busy or away, try again"),
@@ -103,8 +105,13 @@ def install_error_handlers(app: FastAPI) -> None:
             return answer(503, "The query took too long, ask for less", {"Retry-After": "30"})
         if isinstance(cause, psycopg.errors.LockNotAvailable):
             return answer(503, "Other writes hold the same weeks, try again", {"Retry-After": "5"})
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            _log.error("the database refused what a route allowed", extra={"error": str(cause)})
+            return answer(403, "This key may not do this")
         if isinstance(cause, psycopg.Error) and cause.sqlstate == _KEY_REUSED:
             return answer(422, "Idempotency-Key: used for another request")
+        if isinstance(cause, psycopg.Error) and cause.sqlstate == _NO_COPY:
+            return answer(409, f"copies: {cause.diag.message_primary}")
         if not isinstance(cause, (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)):
             raise error
         _log.warning("the database does not answer", extra={"error": type(error).__name__})

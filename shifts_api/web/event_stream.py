@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from shifts_api.web.endings import Ending, first_of
 
 HEARTBEAT_S = 15
 SEND_TIMEOUT_S = 10
@@ -57,14 +59,24 @@ class EventStream(Response):
     Args:
         pieces: whole events.
         streams: watches this one.
+        endings: end the stream, as when the client's key is revoked.
+        seconds: after which it ends in any case; None for never.
     """
 
-    def __init__(self, pieces: AsyncGenerator[bytes], streams: OpenStreams) -> None:
+    def __init__(
+        self,
+        pieces: AsyncGenerator[bytes],
+        streams: OpenStreams,
+        endings: Sequence[Ending] = (),
+        seconds: float | None = None,
+    ) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(headers=headers, media_type="text/event-stream")
         del self.headers["Content-Length"]
         self._pieces = pieces
         self._streams = streams
+        self._endings = endings
+        self._seconds = seconds
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Sends the stream.
@@ -79,7 +91,10 @@ class EventStream(Response):
         leaving = asyncio.create_task(_wait_for_disconnect(receive))
         self._streams.add(client)
         try:
-            await asyncio.wait([client.sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+            with first_of(self._endings) as end:
+                await asyncio.wait(
+                    [client.sending, leaving, end], timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+                )
         finally:
             self._streams.discard(client)
             client.sending.cancel()
@@ -89,6 +104,7 @@ class EventStream(Response):
             raise SendTimeoutError
         if not client.sending.cancelled():
             client.sending.result()
+        if leaving.cancelled():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_pieces(self, client: "_Client") -> None:

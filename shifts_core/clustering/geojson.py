@@ -47,7 +47,7 @@ class Cluster(BaseModel):
 
 
 def to_feature(row: Mapping[str, Any]) -> Cluster:
-    """A row of the view `shifts_store.cluster_features`, with the coordinates of both points, as a feature."""
+    """A row of a cluster's properties, with the coordinates of both centroids, as a feature."""
     ends = [(row[f"{end}_x"], row[f"{end}_y"]) for end in ("origin", "destination")]
     return Cluster(
         id=row["cluster_id"],

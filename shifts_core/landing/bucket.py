@@ -1,11 +1,12 @@
 """A bucket of Google Cloud Storage as landing zone: objects by name and generation, streamed both ways."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import BinaryIO, cast
 
+from google.api_core.exceptions import NotFound
 from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.fileio import BlobWriter
 
@@ -96,6 +97,19 @@ class BucketLandingZone:
         name = path.removeprefix(self._root)
         check_client_path(name)
         return FileReference(name, self._root + name)
+
+    def delete(self, name: str, versions: Collection[str]) -> None:
+        """Deletes the generations of an object from its first to the newest of these, live or not."""
+        newest = max((int(version) for version in versions if version.isdecimal()), default=0)
+        if not newest or not is_path(name):
+            return
+        key, arguments = self._prefix + name, request_arguments(self._retry)
+        with translate_errors(f"{name} cannot be deleted from {self._root}", self._retry):
+            blobs = self._bucket.list_blobs(prefix=key, versions=True, fields=_LISTED, **arguments)
+            for blob in [each for each in blobs if each.name == key and each.generation <= newest]:
+                with suppress(NotFound):
+                    # With its generation, a versioned bucket keeps no copy of it.
+                    blob.delete(**arguments)
 
     def delete_partial_uploads(self) -> None:
         """Does nothing: an upload that is never completed does not become an object."""

@@ -3,14 +3,14 @@
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from errno import EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENXIO, EPERM
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote_from_bytes
 
 from shifts_core.landing.errors import FileChanged, InvalidPath, LandingZoneError, LandingZoneUnavailable
+from shifts_core.landing.folder_files import check_version, read_error, version_of
 from shifts_core.landing.folder_uploads import create_partial, delete_unlocked, translate_write_errors
 from shifts_core.landing.names import check_client_path, check_path, is_hidden, is_text, printable
 from shifts_core.landing.zone import FileReference, LandedFile, ignore
@@ -18,8 +18,6 @@ from shifts_core.landing.zone import FileReference, LandedFile, ignore
 SETTLED_AFTER_S = 3.0
 """A file that nobody wrote to for so long is complete. A file that was renamed keeps its older time."""
 _PARTIAL_FOLDER = ".uploads"
-_ERRORS_OF_ONE_FILE = {EACCES, EPERM, EISDIR, ELOOP, ENAMETOOLONG, ENXIO}
-"""All other errors (EIO, ESTALE, EMFILE …) concern the machine."""
 
 
 class FolderLandingZone:
@@ -82,11 +80,10 @@ class FolderLandingZone:
         try:
             status = self._path(name).stat(follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError) as error:
-            if not self._root.is_dir():
-                raise LandingZoneUnavailable(f"landing folder {self._root} does not exist") from error
+            self._check_root(error)
             return None
         except OSError as error:
-            raise _read_error(error, name) from error
+            raise read_error(error, name) from error
         if not stat.S_ISREG(status.st_mode):
             raise LandingZoneError(f"{name} is not a regular file")
         return self._landed(name, status)
@@ -101,11 +98,11 @@ class FolderLandingZone:
         except FileNotFoundError as error:
             raise FileChanged(f"{file.name} is no longer in the landing zone") from error
         except OSError as error:
-            raise _read_error(error, file.name) from error
+            raise read_error(error, file.name) from error
         with stream:
-            _check_version(file, os.fstat(stream.fileno()))
+            check_version(file, os.fstat(stream.fileno()))
             yield stream
-            _check_version(file, os.fstat(stream.fileno()))
+            check_version(file, os.fstat(stream.fileno()))
 
     @contextmanager
     def write(self, name: str) -> Iterator[BinaryIO]:
@@ -133,14 +130,32 @@ class FolderLandingZone:
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             exists = False
         except OSError as error:
-            raise _read_error(error, name) from error
+            raise read_error(error, name) from error
         if not exists:
             raise InvalidPath(f"there is no file {name} in the landing folder")
         return FileReference(name, self._uri(name))
 
+    def delete(self, name: str, versions: Collection[str]) -> None:
+        """Deletes the file if it has one of these versions. What is no regular file is not one that was loaded."""
+        try:
+            path = self._path(name)
+            status = path.stat(follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode) and version_of(status) in versions:
+                path.unlink()
+        except InvalidPath:
+            return
+        except (FileNotFoundError, NotADirectoryError) as error:
+            self._check_root(error)
+        except OSError as error:
+            raise LandingZoneUnavailable(f"{name} cannot be deleted: {error.strerror}") from error
+
     def delete_partial_uploads(self) -> None:
         """Deletes partial files that no process is writing."""
         delete_unlocked(self._root / _PARTIAL_FOLDER)
+
+    def _check_root(self, error: OSError) -> None:
+        if not self._root.is_dir():
+            raise LandingZoneUnavailable(f"landing folder {self._root} does not exist") from error
 
     def _path(self, name: str) -> Path:
         """The path of a name; none of its parts is a symbolic link."""
@@ -174,23 +189,9 @@ class FolderLandingZone:
         return self._root_uri + quote_from_bytes(os.fsencode(name))
 
     def _landed(self, name: str, status: os.stat_result) -> LandedFile:
-        return LandedFile(name, self._uri(name), _version(status), status.st_size)
+        return LandedFile(name, self._uri(name), version_of(status), status.st_size)
 
 
 def _sorted_entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         return sorted(entries, key=lambda entry: entry.name)
-
-
-def _read_error(error: OSError, name: str) -> LandingZoneError:
-    kind = LandingZoneError if error.errno in _ERRORS_OF_ONE_FILE else LandingZoneUnavailable
-    return kind(f"{name} cannot be read: {error.strerror}")
-
-
-def _version(status: os.stat_result) -> str:
-    return f"{status.st_mtime_ns}-{status.st_size}"
-
-
-def _check_version(file: LandedFile, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode) or _version(status) != file.version:
-        raise FileChanged(f"{file.name} changed while it was read")

@@ -1,6 +1,6 @@
 """The interface of a landing zone, and how it describes a file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -86,6 +86,17 @@ class LandingZone(Protocol):
         Raises:
             InvalidPath: it leads out of the zone, or there is no such file.
             LandingZoneUnavailable: the zone cannot be reached.
+        """
+        ...
+
+    def delete(self, name: str, versions: Collection[str]) -> None:
+        """Deletes a file if it has one of these versions, and where a zone keeps replaced versions, all older ones.
+
+        Any other version stays; it does nothing if there is no such file.
+
+        Raises:
+            LandingZoneUnavailable: the zone cannot be reached, or refuses it.
+            LandingZoneError: the file cannot be deleted.
         """
         ...
 

@@ -70,6 +70,10 @@ trip_files = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("published_at", DateTime(timezone=True)),
     Column("error", Text),
+    Column("deletion_requested_at", DateTime(timezone=True)),
+    Column("deleted_by", Text),
+    Column("readmitted_at", DateTime(timezone=True)),
+    Column("rows_expired", BigInteger, nullable=False),
 )
 
 rejected_rows = Table(
@@ -152,6 +156,22 @@ file_week_counts = Table(
     Column("first_at", DateTime, nullable=False),
     Column("last_at", DateTime, nullable=False),
     Column("aggregated", Boolean, nullable=False),
+)
+
+expired_weeks = Table(
+    "expired_weeks",
+    metadata,
+    Column("week", Date, primary_key=True),
+    Column("expired_at", DateTime(timezone=True), nullable=False),
+    Column("trips", BigInteger, nullable=False),
+)
+
+expired_totals = Table(
+    "expired_totals",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("trips", BigInteger, nullable=False),
 )
 
 refresh_attempts = Table(
@@ -490,4 +510,41 @@ zones = Table(
     ),
     Column("file", Text, ForeignKey("zone_files.name"), comment="File; null if the API stored it last"),
     Column("revision", BigInteger, nullable=False, comment="Changes with the geometry"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", BigInteger, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("session_secret", LargeBinary, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("regions", ARRAY(Text)),
+    Column("aggregates_only", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+
+audit_trail = Table(
+    "audit_trail",
+    metadata,
+    Column("entry_id", BigInteger, primary_key=True),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("key_id", BigInteger),
+    Column("client", Text),
+    Column("target", Text, nullable=False),
+    Column("region", Text),
+    Column("request_id", Text),
 )

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Double,
     Integer,
     MetaData,
-    SmallInteger,
     Table,
     Text,
     Time,
@@ -74,6 +73,7 @@ files = Table(
     Column("queued_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     Column("error", Text),
+    Column("deleted_by", Text),
 )
 
 rejects = Table(
@@ -160,25 +160,5 @@ failed_refreshes = Table(
     Column("attempts", Integer),
     Column("started_at", DateTime(timezone=True)),
     Column("error", Text),
-    schema="shifts_store",
-)
-
-cluster_features = Table(
-    "cluster_features",
-    metadata,
-    Column("cluster_id", BigInteger),
-    Column("region", Text),
-    Column("week", Text),
-    Column("monday", Date),
-    Column("time_of_day", Text),
-    Column("earliest", Text),
-    Column("latest", Text),
-    Column("trips", Integer),
-    Column("radius_m", Double),
-    Column("share_of_bin", Double),
-    Column("origin", point()),
-    Column("destination", point()),
-    Column("region_id", Integer),
-    Column("time_bin", SmallInteger),
     schema="shifts_store",
 )

@@ -7,7 +7,7 @@ import numpy as np
 from shifts_core.trips.batch import Batch, Reject
 from shifts_core.trips.columns import REGION, SOURCE, TripColumns
 from shifts_core.trips.interning import InternedNames
-from shifts_core.trips.reject_reasons import ParsedRow, RejectedRow, printable_row
+from shifts_core.trips.reject_reasons import ExpiredRow, ParsedRow, RejectedRow, printable_row
 
 
 class BatchBuilder:
@@ -43,8 +43,8 @@ class BatchBuilder:
             try:
                 row = parse(rows.start + index)
             except RejectedRow as rejected:
-                reject = Reject(int(part.lines[index]), str(rejected), printable_row(raw(rows.start + index)))
-                rejects.append(reject)
+                text = "" if isinstance(rejected, ExpiredRow) else printable_row(raw(rows.start + index))
+                rejects.append(Reject(int(part.lines[index]), str(rejected), text))
                 continue
             part.points[index] = row.points
             part.started_at[index] = row.started_at

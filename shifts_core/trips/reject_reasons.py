@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shifts_core.calendar import DateRange
 from shifts_core.trips.columns import COLUMN_NAMES, DATETIME, DESTINATION, ORIGIN, REGION, SOURCE
 from shifts_core.trips.rules import (
+    EXPIRED,
     MAX_FIELD_BYTES,
     MAX_LATITUDE,
     MAX_LONGITUDE,
@@ -44,6 +45,10 @@ class RejectedRow(Exception):  # noqa: N818  names what happens to the row
     """The row is not a trip; the message is the reason."""
 
 
+class ExpiredRow(RejectedRow):
+    """The row is of a week that is no longer kept, and neither is its text."""
+
+
 def parse_fields(fields: Mapping[int, bytes], dates: DateRange) -> ParsedRow:
     """The trip that a row describes.
 
@@ -52,8 +57,10 @@ def parse_fields(fields: Mapping[int, bytes], dates: DateRange) -> ParsedRow:
         dates: when trips may start.
 
     Raises:
-        RejectedRow: with the first rule that a field breaks.
+        RejectedRow: with the first rule that a field breaks; ExpiredRow, whatever else it breaks.
     """
+    if _is_expired(fields[DATETIME], dates):
+        raise ExpiredRow(EXPIRED)
     for kind in (REGION, ORIGIN, DESTINATION, DATETIME, SOURCE):
         if len(fields[kind]) > MAX_FIELD_BYTES:
             raise RejectedRow(f"{COLUMN_NAMES[kind]} is longer than {MAX_FIELD_BYTES} bytes")
@@ -105,6 +112,14 @@ def _parse_point(field: bytes, kind: int) -> tuple[float, float]:
     if abs(longitude) > MAX_LONGITUDE:
         raise RejectedRow(f"{name} is out of range: longitude beyond ±{MAX_LONGITUDE:g}")
     return longitude, latitude
+
+
+def _is_expired(field: bytes, dates: DateRange) -> bool:
+    try:
+        started_at = parse_timestamp(field[:MAX_FIELD_BYTES].decode(errors="replace"))
+    except ValueError:
+        return False
+    return started_at is not None and started_at.date() < dates.kept_from
 
 
 def _parse_start(field: bytes, dates: DateRange) -> int:

@@ -40,12 +40,17 @@ def parse_timestamp(text: str) -> datetime | None:
         raise ValueError("there is no such day or time") from None
 
 
+EXPIRED = "its week is older than the weeks that are kept"
+
+
 def check_date(started_at: datetime, dates: DateRange) -> None:
     """Refuses trips that start outside the calendar.
 
     Raises:
         ValueError: the start is outside; the message says which dates are accepted.
     """
+    if started_at.date() < dates.kept_from:
+        raise ValueError(EXPIRED)
     if started_at.date() not in dates:
         raise ValueError(f"outside the calendar, {dates.first} to before {dates.end}")
 

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import dagster as dg
 import psycopg
 
-from shifts_core.calendar import DateRange
 from shifts_core.schema.tables import trips
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.assets.event_log import batch_events, pool_connections
@@ -28,9 +27,10 @@ from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
 from shifts_pipeline.storage.file_audit import block_pairs, rows_match_ledger
 from shifts_pipeline.storage.file_events import publish_file_event
-from shifts_pipeline.storage.ingest import MissingFileError, ingest
+from shifts_pipeline.storage.ingest import ingest
 from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from shifts_pipeline.storage.load_errors import is_outage
+from shifts_pipeline.storage.missing_files import MissingFileError
 
 MAX_FILES_WITH_PLOTS = 5
 """Drawing takes longer than loading a small file: larger runs draw nothing."""
@@ -82,7 +82,7 @@ def raw_trips(
             connection=connection,
             side=side,
             zone=landing.zone,
-            dates=DateRange.starting(date.fromisoformat(load_limits.first_week), date.today()),  # noqa: DTZ011
+            dates=load_limits.dates(date.today()),  # noqa: DTZ011
             max_rejected_share=load_limits.max_rejected_share,
             run_id=context.run.run_id,
             run_request_id=context.run.tags.get(RUN_REQUEST_ID),
@@ -150,6 +150,9 @@ def _events(
     record = result.record
     if record.status == "queued":
         context.log.info("%s is still being written and is retried when it is complete.", record.name)
+        return ()
+    if record.is_deleted:
+        context.log.warning("%s has been deleted and is not loaded.", record.name)
         return ()
     if result.error:
         context.log.error("%s: %s", record.name, result.error)

@@ -1,4 +1,4 @@
-"""The job `cleanup`: deletes old runs, events and idempotency keys, which nothing else deletes."""
+"""The job `cleanup`: deletes old runs, events, idempotency keys and audit entries, which nothing else deletes."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import dagster as dg
 
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.partitions import TRIP_FILES
+from shifts_pipeline.resources.audit_retention import AuditRetention
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.storage import database
@@ -101,6 +102,20 @@ def delete_old_keys(context: dg.OpExecutionContext, trips_database: TripsDatabas
     return total
 
 
+@dg.op(description="Deletes entries of the audit trail that are older than `SHIFTS_AUDIT_WEEKS`.")
+def delete_old_audit_entries(
+    context: dg.OpExecutionContext, trips_database: TripsDatabase, audit_retention: AuditRetention
+) -> int:
+    """Returns how many entries were deleted."""
+    with trips_database.connect(autocommit=True) as connection:
+        deleted = connection.execute(
+            "DELETE FROM shifts_store.audit_trail WHERE recorded_at < now() - %s",
+            [timedelta(weeks=audit_retention.weeks)],
+        ).rowcount
+    context.add_output_metadata({"entries": deleted})
+    return deleted
+
+
 @dg.op(description="Merges the changes of the ledger's totals, in case `/metrics` is never read.")
 def merge_totals(trips_database: TripsDatabase) -> None:
     """Reading the totals merges the rows of changes, so that their table stays short."""
@@ -109,7 +124,8 @@ def merge_totals(trips_database: TripsDatabase) -> None:
 
 
 @dg.job(
-    description="Deletes runs of over a month ago, and events of the feed and idempotency keys of over a week ago."
+    description="Deletes runs of over a month ago, events of the feed and idempotency keys of over a week ago, and"
+    " old entries of the audit trail."
     " The latest materialization of each partition stays. The schedule `nightly_cleanup` starts it."
 )
 def cleanup() -> None:
@@ -117,6 +133,7 @@ def cleanup() -> None:
     delete_old_runs()
     delete_old_events()
     delete_old_keys()
+    delete_old_audit_entries()
     merge_totals()
 
 
@@ -124,6 +141,7 @@ nightly_cleanup = dg.ScheduleDefinition(
     name="nightly_cleanup",
     job=cleanup,
     cron_schedule="17 3 * * *",
-    description="Every night: deletes runs, events of the feed and idempotency keys that are no longer needed.",
+    description="Every night: deletes runs, events of the feed, idempotency keys and audit entries that are no longer"
+    " needed.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -58,6 +58,25 @@ def retire_excess(instance: dg.DagsterInstance, connection: psycopg.Connection) 
     return _retire(instance, connection, excess, keep=()) if excess > 0 else 0
 
 
+def remove(instance: dg.DagsterInstance, connection: psycopg.Connection, keys: Sequence[str]) -> None:
+    """Deletes the partitions of these files, unless an unfinished run needs them: those are retired later."""
+    kept = _backfill_keys(instance)
+    ranges = _unfinished_ranges(instance)
+    open_names = ledger.open_names(connection, [from_key(key) for key in keys])
+    for begin in range(0, len(keys), _PAGE):
+        query = sa.select(_TABLE.id, _TABLE.partition).where(
+            _IS_FILE, _TABLE.partition.in_(keys[begin : begin + _PAGE])
+        )
+        chosen = [
+            id_
+            for id_, key in _fetch(instance, query)
+            if key not in kept
+            and from_key(key) not in open_names
+            and not any(first <= id_ <= last for first, last in ranges)
+        ]
+        _delete(instance, chosen)
+
+
 def _count(instance: dg.DagsterInstance) -> int:
     return int(_fetch(instance, sa.select(sa.func.count()).where(_IS_FILE))[0][0])
 
@@ -103,10 +122,13 @@ def _retire(
         if len(retired) >= wanted:
             break
     for begin in range(0, min(len(retired), wanted), _PAGE):
-        chunk = retired[begin : min(begin + _PAGE, wanted)]
-        with _storage(instance).index_connection() as storage:
-            storage.execute(DynamicPartitionsTable.delete().where(_IS_FILE, _TABLE.id.in_(chunk)))
+        _delete(instance, retired[begin : min(begin + _PAGE, wanted)])
     return min(len(retired), wanted)
+
+
+def _delete(instance: dg.DagsterInstance, ids: Sequence[int]) -> None:
+    with _storage(instance).index_connection() as storage:
+        storage.execute(DynamicPartitionsTable.delete().where(_IS_FILE, _TABLE.id.in_(ids)))
 
 
 def _pages(instance: dg.DagsterInstance) -> Iterator[list[tuple[int, str]]]:

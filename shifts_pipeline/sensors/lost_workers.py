@@ -16,13 +16,24 @@ from shifts_pipeline.jobs.asset_jobs import (
     refresh_shifts,
     refresh_weeks,
 )
+from shifts_pipeline.jobs.deletion import delete_files
+from shifts_pipeline.jobs.retention import retention_job
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors.worker_processes import WorkerProcesses
 from shifts_pipeline.storage import locks
 
 LOCKED_JOBS = {
     job.name
-    for job in (load_trip_files, refresh_weeks, refresh_shifts, load_stops, load_zones, backtest_shifts)
+    for job in (
+        load_trip_files,
+        refresh_weeks,
+        refresh_shifts,
+        load_stops,
+        load_zones,
+        backtest_shifts,
+        delete_files,
+        retention_job,
+    )
 } | {"__ASSET_JOB"}
 """Whose runs hold the lock `worker_lock`. `__ASSET_JOB` is the job of assets that are materialized by hand in the
 Dagster UI."""

@@ -9,6 +9,8 @@ from shifts_pipeline.storage.outbox import Outbox
 
 _ASSET = "raw_trips"
 """The Dagster asset whose partitions are files."""
+MAX_REGIONS = 100
+"""Of an event, so that it stays short; keys for all regions alone receive the events of files with more."""
 
 
 def publish_progress(outbox: Outbox, record: FileRecord, progress: Progress, run_id: str) -> None:
@@ -27,7 +29,7 @@ def publish_progress(outbox: Outbox, record: FileRecord, progress: Progress, run
 def publish_file_event(
     outbox: Outbox, connection: psycopg.Connection, record: FileRecord, run_id: str
 ) -> None:
-    """Publishes `file.loaded` or `file.failed`, once for each end of a file; nothing while the file is open.
+    """Publishes `file.loaded`, `file.failed` or `file.deleted`, once for each end; nothing while it is open.
 
     Call it after the commit: a client that receives `file.loaded` then sees the rows.
 
@@ -37,7 +39,7 @@ def publish_file_event(
         record: a file version, after its last transition.
         run_id: of the run that ended it.
     """
-    if record.is_open:
+    if record.is_open or record.status == "deleting":
         return
     type_, message = final_event(record)
     outbox.publish(
@@ -52,6 +54,7 @@ def publish_file_event(
             "status": record.status,
             "rows_loaded": record.rows_loaded,
             "rows_rejected": record.rows_rejected,
+            **_regions_of(connection, record),
         },
         dedupe_key=f"{type_}:{record.file_id}:{record.finished_at and record.finished_at.timestamp()}",
     )
@@ -59,8 +62,16 @@ def publish_file_event(
     connection.commit()
 
 
+def _regions_of(connection: psycopg.Connection, record: FileRecord) -> dict[str, list[str]]:
+    """The regions of the file's trips: a key that is limited to regions receives only events that name no other."""
+    regions = ledger.regions_of(connection, record.file_id)
+    return {"regions": regions} if 0 < len(regions) <= MAX_REGIONS else {}
+
+
 def final_event(record: FileRecord) -> tuple[str, str]:
     """Event type and message for a file version that is not open any more."""
+    if record.status == "deleted":
+        return "file.deleted", f"{record.name}: deleted, {record.rows_loaded:,} trips"
     if record.error or record.status in ("failed", "superseded"):
         reason = record.error or "replaced by a newer version before it was loaded"
         return "file.failed", f"{record.name}: {reason}"

@@ -1,6 +1,5 @@
 """Loads one file of the landing zone exactly once: the transitions of its record around the loader."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import psycopg
@@ -11,19 +10,23 @@ from shifts_core.landing.errors import (
     LandingZoneError,
     LandingZoneUnavailable,
 )
-from shifts_core.landing.zone import LandedFile, LandingZone
+from shifts_core.landing.zone import LandedFile
 from shifts_core.trips.report import LoadReport, Progress, UnreadableFile
 from shifts_pipeline.storage import failed_loads, ledger, load_errors, locks, transitions
+from shifts_pipeline.storage.content_hash import sha256_of
 from shifts_pipeline.storage.deleted_trips import delete_files
 from shifts_pipeline.storage.ledger import REQUEST_PREFIX, FileRecord
 from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from shifts_pipeline.storage.load_file import load_file
+from shifts_pipeline.storage.missing_files import (
+    MissingFileError,
+    fail_missing,
+    open_versions,
+    settle_without_file,
+)
 
-_HASHED_BYTES = 1 << 20
-
-
-class MissingFileError(Exception):
-    """Neither the landing zone nor the ledger has a file of that name."""
+_NOT_ALLOWED, _REFUSED = "SH409", "SH410"
+"""SQLSTATEs of file_transitions.sql and file_versions.sql."""
 
 
 class DuplicateVanishedError(psycopg.OperationalError):
@@ -46,10 +49,10 @@ def ingest(
         try:
             file = context.zone.find(name)
         except LandingZoneUnavailable as error:
-            failed_loads.retry(_open_versions(name, context), context, error)
+            failed_loads.retry(open_versions(name, context), context, error)
             raise
         except LandingZoneError as error:
-            return _fail_missing(name, context, str(error))
+            return fail_missing(name, context, str(error))
         if file is not None:
             transitions.register(context.connection, [file])
         versions = ledger.versions_of(context.connection, name)
@@ -57,11 +60,32 @@ def ingest(
             raise MissingFileError(f"no file {name!r} in the landing zone")
         current = next((v for v in versions if file is not None and v.version == file.version), None)
         if file is None or current is None:
-            return _settle_without_file(name, versions, context)
-        result = _load_version(current, file, context, on_progress)
+            return settle_without_file(name, versions, context)
+        result = _load_unless_deleted(current, file, context, on_progress)
         others = [v for v in versions if v.is_open and v.file_id != current.file_id]
         coalesced = _settle_coalesced(others, result.record, context)
     return LoadResult(result.record, result.report, coalesced)
+
+
+def _load_unless_deleted(
+    record: FileRecord,
+    file: LandedFile,
+    context: LoadContext,
+    on_progress: Callable[[FileRecord, Progress], None],
+) -> LoadResult:
+    """Loads a version; one that somebody asks to delete before it is loaded is left alone."""
+    try:
+        if not record.is_deleted:
+            return _load_version(record, file, context, on_progress)
+    except psycopg.Error as error:
+        if error.sqlstate != _NOT_ALLOWED:
+            raise
+        context.connection.rollback()
+        (record,) = ledger.records(context.connection, [record.file_id])
+        context.connection.rollback()
+        if not record.is_deleted:
+            raise
+    return LoadResult(record, None)
 
 
 def _load_version(
@@ -106,10 +130,14 @@ def _load(
     What other workers and the API wait for is locked last, in `transitions.finish`.
     """
     connection = context.connection
-    if ledger.is_size_loaded(connection, file.size):
-        if transitions.finish_duplicate(connection, record.file_id, _sha256(file, context.zone)):
+    if ledger.is_size_known(connection, file.size):
+        content_hash = sha256_of(file, context.zone)
+        if transitions.finish_duplicate(connection, record.file_id, content_hash):
             return None
+        refusal = ledger.refusal(connection, content_hash)
         connection.rollback()
+        if refusal is not None:
+            raise UnreadableFile(refusal)
     # Loaded again by hand: the new rows have the same file id.
     deleted = delete_files(connection, [record.file_id] if record.status == "loaded" else [])
     with context.zone.open(file) as stream:
@@ -129,6 +157,10 @@ def _load(
             return report
     except psycopg.errors.UniqueViolation:
         pass
+    except psycopg.Error as error:
+        if error.sqlstate == _REFUSED:
+            raise UnreadableFile(error.diag.message_primary or "") from None
+        raise
     # Another worker has committed a file of the same bytes during this load.
     connection.rollback()
     if transitions.finish_duplicate(connection, record.file_id, report.content_hash):
@@ -138,42 +170,11 @@ def _load(
     )
 
 
-def _sha256(file: LandedFile, zone: LandingZone) -> str:
-    sha256 = hashlib.sha256()
-    with zone.open(file) as stream:
-        while data := stream.read(_HASHED_BYTES):
-            sha256.update(data)
-    return sha256.hexdigest()
-
-
-def _open_versions(name: str, context: LoadContext) -> list[FileRecord]:
-    return [v for v in ledger.versions_of(context.connection, name) if v.is_open]
-
-
-def _settle_without_file(name: str, versions: Sequence[FileRecord], context: LoadContext) -> LoadResult:
-    """Fails the open versions of a name whose file is gone; rows that were loaded from it stay."""
-    if not any(v.is_open for v in versions):
-        return LoadResult(next((v for v in versions if v.status == "loaded"), versions[0]), None)
-    return _fail_missing(name, context, f"{name} is no longer in the landing zone: drop it again")
-
-
-def _fail_missing(name: str, context: LoadContext, error: str) -> LoadResult:
-    ids = [v.file_id for v in _open_versions(name, context)]
-    if not ids:
-        raise MissingFileError(error)
-    transitions.fail(
-        context.connection, ids, failed_loads.storable(error), run_id=context.run_id, is_gone=True
-    )
-    newest, *others = ledger.records(context.connection, ids)
-    context.connection.commit()
-    return LoadResult(newest, None, tuple(others))
-
-
 def _settle_coalesced(
     others: Sequence[FileRecord], current: FileRecord, context: LoadContext
 ) -> tuple[FileRecord, ...]:
     """Settles the other open records of a name: requests end as `current` did, other versions are superseded."""
-    if not others or current.is_open or current.status == "superseded":
+    if not others or current.is_open or current.is_deleted or current.status == "superseded":
         return ()
     connection, run_id = context.connection, context.run_id
     requests = [o.file_id for o in others if o.version.startswith(REQUEST_PREFIX)]

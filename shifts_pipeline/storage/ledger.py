@@ -10,13 +10,15 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import class_row
-from sqlalchemy import BigInteger, Select, Text, any_, bindparam, exists, func, literal, select
+from sqlalchemy import BigInteger, Select, Text, any_, bindparam, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from shifts_core.schema.tables import trip_files
+from shifts_core.schema.tables import file_week_counts, trip_files
 from shifts_pipeline.storage.statements import CompiledStatement, execute, is_any_of
 
-FileStatus = Literal["queued", "loading", "loaded", "failed", "duplicate", "superseded"]
+FileStatus = Literal[
+    "queued", "loading", "loaded", "failed", "duplicate", "superseded", "deleting", "deleted"
+]
 
 REQUEST_PREFIX = "request-"
 """Begins the `version` of an API request for the file of a name; it is not a version of the file."""
@@ -27,6 +29,7 @@ class FileRecord:
     """One file version in the ledger."""
 
     file_id: int
+    kind: Literal["file", "json"]
     uri: str
     name: str
     version: str
@@ -49,6 +52,25 @@ class FileRecord:
         """Whether the file is still to be loaded."""
         return self.status in ("queued", "loading")
 
+    @property
+    def is_posted(self) -> bool:
+        """Whether it is a list of trips that a client of the API posted, of which no file exists."""
+        return self.kind == "json"
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether somebody has asked to delete the file."""
+        return self.status in ("deleting", "deleted")
+
+
+@dataclass(frozen=True)
+class DeletionRequests:
+    """The files that somebody has asked to delete."""
+
+    names: list[str]
+    last_at: datetime
+    """When the last request came."""
+
 
 _FILE = trip_files.c
 _RECORDS = select(*(_FILE[name] for name in FileRecord.__dataclass_fields__))
@@ -62,8 +84,14 @@ _OF_IDS = CompiledStatement(
         _FILE.file_id.desc()
     )
 )
-_IS_SIZE_LOADED = CompiledStatement(
-    select(exists().where(is_any_of(_FILE.status, "loaded"), _FILE.size_bytes == bindparam("size", 0)))
+_HAS_SIZE = _FILE.size_bytes == bindparam("size", 0)
+_IS_SIZE_KNOWN = CompiledStatement(
+    select(
+        or_(
+            exists().where(is_any_of(_FILE.status, "loaded"), _HAS_SIZE),
+            exists().where(is_any_of(_FILE.status, "deleting", "deleted"), _HAS_SIZE),
+        )
+    )
 )
 
 
@@ -101,10 +129,31 @@ def records(connection: psycopg.Connection, file_ids: Sequence[int]) -> list[Fil
         return _OF_IDS.execute(cursor, file_ids=list(file_ids)).fetchall()
 
 
-def is_size_loaded(connection: psycopg.Connection, size: int) -> bool:
-    """Whether a loaded file has this many bytes. If none has, another file cannot be its duplicate."""
-    row = _IS_SIZE_LOADED.execute(connection, size=size).fetchone()
+def is_size_known(connection: psycopg.Connection, size: int) -> bool:
+    """Whether a loaded or deleted file has this many bytes. If none has, no file of this size has the same bytes."""
+    row = _IS_SIZE_KNOWN.execute(connection, size=size).fetchone()
     return bool(row and row[0])
+
+
+def refusal(connection: psycopg.Connection, content_hash: str) -> str | None:
+    """Why a file with this SHA-256 is refused: it was deleted; None if it is not refused."""
+    row = connection.execute("SELECT shifts_store.refusal(%s)", [content_hash]).fetchone()
+    return None if row is None else row[0]
+
+
+def deleting(connection: psycopg.Connection) -> list[FileRecord]:
+    """The files that are to be deleted and have no rows any more."""
+    has_rows = exists().where(file_week_counts.c.file_id == _FILE.file_id)
+    return _fetch(connection, _RECORDS.where(is_any_of(_FILE.status, "deleting"), ~has_rows))
+
+
+def deletion_requests(connection: psycopg.Connection) -> DeletionRequests | None:
+    """The files that are to be deleted; None if there are none."""
+    row = connection.execute(
+        "SELECT array_agg(DISTINCT name), max(deletion_requested_at) FROM shifts_store.trip_files"
+        " WHERE status = 'deleting' HAVING count(*) > 0"
+    ).fetchone()
+    return None if row is None else DeletionRequests(*row)
 
 
 def unpublished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
@@ -112,10 +161,20 @@ def unpublished(connection: psycopg.Connection, limit: int) -> list[FileRecord]:
     has_ended = _FILE.finished_at < func.now() - timedelta(seconds=10)
     return _fetch(
         connection,
-        _RECORDS.where(_IS_FILE, _FILE.published_at.is_(None), ~_IS_OPEN, has_ended)
+        _RECORDS.where(_FILE.published_at.is_(None), ~_IS_OPEN, _FILE.status != "deleting", has_ended)
         .order_by(_FILE.file_id)
         .limit(limit),
     )
+
+
+def regions_of(connection: psycopg.Connection, file_id: int) -> list[str]:
+    """Names of the regions of a file's trips."""
+    rows = connection.execute(
+        "SELECT r.name FROM shifts_store.regions r WHERE r.region_id IN"
+        " (SELECT c.region_id FROM shifts_store.file_week_counts c WHERE c.file_id = %s) ORDER BY r.name",
+        [file_id],
+    ).fetchall()
+    return [name for (name,) in rows]
 
 
 def mark_published(connection: psycopg.Connection, file_id: int) -> None:
@@ -127,7 +186,11 @@ def mark_published(connection: psycopg.Connection, file_id: int) -> None:
 
 def record_error(connection: psycopg.Connection, file_id: int, error: str) -> None:
     """Records why an attempt to load a file failed; its status stays."""
-    connection.execute("UPDATE shifts_store.trip_files SET error = %s WHERE file_id = %s", [error, file_id])
+    connection.execute(
+        "UPDATE shifts_store.trip_files SET error = %s"
+        " WHERE file_id = %s AND status IN ('queued', 'loading')",
+        [error, file_id],
+    )
 
 
 def _is_true(connection: psycopg.Connection, statement: Select[bool]) -> bool:

@@ -18,6 +18,7 @@ from shifts_core.trips.hashing_reader import HashingReader
 from shifts_core.trips.prefetch import prefetch
 from shifts_core.trips.read_csv import read_csv
 from shifts_core.trips.report import LoadReport, Progress, UnreadableFile
+from shifts_core.trips.rules import EXPIRED
 from shifts_pipeline.storage.encode_trips import TripEncoder
 from shifts_pipeline.storage.write_trips import TripWriter
 
@@ -78,7 +79,10 @@ def load_file(
     reasons = dict(writer.rejects_by_reason.most_common())
     if rows == 0:
         raise UnreadableFile("the file holds no trips: there is nothing below its first line")
-    if writer.rows_rejected > max_rejected_share * rows:
+    expired = writer.rejects_by_reason[EXPIRED]
+    if expired and not writer.rows_loaded:
+        raise UnreadableFile(f"its {expired:,} trips are older than the weeks that are kept")
+    if writer.rows_invalid > max_rejected_share * (rows - expired):
         raise _too_many_rejects(writer, rows, max_rejected_share)
     return LoadReport(
         rows_loaded=writer.rows_loaded,
@@ -97,16 +101,16 @@ def _raise_if_hopeless(writer: TripWriter, text_bytes: int, max_rejected_share: 
     # The least text that the rows so far have taken: a reject may be an empty line.
     used = writer.rows_rejected + _SHORTEST_TRIP_BYTES * writer.rows_loaded
     rows_at_most = (
-        writer.rows_loaded + writer.rows_rejected + max(text_bytes - used, 0) // _SHORTEST_TRIP_BYTES + 1
+        writer.rows_loaded + writer.rows_invalid + max(text_bytes - used, 0) // _SHORTEST_TRIP_BYTES + 1
     )
-    if writer.rows_rejected > max_rejected_share * rows_at_most:
+    if writer.rows_invalid > max_rejected_share * rows_at_most:
         raise _too_many_rejects(writer, writer.rows_loaded + writer.rows_rejected, max_rejected_share)
 
 
 def _too_many_rejects(writer: TripWriter, rows: int, max_rejected_share: float) -> UnreadableFile:
-    reason, count = writer.rejects_by_reason.most_common(1)[0]
+    (reason, count) = next(each for each in writer.rejects_by_reason.most_common() if each[0] != EXPIRED)
     return UnreadableFile(
-        f"{writer.rows_rejected:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
+        f"{writer.rows_invalid:,} of {rows:,} rows are no trips, more than {max_rejected_share:.0%};"
         f" most often ({count:,}): {reason}; first on line {writer.first_lines[reason]}"
     )
 

@@ -1,4 +1,4 @@
-"""The transitions of a file's status: calls of the functions in file_transitions.sql and file_versions.sql.
+"""The transitions of a file's status: calls of the functions of file_transitions.sql and its neighbours.
 
 A transition that is not allowed from the present status raises `psycopg.DatabaseError` with SQLSTATE SH409.
 """
@@ -173,3 +173,8 @@ def supersede(
     connection.execute(
         "SELECT shifts_store.supersede_files(%s::bigint[], %s, %s)", [list(file_ids), error, run_id]
     )
+
+
+def finish_deletion(connection: psycopg.Connection, file_ids: Sequence[int]) -> None:
+    """Deleting → deleted: the rows are gone, and so is what lay in the landing zone."""
+    connection.execute("SELECT shifts_store.finish_deletion(%s::bigint[])", [list(file_ids)])

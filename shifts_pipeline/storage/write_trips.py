@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from shifts_core.trips.batch import Reject
+from shifts_core.trips.rules import EXPIRED
 from shifts_pipeline.storage.binary_copy import HEADER, TRAILER
 from shifts_pipeline.storage.copy_format import COLUMNS
 from shifts_pipeline.storage.encode_trips import EncodedBatch
@@ -39,6 +40,11 @@ class TripWriter:
     def rows_rejected(self) -> int:
         """Rejected rows so far."""
         return self.rejects_by_reason.total()
+
+    @property
+    def rows_invalid(self) -> int:
+        """Rejected rows so far that are no trips; the others are of weeks that are no longer kept."""
+        return self.rows_rejected - self.rejects_by_reason[EXPIRED]
 
     def write(self, batch: EncodedBatch) -> None:
         """Writes a batch.

@@ -54,12 +54,12 @@ class _DemoThread(threading.Thread):
         settings = self._settings
         try:
             expected = wait_until_answered(
-                settings.api_url,
+                settings,
                 environment_of(settings, self._platform.server)["SHIFTS_DATABASE_URL"],
                 lambda: drop_sample(settings.landing),
                 click.echo,
             )
-            show_answers(settings.api_url, expected, click.echo)
+            show_answers(settings, expected, click.echo)
             click.echo()
             show_urls(settings.api_url, settings.dagster_url, settings.landing)
         except PlatformError as error:

@@ -1,18 +1,22 @@
 """`shifts drop`: puts files into the landing zone and shows their progress until they are loaded."""
 
+import hashlib
 import sys
 from pathlib import Path
 
 import click
+import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from shifts_core.landing.errors import LandingZoneError
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.landing.zone import LandingZone
-from shifts_platform.errors import PlatformError
+from shifts_platform.environment import environment_of
+from shifts_platform.errors import PlatformError, one_line
 from shifts_platform.feed_client import FeedEvent, follow_feed
-from shifts_platform.settings import load_settings
+from shifts_platform.postgres.server import EmbeddedPostgres
+from shifts_platform.settings import PlatformSettings, load_settings
 
 _CHUNK_BYTES = 8 * 1024**2
 
@@ -21,7 +25,8 @@ _CHUNK_BYTES = 8 * 1024**2
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-def drop(files: tuple[Path, ...]) -> None:
+@click.option("--again", is_flag=True, help="Load the files even if their bytes were deleted before.")
+def drop(files: tuple[Path, ...], *, again: bool) -> None:
     """Put FILES into the landing zone and wait until they are loaded."""
     names = [file.name for file in files]
     if len(set(names)) < len(names):
@@ -37,8 +42,12 @@ def drop(files: tuple[Path, ...]) -> None:
         console=Console(stderr=True, highlight=False),
     ) as bars:
         waiting = {name: bars.add_task(name, total=1.0, outcome="waiting") for name in names}
-        for event in follow_feed(settings.api_url, "file.progress,file.loaded,file.failed"):
+        for event in follow_feed(
+            settings.api_url, "file.progress,file.loaded,file.failed", settings.api_headers
+        ):
             if event is None:
+                if again:
+                    _readmit(settings, files)
                 _put(open_zone(settings.landing), files, bars)
                 continue
             name = event.data.get("partition", "")
@@ -55,6 +64,22 @@ def drop(files: tuple[Path, ...]) -> None:
     for message in failed:
         click.echo(f"shifts: {message}", err=True)
     sys.exit(1 if failed else 0)
+
+
+def _readmit(settings: PlatformSettings, files: tuple[Path, ...]) -> None:
+    """Records, before the files are there, that their bytes may be loaded although they were deleted."""
+    server = None if settings.database_url else EmbeddedPostgres(settings.data_folder / "postgres")
+    url = environment_of(settings, server)["SHIFTS_DATABASE_URL"]
+    try:
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+            for file in files:
+                with file.open("rb") as stream:
+                    content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+                connection.execute("SELECT shifts_store.readmit(%s)", [content_hash])
+    except OSError as error:
+        raise PlatformError(f"{error.filename}: {error.strerror}") from error
+    except psycopg.Error as error:
+        raise PlatformError(one_line(error)) from error
 
 
 def _put(zone: LandingZone, files: tuple[Path, ...], bars: Progress) -> None:

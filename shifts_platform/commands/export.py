@@ -25,7 +25,9 @@ def gtfs(region: str, week: str | None, timezone: str, out: Path) -> None:
     """Write the shifts of a region as a GTFS feed."""
     parameters = {"region": region, "timezone": timezone} | ({"week": week} if week else {})
     try:
-        answer = httpx.get(f"{load_settings().api_url}/api/v1/gtfs", params=parameters, timeout=_TIMEOUT_S)
+        settings = load_settings()
+        url = f"{settings.api_url}/api/v1/gtfs"
+        answer = httpx.get(url, params=parameters, headers=settings.api_headers, timeout=_TIMEOUT_S)
     except httpx.HTTPError:
         raise PlatformError("the platform is not running: start it with `shifts up`") from None
     if not answer.is_success:

@@ -1,5 +1,6 @@
 -- Distributed tables, by region, and reference tables, on every node. Run it on the coordinator after adding the workers.
--- All other tables stay on the coordinator: the ledger and its totals, rejects, audits, idempotency keys, stops, zones.
+-- All other tables stay on the coordinator: the ledger and its totals, rejects, audits, idempotency keys, stops, zones, and
+-- what is recorded of expired weeks.
 --
 -- The counts of a (region, week) pair (region_weeks, file_week_counts) are colocated with its trips, so that they become
 -- visible together: a refresh that saw the counts of a load without its trips would mark the pair as fresh without them.
@@ -46,5 +47,7 @@ BEGIN
 END
 $$;
 
--- Workers get the web service's statements under the name of its role.
+-- Workers get the web service's statements under the names of its roles.
 ALTER ROLE shifts_api LOGIN;
+ALTER ROLE shifts_api_limited LOGIN;
+ALTER ROLE shifts_api_aggregates LOGIN;

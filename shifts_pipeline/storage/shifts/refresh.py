@@ -128,6 +128,14 @@ class _Refresh:
         before = [week - number * ONE_WEEK for number in range(self._options.weeks, 0, -1)]
         self._named = {each: shifts for each, shifts in self._named.items() if each >= before[0]}
         found: dict[int, list[tuple[date, NamedShifts]]] = {region.region_id: [] for region in regions}
+        # Shifts keep their ids when the makings that they have them from expire.
+        cut_off = [
+            region
+            for region in regions
+            if week in region.makings and region.is_cut_off(week, self._options.weeks)
+        ]
+        for region_id, shifts in self._read(week, cut_off).items():
+            found[region_id].append((before[0], shifts))
         for each in before:
             made = [region for region in regions if each in region.makings]
             for region_id, shifts in self._read(each, made).items():

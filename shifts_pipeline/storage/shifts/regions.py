@@ -108,8 +108,13 @@ def find_weeks(connection: psycopg.Connection, region: str) -> tuple[str, list[d
     """
     if not region:
         row = connection.execute(
-            "SELECT region FROM shifts.weekly GROUP BY region ORDER BY sum(trips) DESC, region LIMIT 1"
+            "SELECT r.name FROM shifts_store.file_week_counts c JOIN shifts_store.regions r USING (region_id)"
+            " GROUP BY r.name ORDER BY sum(c.trips) DESC, r.name LIMIT 1"
         ).fetchone()
         region = row[0] if row else ""
-    rows = connection.execute("SELECT week FROM shifts.weekly WHERE region = %s ORDER BY week", [region])
+    rows = connection.execute(
+        "SELECT DISTINCT c.week FROM shifts_store.file_week_counts c JOIN shifts_store.regions r USING (region_id)"
+        " WHERE r.name = %s ORDER BY c.week",
+        [region],
+    )
     return region, [week for (week,) in rows]

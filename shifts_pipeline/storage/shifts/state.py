@@ -84,6 +84,8 @@ class RegionState:
     pairs: dict[date, PairState] = field(default_factory=dict)
     makings: dict[date, MakingState] = field(default_factory=dict)
     stops: RegionStops = field(default_factory=RegionStops)
+    kept_from: date | None = None
+    """The first week that the retention keeps; None if none has expired."""
 
     def weeks(self) -> set[date]:
         """Weeks that have trips or a making."""
@@ -93,6 +95,10 @@ class RegionState:
         """The pairs with trips among the last weeks."""
         found = ((each, self.pairs.get(each)) for each in _last(week, weeks))
         return tuple((each, pair.revision) for each, pair in found if pair is not None and pair.trips)
+
+    def is_cut_off(self, week: date, weeks: int) -> bool:
+        """Whether makings that gave the shifts of a week their ids may have expired."""
+        return self.kept_from is not None and week - weeks * ONE_WEEK < self.kept_from <= week
 
     def earlier_names(self, week: date, weeks: int) -> bytes:
         """Hash of all that the ids of a making follow from, besides its own shifts."""
@@ -125,11 +131,13 @@ def read_states(connection: psycopg.Connection, region_ids: Sequence[int]) -> li
     ids = list(region_ids)
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        row = connection.execute("SELECT max(week) FROM shifts_store.expired_weeks").fetchone()
+        kept_from = row[0] + ONE_WEEK if row and row[0] else None
         names = connection.execute(
             "SELECT region_id, name FROM shifts_store.regions WHERE region_id = ANY (%s) ORDER BY region_id",
             [ids],
         ).fetchall()
-        states = {region_id: RegionState(region_id, name) for region_id, name in names}
+        states = {region_id: RegionState(region_id, name, kept_from=kept_from) for region_id, name in names}
         for region_id, week, revision, is_stale, trips in connection.execute(
             """
             SELECT w.region_id, w.week, w.revision, w.shifts_revision <> w.revision, coalesce(c.trips, 0)

@@ -4,8 +4,8 @@
 -- Up to PostgreSQL 14 every user may create objects there, which statements without a schema would then find.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
--- Creates a role if it is missing and grants it to the current user. It exists in this session only.
-CREATE OR REPLACE FUNCTION pg_temp.ensure_role(role text) RETURNS void
+-- Creates a role if it is missing and grants it to a member. The function exists in this session only.
+CREATE OR REPLACE FUNCTION pg_temp.ensure_role(role text, member text DEFAULT current_user) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     -- From 16 on a membership may allow neither SET ROLE nor inheriting, for example that of the role's creator.
@@ -19,12 +19,12 @@ BEGIN
             NULL;
         END;
     END IF;
-    IF NOT pg_has_role(current_user, role, membership) THEN
-        EXECUTE format('GRANT %I TO CURRENT_USER', role);
+    IF NOT pg_has_role(member, role, membership) THEN
+        EXECUTE format('GRANT %I TO %I', role, member);
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE EXCEPTION '% may not create or grant role %: let a superuser run CREATE ROLE % NOLOGIN (unless it exists)'
-        ' and GRANT % TO %', current_user, role, role, role, quote_ident(current_user)
+        ' and GRANT % TO %', current_user, role, role, role, quote_ident(member)
         USING ERRCODE = 'insufficient_privilege';
 END
 $$;

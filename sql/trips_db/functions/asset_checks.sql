@@ -22,7 +22,7 @@ BEGIN
     )
     SELECT NOT EXISTS (SELECT FROM recorded r FULL JOIN stored s USING (week, region_id, trips)
                        WHERE r IS NULL OR s IS NULL)
-       AND (SELECT coalesce(sum(r.trips), 0) FROM recorded r) = f.rows_loaded
+       AND (SELECT coalesce(sum(r.trips), 0) FROM recorded r) = f.rows_loaded - f.rows_expired
        AND (SELECT count(*) = f.rows_rejected
                 OR count(*) < f.rows_rejected
                    AND (count(*) >= max_rejects OR sum(octet_length(j.raw)) >= max_reject_bytes)

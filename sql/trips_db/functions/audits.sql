@@ -183,13 +183,15 @@ BEGIN
         SELECT j.file_id, count(*) AS rows, sum(octet_length(j.raw)) AS bytes FROM shifts_store.rejected_rows j
         WHERE j.file_id >= first_id AND j.file_id < end_id GROUP BY j.file_id
     ), audited AS MATERIALIZED (
-        SELECT f.file_id, f.name, f.status = 'loaded' AS is_loaded, f.rows_loaded, f.rows_rejected
-        FROM shifts_store.trip_files f WHERE f.file_id >= first_id AND f.file_id < end_id
+        SELECT f.file_id, f.name, f.status = 'loaded' AS is_loaded, f.rows_loaded - f.rows_expired AS rows_kept,
+               f.rows_rejected
+        FROM shifts_store.trip_files f
+        WHERE f.file_id >= first_id AND f.file_id < end_id AND f.status <> 'deleting'
     ), found AS (
         SELECT a.file_id, a.name, 'trips by week' AS what,
-               CASE WHEN a.is_loaded THEN a.rows_loaded ELSE 0 END AS expected, coalesce(r.trips, 0) AS found
+               CASE WHEN a.is_loaded THEN a.rows_kept ELSE 0 END AS expected, coalesce(r.trips, 0) AS found
         FROM audited a LEFT JOIN recorded r ON r.file_id = a.file_id
-        WHERE coalesce(r.trips, 0) <> CASE WHEN a.is_loaded THEN a.rows_loaded ELSE 0 END
+        WHERE coalesce(r.trips, 0) <> CASE WHEN a.is_loaded THEN a.rows_kept ELSE 0 END
         UNION ALL
         SELECT a.file_id, a.name, 'stored rejects', a.rows_rejected, coalesce(j.rows, 0)
         FROM audited a LEFT JOIN rejects j ON j.file_id = a.file_id

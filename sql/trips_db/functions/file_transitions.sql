@@ -1,5 +1,5 @@
--- The states of a file version and the transitions between them. A status is changed by the functions of this file and by
--- `promote_duplicate` only: a trigger refuses any other change. docs/loading.md has the diagram.
+-- The states of a file version and the transitions between them. A status is changed by the functions of this file, by
+-- `promote_duplicate` and by those of deletions.sql only: a trigger refuses any other change. docs/loading.md has the diagram.
 
 -- Which states each transition leads from and to. A transition from null creates the record: `request` is the function
 -- `request_file`, `post` is `post_trips`.
@@ -34,17 +34,24 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         ('supersede',         'duplicate',  'superseded'),
         ('supersede',         'failed',     'superseded'),
         ('promote_duplicate', 'duplicate',  'superseded'),
-        ('requeue',           'duplicate',  'queued')
+        ('requeue',           'duplicate',  'queued'),
+        ('delete',            'queued',     'deleting'),
+        ('delete',            'loading',    'deleting'),
+        ('delete',            'loaded',     'deleting'),
+        ('delete',            'failed',     'deleting'),
+        ('delete',            'duplicate',  'deleting'),
+        ('delete',            'superseded', 'deleting'),
+        ('finish_deletion',   'deleting',   'deleted')
 $$;
 
 -- Refuses a change of status that the named transition does not allow. A transition function names itself in the setting
--- `shifts.transition` for its next update of a status. Posted lists never change.
+-- `shifts.transition` for its next update of a status. Posted lists never change, but they may be deleted.
 CREATE OR REPLACE FUNCTION shifts_store.check_file_transition() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     used text := current_setting('shifts.transition', true);
 BEGIN
-    IF NEW.kind = 'json' OR NOT EXISTS (
+    IF NEW.kind = 'json' AND used NOT IN ('delete', 'finish_deletion') OR NOT EXISTS (
         SELECT FROM shifts_store.file_transitions() t
         WHERE t.transition = used AND t.from_status = OLD.status AND t.to_status = NEW.status)
     THEN
@@ -107,7 +114,7 @@ LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
     UPDATE shifts_store.trip_files f
     SET status = 'queued', run_request_id = request_run.run_request_id, requested_at = clock_timestamp(),
         attempts = f.attempts + 1
-    WHERE f.file_id = ANY (file_ids)
+    WHERE f.file_id = ANY (file_ids) AND f.status IN ('queued', 'loading')
       AND pg_try_advisory_xact_lock(shifts_store.file_lock(f.name))
 $$;
 
@@ -129,7 +136,7 @@ LANGUAGE sql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
     SELECT set_config('shifts.transition', 'finish', true);
     UPDATE shifts_store.trip_files f
     SET status = 'loaded', content_hash = finish_file.content_hash, rows_loaded = finish_file.rows_loaded,
-        rows_rejected = finish_file.rows_rejected, duplicate_of = NULL, error = NULL,
+        rows_rejected = finish_file.rows_rejected, rows_expired = 0, duplicate_of = NULL, error = NULL,
         finished_at = clock_timestamp(), published_at = NULL
     WHERE f.file_id = finish_file.file_id
 $$;

@@ -54,28 +54,39 @@ BEGIN
 END
 $$;
 
+-- Gives the rows of a loaded file to a duplicate under another name, even if the file of that one has left the landing zone.
+-- Returns false if there is none.
+CREATE OR REPLACE FUNCTION shifts_store.give_to_duplicate(loaded bigint, file_name text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    duplicate bigint;
+BEGIN
+    SELECT f.file_id INTO duplicate FROM shifts_store.trip_files f
+    WHERE f.duplicate_of = loaded AND f.status = 'duplicate' AND f.name <> file_name
+      AND NOT starts_with(f.version, 'request-')
+    ORDER BY f.file_id LIMIT 1 FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM shifts_store.promote_duplicate(loaded, duplicate);
+    RETURN true;
+END
+$$;
+
 -- Supersedes the settled versions of a name but `kept`; rows that a duplicate under another name needs are given to it.
 -- Open versions are settled after the load. Returns the files whose rows and counts must be removed.
 CREATE OR REPLACE FUNCTION shifts_store.supersede_versions(file_name text, kept bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
-    old       bigint;
-    duplicate bigint;
-    gone      bigint[] := '{}';
+    old  bigint;
+    gone bigint[] := '{}';
 BEGIN
     FOR old IN
         SELECT f.file_id FROM shifts_store.trip_files f
         WHERE f.kind = 'file' AND f.name = file_name AND f.status = 'loaded' AND f.file_id <> ALL (kept)
         ORDER BY f.file_id DESC
     LOOP
-        -- Even if the file of the duplicate has left the landing zone.
-        SELECT f.file_id INTO duplicate FROM shifts_store.trip_files f
-        WHERE f.duplicate_of = old AND f.status = 'duplicate' AND f.name <> file_name
-          AND NOT starts_with(f.version, 'request-')
-        ORDER BY f.file_id LIMIT 1 FOR UPDATE;
-        IF FOUND THEN
-            PERFORM shifts_store.promote_duplicate(old, duplicate);
-        ELSE
+        IF NOT shifts_store.give_to_duplicate(old, file_name) THEN
             gone := gone || old;
         END IF;
     END LOOP;
@@ -88,7 +99,8 @@ END
 $$;
 
 -- Begins the end of a load, whose rows are written: older versions of its name are superseded. Returns the files whose rows
--- the caller must delete before `finish_load`; null, with nothing changed, if a file of the same bytes is loaded already.
+-- the caller must delete before `finish_load`; null, with nothing changed, if a file of the same bytes is loaded already. Raises
+-- SH410 if the bytes have been deleted.
 CREATE OR REPLACE FUNCTION shifts_store.supersede_loaded(file_id bigint, content_hash text) RETURNS bigint[]
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
@@ -100,6 +112,9 @@ BEGIN
                WHERE f.kind = 'file' AND f.status = 'loaded' AND f.content_hash = supersede_loaded.content_hash
                  AND f.file_id <> supersede_loaded.file_id) THEN
         RETURN NULL;
+    END IF;
+    IF shifts_store.refusal(supersede_loaded.content_hash) IS NOT NULL THEN
+        RAISE EXCEPTION '%', shifts_store.refusal(supersede_loaded.content_hash) USING ERRCODE = 'SH410';
     END IF;
     IF file.status = 'loaded' AND file.content_hash <> supersede_loaded.content_hash THEN
         PERFORM shifts_store.requeue_duplicates(file.file_id);

@@ -74,6 +74,7 @@ DECLARE
     name     text := format('posted/%s', task);
     recorded text;
 BEGIN
+    PERFORM shifts_store.check_writable(regions);
     IF list_id IS NOT NULL THEN
         RETURN list_id;
     END IF;
@@ -162,6 +163,8 @@ DECLARE
     before    bigint := shifts_store.claim_key(idempotency_key, request_file.fingerprint);
     requested shifts_store.trip_files;
 BEGIN
+    -- The file may hold trips of any region.
+    PERFORM shifts_store.check_writable(ARRAY[NULL]);
     IF before IS NOT NULL THEN
         SELECT * INTO requested FROM shifts_store.trip_files f WHERE f.file_id = before;
         RETURN requested;

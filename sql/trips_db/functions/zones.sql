@@ -29,6 +29,7 @@ $$;
 -- Stores zones for the API.
 CREATE OR REPLACE FUNCTION shifts_store.put_zones(names text[], zone_regions text[], geometries bytea[]) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+    SELECT shifts_store.check_writable(zone_regions);
     SELECT shifts_store.store_zones(names, zone_regions, geometries, NULL)
 $$;
 
@@ -36,6 +37,9 @@ $$;
 CREATE OR REPLACE FUNCTION shifts_store.delete_zone(wanted bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
+    PERFORM shifts_store.check_writable(ARRAY(
+        SELECT r.name FROM shifts_store.zones z LEFT JOIN shifts_store.regions r USING (region_id)
+        WHERE z.zone_id = wanted));
     DELETE FROM shifts_store.zones z WHERE z.zone_id = wanted;
     RETURN FOUND;
 END

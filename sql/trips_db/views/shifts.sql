@@ -15,14 +15,18 @@ CREATE OR REPLACE VIEW shifts.cluster_members AS
 SELECT c.cluster_id, m.trip_id
 FROM shifts_store.trip_clusters c CROSS JOIN LATERAL unnest(c.trip_ids) AS m (trip_id);
 
--- Never stale: loads record their counts in the transaction that inserts the trips.
+-- Never stale: loads record their counts in the transaction that inserts the trips. Includes the totals that are kept of expired
+-- weeks.
 CREATE OR REPLACE VIEW shifts.weekly AS
 SELECT r.name AS region, f.week, sum(f.trips)::bigint AS trips
-FROM shifts_store.file_week_counts f JOIN shifts_store.regions r USING (region_id)
+FROM (SELECT c.region_id, c.week, c.trips FROM shifts_store.file_week_counts c
+      UNION ALL SELECT e.region_id, e.week, e.trips FROM shifts_store.expired_totals e) AS f
+JOIN shifts_store.regions r USING (region_id)
 GROUP BY r.name, f.week;
 
 CREATE OR REPLACE VIEW shifts.files AS
-SELECT file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error
+SELECT file_id, name, uri, status, rows_loaded, rows_rejected, task_id, run_id, queued_at, finished_at, error,
+       deleted_by
 FROM shifts_store.trip_files;
 
 CREATE OR REPLACE VIEW shifts.rejects AS

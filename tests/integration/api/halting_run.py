@@ -25,12 +25,22 @@ class HaltingRun:
         job: its name.
         tags: of a sensor's request.
         point: module and name of the function, separated by a colon.
+        settings: environment variables of the process.
     """
 
-    def __init__(self, service: Service, job: str, tags: dict[str, str], point: str) -> None:
+    def __init__(
+        self,
+        service: Service,
+        job: str,
+        tags: dict[str, str],
+        point: str,
+        settings: dict[str, str] | None = None,
+    ) -> None:
         self._halts, theirs = _PROCESSES.Pipe()
         urls = service.database_url, service.dagster_database_url, service.landing, service.log
-        self._process = _PROCESSES.Process(target=_work, args=(*urls, job, tags, point, theirs))
+        self._process = _PROCESSES.Process(
+            target=_work, args=(*urls, job, tags, point, settings or {}, theirs)
+        )
         self._process.start()
         theirs.close()
         assert self._halts.poll(_LONGEST_S), f"the run does not reach {point}"
@@ -56,8 +66,10 @@ def _work(
     job: str,
     tags: dict[str, str],
     point: str,
+    settings: dict[str, str],
     halts: Connection,
 ) -> None:
+    os.environ.update(settings)
     module, _, name = point.partition(":")
     owner = importlib.import_module(module)
     function = getattr(owner, name)

@@ -262,7 +262,11 @@ def no_http() -> Requests:
         "control character in the address": b"GET /\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "no address": b"GET HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "trace": request("TRACE", "/api/v1/files"),
-        "delete": request("DELETE", "/api/v1/files/1"),
+        "delete all": request("DELETE", "/api/v1/files"),
+        "delete nothing": request("DELETE", "/api/v1/files/0"),
+        "delete without the key": request("DELETE", "/api/v1/files/1", key=None),
+        "delete with a wrong key": request("DELETE", "/api/v1/files/1", key="wrong-key"),
+        "delete the loader's copies": request("DELETE", "/api/v1/files/1?copies=all"),
         "put": request("PUT", "/api/v1/files?name=put.csv"),
         "patch": request("PATCH", "/api/v1/trips"),
     }

@@ -66,6 +66,10 @@ def as_service(database_url: str, client: httpx.Client) -> Iterator[psycopg.Conn
         "SELECT shifts_store.ensure_week('2019-01-07')",
         "SELECT shifts_store.reserve_trip_numbers(1)",
         "SELECT shifts_store.claim_key('x', 'x')",
+        "INSERT INTO shifts_store.api_keys (name, prefix, digest, session_secret, role)"
+        " VALUES ('x', 'x', sha256(''), sha256(''), 'admin')",
+        "UPDATE shifts_store.api_keys SET role = 'admin'",
+        "DELETE FROM shifts_store.audit_trail",
         "SELECT nextval('shifts_store.trip_numbers')",
         "CREATE TABLE shifts_store.mine (x integer)",
         "CREATE FUNCTION shifts_store.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
@@ -100,29 +104,40 @@ def test_the_role_of_the_service_may_only_read_the_outbox(dagster_database_url: 
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_a_client_with_the_key_may_write(locked: httpx.Client, scheme: str) -> None:
+def test_a_client_with_the_key_of_the_setting_may_write(locked: httpx.Client, scheme: str) -> None:
     key = {"Authorization": f"{scheme} {KEY}"}
     assert locked.post("/trips", json=posted(trip()), headers=key).status_code == 201
     assert locked.post("/files", params={"name": "a.csv"}, content=b"x", headers=key).status_code == 202
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer schlüssel"}]
+    ("headers", "address"),
+    [
+        ({}, "127.0.0.6"),
+        ({"Authorization": "Bearer x"}, "127.0.0.7"),
+        ({"Authorization": "Bearer schlüssel"}, "127.0.0.8"),
+    ],
 )
-def test_a_client_without_the_key_may_only_read(locked: httpx.Client, headers: dict[str, str]) -> None:
+def test_a_client_without_the_key_may_neither_read_nor_write(
+    locked: httpx.Client, headers: dict[str, str], address: str
+) -> None:
     encoded = {name.encode(): value.encode() for name, value in headers.items()}
-    for answer in (
-        locked.post("/trips", json=posted(trip()), headers=encoded),
-        locked.post("/files", params={"name": "a.csv"}, content=b"x", headers=encoded),
-        locked.post("/zones", json={}, headers=encoded),
-        locked.put("/zones/a", json={}, headers=encoded),
-        locked.delete("/zones/a", headers=encoded),
-    ):
+    # Many wrong keys from one address are limited.
+    transport = httpx.HTTPTransport(local_address=address)
+    with httpx.Client(transport=transport, base_url=locked.base_url, headers=encoded) as client:
+        answers = [
+            client.post("/trips", json=posted(trip())),
+            client.post("/files", params={"name": "a.csv"}, content=b"x"),
+            client.post("/zones", json={}),
+            client.put("/zones/a", json={}),
+            client.delete("/zones/a"),
+            client.get("/files"),
+            client.get("/regions"),
+        ]
+    for answer in answers:
         assert answer.status_code == 401
         assert answer.json() == {"message": "An API key is needed: Authorization: Bearer <key>"}
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert locked.get("/files", headers=encoded).status_code == 200
-    assert locked.get("/regions", headers=encoded).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -159,8 +174,12 @@ def test_without_a_configured_key_another_machine_may_not_write(service: Service
     )
 
     async def send_request() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(settings), client=(host, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as elsewhere:
+        app = create_app(settings)
+        transport = httpx.ASGITransport(app, client=(host, 1))
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost") as elsewhere,
+        ):
             return await elsewhere.post("/api/v1/trips", json=posted(trip()))
 
     assert anyio.run(send_request).status_code == 403
@@ -177,7 +196,10 @@ def test_the_key_appears_in_no_log_or_answer(locked: httpx.Client) -> None:
     root = str(locked.base_url).removesuffix("/api/v1/")
     document = httpx.get(f"{root}/openapi.json")
     assert KEY not in document.text + httpx.get(f"{root}/metrics").text
-    assert document.json()["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}
+    assert document.json()["components"]["securitySchemes"] == {
+        "key": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "shifts_session"},
+    }
 
 
 def _preflight(client: httpx.Client, origin: str) -> httpx.Response:
@@ -190,7 +212,7 @@ def test_pages_of_configured_origins_are_allowed(locked: httpx.Client) -> None:
     assert allowed.status_code == 200
     assert allowed.headers["Access-Control-Allow-Origin"] == HOME
     assert "Authorization" in allowed.headers["Access-Control-Allow-Headers"]
-    answer = locked.get("/regions", headers={"Origin": HOME})
+    answer = locked.get("/regions", headers={"Origin": HOME, "Authorization": f"Bearer {KEY}"})
     assert answer.headers["Access-Control-Allow-Origin"] == HOME
     assert answer.headers["Access-Control-Expose-Headers"] == "ETag, X-Request-ID, Retry-After, Link"
     refused = locked.post("/trips", headers={"Origin": HOME})
@@ -199,7 +221,8 @@ def test_pages_of_configured_origins_are_allowed(locked: httpx.Client) -> None:
 
 def test_pages_of_other_origins_are_not_allowed(locked: httpx.Client, client: httpx.Client) -> None:
     refused: list[Any] = [_preflight(locked, "https://evil.example"), _preflight(client, HOME)]
-    refused += [c.get("/regions", headers={"Origin": "https://evil.example"}) for c in (locked, client)]
+    key = {"Authorization": f"Bearer {KEY}"}
+    refused += [c.get("/regions", headers={"Origin": "https://evil.example"} | key) for c in (locked, client)]
     assert [answer.status_code for answer in refused] == [400, 405, 200, 200]
     assert not any("Access-Control-Allow-Origin" in answer.headers for answer in refused)
 

@@ -24,7 +24,18 @@ COUNT = """
         AND ST_Y(origin) BETWEEN %(south)s AND %(north)s AND (NOT %(both)s
              OR ST_X(destination) BETWEEN %(west)s AND %(east)s AND ST_Y(destination) BETWEEN %(south)s AND %(north)s)
 """
-STEPS = ("load", "replace", "same bytes", "remove", "reload", "post", "merge", "merge late", "lose a load")
+STEPS = (
+    "load",
+    "replace",
+    "same bytes",
+    "remove",
+    "reload",
+    "post",
+    "merge",
+    "merge late",
+    "lose a load",
+    "delete",
+)
 
 
 class LostError(Exception):
@@ -87,6 +98,15 @@ class Work:
                 for e in ends
             ]
             assert self.client.post("/trips", json=posted(*trips)).status_code == 201
+        elif what == "delete":
+            files = self.loader.query(
+                "SELECT f.file_id, EXISTS (SELECT FROM shifts_store.trip_files o WHERE o.name <> f.name"
+                " AND o.content_hash = f.content_hash AND o.status IN ('loaded', 'duplicate'))"
+                " FROM shifts_store.trip_files f WHERE f.status IN ('loaded', 'duplicate') ORDER BY 1"
+            )
+            if files:
+                file_id, has_copy = files[int(self.rng.integers(len(files)))]
+                self.loader.delete(file_id, keep_copies=has_copy and bool(self.rng.integers(2)))
         elif what == "merge":
             self.merge(lambda: None)
         elif what == "merge late":

@@ -109,6 +109,17 @@ class Service:
         """The next matching requests are not passed on and never answered."""
         self._faults += [(matches, lambda _: Reply(0))] * times
 
+    def keep_generation(self, key: str, generation: str) -> None:
+        """The next listing of all versions also has this one, as in a versioned bucket. The client writes `True`."""
+
+        def fault(proceed: Callable[[], Reply]) -> Reply:
+            reply = proceed()
+            listing = json.loads(reply.body)
+            listing.setdefault("items", []).append({"name": key, "generation": generation, "size": "1"})
+            return replace(reply, body=json.dumps(listing).encode())
+
+        self._faults.append((lambda request: request.query.get("versions") == "True", fault))
+
     def delay(self, matches: Matches, seconds: float) -> None:
         """The next matching request comes over a slow line."""
 

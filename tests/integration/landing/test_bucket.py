@@ -72,3 +72,18 @@ def test_a_large_object_is_downloaded_in_ranges_of_one_generation(
     asked = [r for r in bucket.service.requests if r.is_download]
     assert [r.range[0] for r in asked] == [0, CHUNK_BYTES, 2 * CHUNK_BYTES]
     assert {r.query["ifGenerationMatch"] for r in asked} == {file.version}
+
+
+def test_the_generations_that_a_bucket_keeps_are_deleted_too(bucket: BucketPlace) -> None:
+    bucket.put("a.csv", b"x")
+    first = bucket.zone.find("a.csv")
+    bucket.put("a.csv", b"y")
+    second = bucket.zone.find("a.csv")
+    assert first is not None
+    assert second is not None
+    bucket.service.keep_generation(f"{bucket.prefix}/a.csv", first.version)
+    bucket.service.requests.clear()
+    bucket.zone.delete("a.csv", {second.version, "request-1"})
+    deleted = [request for request in bucket.service.requests if request.method == "DELETE"]
+    assert {request.query["generation"] for request in deleted} == {first.version, second.version}
+    assert list(bucket.zone.list_files()) == []

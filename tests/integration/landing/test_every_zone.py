@@ -165,3 +165,21 @@ def test_a_broken_upload_keeps_the_earlier_file(place: Place, data: bytes) -> No
         with pytest.raises(ConnectionError):
             upload(name)
     assert list(place.zone.list_files()) == before
+
+
+def test_only_the_version_that_is_named_is_deleted(place: Place) -> None:
+    place.put("sub/a.csv", b"rows")
+    place.put("sub/a.csv.gz", b"rows")
+    file = place.zone.find("sub/a.csv")
+    assert file is not None
+    place.put("sub/a.csv", b"more rows")
+    place.zone.delete("sub/a.csv", {file.version})
+    assert names(place.zone) == ["sub/a.csv", "sub/a.csv.gz"]
+    newer = place.zone.find("sub/a.csv")
+    assert newer is not None
+    place.zone.delete("sub/a.csv", {file.version, newer.version, "gone-7"})
+    assert names(place.zone) == ["sub/a.csv.gz"]
+    # Once more, as after a killed worker.
+    place.zone.delete("sub/a.csv", {file.version, newer.version})
+    place.zone.delete("sub/a.csv", set())
+    place.zone.delete("../a.csv", {newer.version})

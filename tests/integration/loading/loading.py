@@ -11,14 +11,15 @@ import psycopg
 
 from shifts_core.landing.open_zone import open_zone
 from shifts_core.trips.report import Progress
-from shifts_pipeline.storage import database
+from shifts_pipeline.storage import database, deletion
 from shifts_pipeline.storage.ingest import ingest
 from shifts_pipeline.storage.ledger import FileRecord
 from shifts_pipeline.storage.load_context import LoadContext, LoadResult
 from tests.unit.core.trips.reading import DATES
 
 _EMPTIED = (
-    "trips, rejected_rows, file_week_counts, region_weeks, weekly_trip_tiles, tile_segments, trip_files"
+    "trips, rejected_rows, file_week_counts, region_weeks, weekly_trip_tiles, tile_segments, trip_files,"
+    " expired_weeks, expired_totals"
 )
 
 OnProgress = Callable[[FileRecord, Progress], None]
@@ -54,6 +55,19 @@ class Loader:
         ):
             context = self.load_context(connection, side, run)
             return ingest(name, replace(context, run_request_id=None) if by_hand else context, on_progress)
+
+    def delete(self, file_id: int, *, keep_copies: bool = False) -> None:
+        """Asks for the deletion of a file, and does what a run does then."""
+        self.execute("SELECT shifts_store.request_deletion(%s, %s, 'somebody')", file_id, keep_copies)
+        self.delete_requested()
+
+    def delete_requested(self) -> None:
+        """Deletes what was asked for, as a run does."""
+        with database.connect(self.url) as connection:
+            deletion.delete_rows(connection)
+            deletion.delete_landed(
+                connection, open_zone(str(self.landing)), deletion.without_rows(connection)
+            )
 
     def load_context(self, connection: psycopg.Connection, side: psycopg.Connection, run: str) -> LoadContext:
         """The context of a run."""

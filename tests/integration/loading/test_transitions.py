@@ -11,7 +11,7 @@ import pytest
 from tests.integration.loading.loading import Loader
 
 ROOT = Path(__file__).parents[3]
-STATES = ("queued", "loading", "loaded", "failed", "duplicate", "superseded")
+STATES = ("queued", "loading", "loaded", "failed", "duplicate", "superseded", "deleting", "deleted")
 
 CALLS = {
     "register": "SELECT shifts_store.register_files(ARRAY['file:///a'], ARRAY['a'], ARRAY['1'], ARRAY[1::bigint])",
@@ -26,6 +26,8 @@ CALLS = {
     "supersede": "SELECT shifts_store.supersede_files(ARRAY[2::bigint], 'replaced', 'run')",
     "promote_duplicate": "SELECT shifts_store.promote_duplicate(1, 2)",
     "requeue": "SELECT shifts_store.requeue_duplicates(1)",
+    "delete": "SELECT shifts_store.mark_deleting(ARRAY[2::bigint], 'somebody')",
+    "finish_deletion": "SELECT shifts_store.finish_deletion(ARRAY[2::bigint])",
 }
 """A call of each transition on file 2, which may be a duplicate of file 1."""
 
@@ -81,6 +83,14 @@ def test_a_posted_list_never_changes_its_state(connection: psycopg.Connection) -
     connection.execute("UPDATE shifts_store.trip_files SET kind = 'json' WHERE file_id = 2")
     with pytest.raises(psycopg.Error, match="is not allowed"):
         connection.execute(CALLS["supersede"])
+
+
+def test_a_posted_list_can_be_deleted(connection: psycopg.Connection) -> None:
+    _put_into(connection, "loaded")
+    connection.execute("UPDATE shifts_store.trip_files SET kind = 'json' WHERE file_id = 2")
+    for transition in ("delete", "finish_deletion"):
+        connection.execute(CALLS[transition])
+    assert _status(connection) == "deleted"
 
 
 def test_records_are_created_by_the_three_functions_of_the_diagram_only() -> None:

@@ -23,7 +23,9 @@ TRIPS = [
 KEPT = (
     "SELECT * FROM shifts_store.regions",
     "SELECT * FROM shifts_store.sources",
-    "SELECT * FROM shifts_store.trip_files",
+    "SELECT file_id, kind, uri, name, version, size_bytes, content_hash, status, duplicate_of, rows_loaded,"
+    " rows_rejected, task_id, run_request_id, requested_at, attempts, run_id, queued_at, started_at, finished_at,"
+    " published_at, error FROM shifts_store.trip_files",
     "SELECT * FROM shifts_store.rejected_rows",
     "SELECT * FROM shifts_store.trips",
     "SELECT region_id, week, file_id, trips, first_at, last_at FROM shifts_store.file_week_counts",
@@ -38,6 +40,8 @@ KEPT = (
 """Queries of data that every version has and no upgrade may change."""
 _FORMER_NAMES = {
     "file_week_counts": "week_files",
+    "run_request_id": "batch",
+    "published_at": "announced_at",
     "deletion_count": "removals",
     "clusters_revision": "clusters_change_id",
     "shifts_store.revisions": "shifts_store.changes",

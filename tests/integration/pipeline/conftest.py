@@ -10,6 +10,8 @@ import pytest
 from shifts_pipeline.definitions import build_defs
 from shifts_pipeline.sensors import waiting
 from shifts_pipeline.settings import PipelineSettings
+from tests.integration.pipeline.commuters import commuters, settle
+from tests.integration.pipeline.deleting import GONE, KEPT
 from tests.integration.pipeline.harness import Pipeline
 
 
@@ -45,3 +47,15 @@ def pipeline(
         first_week=date(2000, 1, 3),
     )
     return Pipeline(instance, build_defs(options), landing, database_url)
+
+
+@pytest.fixture
+def two_files(pipeline: Pipeline) -> Pipeline:
+    """Two files of the same region and weeks, with clusters and shifts of both."""
+    pipeline.put("kept.csv", commuters(KEPT))
+    pipeline.put("gone.csv", commuters(GONE))
+    settle(pipeline)
+    ((clusters,),) = pipeline.query("SELECT count(*) FROM shifts.clusters")
+    ((shifts,),) = pipeline.query("SELECT count(*) FROM shifts.shifts")
+    assert (clusters, shifts > 2) == (4, True)
+    return pipeline

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 
+from shifts_pipeline.sensors.deleted_files import deleted_files
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.queued_files import queued_files
 from shifts_pipeline.sensors.stale_shifts import stale_shifts
@@ -102,6 +103,11 @@ class Pipeline:
         while requests := self.tick(stale_shifts).run_requests:
             runs += [self.run("refresh_shifts", dict(request.tags)) for request in requests]
         return runs
+
+    def delete(self) -> list[dg.ExecuteInProcessResult]:
+        """Executes the run that the sensor requests for files that are to be deleted, if there are any."""
+        requests = self.tick(deleted_files).run_requests or []
+        return [self.run("delete_files", dict(request.tags)) for request in requests]
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the trips database."""

@@ -110,3 +110,15 @@ def test_idempotency_keys_go_after_a_week(
 def test_it_runs_by_itself(pipeline: Pipeline) -> None:
     assert nightly_cleanup.default_status is dg.DefaultScheduleStatus.RUNNING
     assert "nightly_cleanup" in {schedule.name for schedule in pipeline.defs.schedules or ()}
+
+
+def test_entries_of_the_audit_trail_go_after_a_year(pipeline: Pipeline, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO shifts_store.audit_trail (recorded_at, action, actor, target)"
+            " SELECT now() - w * interval '1 week', 'trips.read', w::text, '' FROM generate_series(50, 54) AS w"
+        )
+    assert clean(pipeline).output_for_node("delete_old_audit_entries") == 3
+    with psycopg.connect(database_url) as connection:
+        kept = connection.execute("SELECT actor FROM shifts_store.audit_trail ORDER BY actor").fetchall()
+    assert kept == [("50",), ("51",)]

@@ -17,6 +17,9 @@ STAY = {
     "shifts_store.ledger_changes",
     "shifts_store.rejected_rows",
     "shifts_store.idempotency_keys",
+    "shifts_store.api_keys",
+    "shifts_store.ended_sessions",
+    "shifts_store.audit_trail",
     "shifts_store.shift_parameters",
     "shifts_store.stop_files",
     "shifts_store.stops",
@@ -24,6 +27,8 @@ STAY = {
     "shifts_store.region_stops",
     "shifts_store.zone_files",
     "shifts_store.zones",
+    "shifts_store.expired_weeks",
+    "shifts_store.expired_totals",
 }
 """Tables that the coordinator keeps."""
 TRIPS = "".join(

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import pytest
 from starlette.types import Message
 
+from shifts_api.web.endings import Ending
 from shifts_api.web.event_stream import (
     HEARTBEAT_S,
     SEND_TIMEOUT_S,
@@ -37,7 +38,7 @@ class Connection:
 Act = Callable[[Connection, OpenStreams, asyncio.Event], Awaitable[None]]
 
 
-async def _run(act: Act) -> tuple[list[bytes], bool]:
+async def _run(act: Act, ending: Ending | None = None) -> tuple[list[bytes], bool]:
     """What the client received, and whether the stream's generator was closed."""
     connection, streams, more, closed = Connection(), OpenStreams(), asyncio.Event(), asyncio.Event()
 
@@ -49,7 +50,7 @@ async def _run(act: Act) -> tuple[list[bytes], bool]:
         finally:
             closed.set()
 
-    stream = EventStream(pieces(), streams)
+    stream = EventStream(pieces(), streams, [] if ending is None else [ending])
     running = asyncio.create_task(stream({}, connection.receive, connection.send))
     while b"first" not in connection.received:
         await asyncio.sleep(0)
@@ -97,3 +98,15 @@ def test_a_client_that_does_not_read_is_dropped() -> None:
 
     with pytest.raises(SendTimeoutError):
         asyncio.run(_run(act))
+
+
+@pytest.mark.parametrize("comes_early", [False, True], ids=["later", "before it begins"])
+def test_a_stream_ends_in_order_when_its_rights_end(*, comes_early: bool) -> None:
+    ending = Ending()
+    if comes_early:
+        ending.come()
+
+    async def act(*_: object) -> None:
+        ending.come()
+
+    assert asyncio.run(_run(act, ending)) == ([b"start", b"first", b""], True)

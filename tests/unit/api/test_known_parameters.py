@@ -9,7 +9,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from shifts_api.access.key_ring import KeyRing
 from shifts_api.app import create_app
+from shifts_api.queries.api_keys import StoredKeys
+from shifts_api.queries.database import create_key_engine
 from shifts_api.settings import ApiSettings
 
 DATABASE = "postgresql://nobody@localhost/none"
@@ -18,11 +21,13 @@ ORIGINAL = {("get", "/api/v1/trips/stats"), ("post", "/api/v1/trips")}
 
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
-    return create_app(
-        ApiSettings(
-            database_url=DATABASE, dagster_database_url=DATABASE, landing_url="landing", api_port=8000
-        )
+    settings = ApiSettings(
+        database_url=DATABASE, dagster_database_url=DATABASE, landing_url="landing", api_port=8000
     )
+    found, engine = create_app(settings), create_key_engine(settings)
+    found.state.keys = KeyRing(engine, engine, None)
+    found.state.keys.receive(StoredKeys({}, frozenset(), frozenset()))
+    return found
 
 
 def ask(app: FastAPI, method: str, path: str, query: str) -> httpx.Response:

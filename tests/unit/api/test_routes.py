@@ -1,8 +1,14 @@
-"""The list of routes at the top of `app.py` is complete."""
+"""The list of routes at the top of `app.py` is complete, and so is the table of rules."""
 
 import re
 
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute, APIWebSocketRoute
+
 from shifts_api import app as module
+from shifts_api.access.authorization import require_rules
+from shifts_api.access.rules import RULES
 from shifts_api.settings import ApiSettings
 
 DATABASE = "postgresql://nobody@localhost/none"
@@ -16,3 +22,25 @@ def test_app_lists_every_route() -> None:
     documented = {(method.upper(), path) for path, operations in paths.items() for method in operations}
     listed = set(re.findall(r"^(GET|POST|PUT|DELETE|WS) +(\S+)", module.__doc__ or "", re.MULTILINE))
     assert listed == documented | {("WS", "/api/v1/trips/live")}
+
+
+def test_a_route_without_a_rule_keeps_the_service_from_starting() -> None:
+    router = APIRouter()
+
+    @router.get("/new")
+    async def get_new() -> None: ...
+
+    with pytest.raises(LookupError, match="GET /new has no entry"):
+        require_rules(router)
+
+
+def test_every_rule_belongs_to_a_route() -> None:
+    routers = (*module.ORIGINAL_ROUTERS, *module.ROUTERS)
+    routes = {
+        (method, route.path)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute | APIWebSocketRoute)
+        for method in (route.methods or () if isinstance(route, APIRoute) else ("WS",))
+    }
+    assert set(RULES) == routes

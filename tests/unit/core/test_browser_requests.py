@@ -7,6 +7,7 @@ from shifts_core.browser_requests import (
     is_from_other_site,
     is_loopback,
     is_own_origin,
+    is_same_origin,
     is_served_host,
 )
 
@@ -102,3 +103,22 @@ def test_only_a_top_level_navigation_is_a_followed_link() -> None:
     assert not is_followed_link({**link, "sec-fetch-dest": "iframe"})
     assert not is_followed_link({**link, "sec-fetch-mode": "cors"})
     assert not is_followed_link({})
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_same"),
+    [
+        ({}, False),
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "none"}, False),
+        ({"origin": "http://shifts.example:8000"}, True),
+        ({"origin": "https://shifts.example:8000"}, True),
+        ({"origin": "http://shifts.example"}, False),
+        ({"origin": "null"}, False),
+        ({"origin": "http://shifts.example:8000", "sec-fetch-site": "cross-site"}, False),
+        ({"origin": "http://evil.example", "sec-fetch-site": "same-origin"}, False),
+    ],
+)
+def test_a_request_of_the_same_origin_says_so(headers: dict[str, str], is_same: bool) -> None:
+    assert is_same_origin({"host": "shifts.example:8000", **headers}) is is_same

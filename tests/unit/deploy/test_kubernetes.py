@@ -235,6 +235,7 @@ def test_the_steps_set_every_variable_of_the_files() -> None:
         ("/docs", True),
         ("/docs/swagger-ui.css", True),
         ("/openapi.json", True),
+        ("/health", True),
         ("/metrics", False),
         ("/ready", False),
     ],

@@ -66,8 +66,14 @@ def test_a_broken_connection_is_resumed_after_the_last_whole_event(feed: Feed) -
 
 
 def test_a_refused_request_is_an_error(feed: Feed) -> None:
+    feed.status = 400
+    with pytest.raises(PlatformError, match="400 from the feed"):
+        next(follow_feed(feed.url, "file.loaded"))
+
+
+def test_a_missing_key_is_an_error_that_names_the_setting(feed: Feed) -> None:
     feed.status = 401
-    with pytest.raises(PlatformError, match="401 from the feed"):
+    with pytest.raises(PlatformError, match="set SHIFTS_API_KEY"):
         next(follow_feed(feed.url, "file.loaded"))
 
 

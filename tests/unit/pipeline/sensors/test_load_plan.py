@@ -27,6 +27,7 @@ NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 def queued(name: str = "a.csv", **fields: object) -> FileRecord:
     record = FileRecord(
+        kind="file",
         file_id=1,
         uri=f"file:///landing/{name}",
         name=name,

@@ -1,9 +1,6 @@
-"""Who may write: clients with the API key; if none is set, programs on this machine."""
+"""Who may write while no API key exists: programs on this machine."""
 
-import hmac
-from typing import Annotated
-
-from fastapi import Depends, Request
+from fastapi import Request
 
 from shifts_api.access.browser_guard import is_own_or_listed
 from shifts_api.settings import ApiSettings
@@ -15,30 +12,19 @@ _PROXY_HEADERS = frozenset(
 )
 
 
-def check_writer(request: Request) -> None:
-    """Accepts requests that may write.
+def check_local_writer(request: Request) -> None:
+    """Accepts requests of this machine that may write.
 
     Raises:
-        ApiError: 401 if the key is missing or wrong; 403 if no key is set and the client is not local.
+        ApiError: 403 if the client is not local, or is a page of another site.
     """
-    settings: ApiSettings = request.app.state.settings
-    if settings.api_key is not None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        expected = settings.api_key.get_secret_value().encode()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected):
-            raise ApiError(
-                401, "An API key is needed: Authorization: Bearer <key>", {"WWW-Authenticate": "Bearer"}
-            )
-        return
     if not _is_local(request):
         raise ApiError(403, "Without an API key writes are allowed from this machine only")
+    settings: ApiSettings = request.app.state.settings
     origin = request.headers.get("origin")
     if origin is not None and not is_own_or_listed(origin, request.url.netloc, settings.api_cors_origins):
         # A page of another site may run in a browser on this machine; the wildcard allows reads only.
         raise ApiError(403, f"Pages of {origin[:200]} may not write")
-
-
-Writer = Annotated[None, Depends(check_writer)]
 
 
 def _is_local(request: Request) -> bool:

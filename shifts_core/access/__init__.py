@@ -1,0 +1,1 @@
+"""Who may see what: roles, API keys and sessions of pages; pure rules."""

@@ -1,0 +1,1 @@
+"""Workers and the database are killed between the steps of runs."""
