@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.tiles import area_kernels as kernels
-from shifts_core.tiles import end_states
+from shifts_core.tiles import end_states, one_area_kernels
 from shifts_core.tiles.area_grid import AreaGrid
 from shifts_core.tiles.area_members import add_sets
 from shifts_core.tiles.box import Match
@@ -28,6 +28,13 @@ _MATCHES: dict[Match, int] = {
     "origin": end_states.ORIGIN,
     "destination": end_states.DESTINATION,
 }
+_COUNTED_AS: dict[Match, tuple[int, int]] = {
+    "both": (0, 0),
+    "any": (0, 0),
+    "origin": (0, 1),
+    "destination": (1, 0),
+}
+"""The pair as which a trip that matches one area counts."""
 
 
 class AreaCount(LeafCount):
@@ -56,6 +63,8 @@ class AreaCount(LeafCount):
         by_hour: bool = False,
     ) -> None:
         self._grid, self._by_hour, self._match = _as_tuple(grid), by_hour, match
+        self._cells = grid.states.astype(np.int8) if len(grid.edges.areas) == 1 else None
+        """States in one byte each, of the grid of one area."""
         self._minute_ranges = WHOLE_WEEK if minute_ranges is None else minute_ranges
         timed = by_hour or minute_ranges is not None
         n_weeks = weeks.stop - weeks.start
@@ -122,8 +131,7 @@ class AreaCount(LeafCount):
     def _count(self, chosen: slice) -> None:
         sets, pairs = (np.zeros(shape, np.int64) for shape in self._shapes)
         low, high, decimals = self._bounds
-        leaves, places = kernels.count_trips(
-            self._grid,
+        of_leaves = (
             (low[chosen], high[chosen], decimals[chosen]),
             self._addresses[chosen],
             self._trips[chosen],
@@ -134,10 +142,15 @@ class AreaCount(LeafCount):
             self._minute_ranges,
             _MATCHES[self._match],
             self._by_hour,
-            sets,
-            pairs,
         )
-        add_sets(self._grid, sets, pairs)
+        if self._cells is None:
+            leaves, places = kernels.count_trips(self._grid, *of_leaves, sets, pairs)
+            add_sets(self._grid, sets, pairs)
+        else:
+            edges, frame, *_ = self._grid
+            matching = np.zeros(len(pairs), np.int64)
+            leaves, places = one_area_kernels.count_in_area(edges, frame, self._cells, *of_leaves, matching)
+            pairs[:, *_COUNTED_AS[self._match]] = matching
         self._counted.append(pairs)
         if len(leaves):
             self._undecided.append((leaves + chosen.start, places))

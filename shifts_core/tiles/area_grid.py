@@ -85,15 +85,11 @@ def grid_of(areas: Sequence[Area]) -> AreaGrid:
     near.reshape(-1)[distinct] = np.where(near_sets < _MAX_SETS, np.arange(len(distinct)), -1)
     states[states >= _MAX_SETS] = NEAR_EDGE
     states.reshape(-1)[distinct] = NEAR_EDGE
-    changes = np.zeros((3, rows + 1, columns + 1), np.int32)
-    changes[0, 1:, 1:] = states == NEAR_EDGE
-    changes[1, 1:, 2:] = states[:, 1:] != states[:, :-1]
-    changes[2, 2:, 1:] = states[1:] != states[:-1]
     return AreaGrid(
         edges,
         origin,
         states,
-        changes.cumsum(axis=1, dtype=np.int32).cumsum(axis=2, dtype=np.int32),
+        _sum_changes(states),
         np.cumsum([0, *map(len, sets)]),
         np.array([area for of_set in sets for area in of_set], np.int64),
         near,
@@ -107,10 +103,30 @@ def _join(
     states: NDArray[np.int32], inside: NDArray[np.bool_], area: int, numbers: dict[tuple[int, ...], int]
 ) -> None:
     """Adds an area to the sets of the cells inside; `numbers` has the number of each set."""
-    before, position = np.unique(states[inside], return_inverse=True)
-    sets = list(numbers)
-    after = [numbers.setdefault((*sets[number], area), len(numbers)) for number in before.tolist()]
-    states[inside] = np.array(after, np.int32)[position] if after else 0
+    before = states[inside]
+    present = np.bincount(before, minlength=len(numbers))
+    sets, after = list(numbers), np.zeros(len(numbers), np.int32)
+    for number in present.nonzero()[0].tolist():
+        after[number] = numbers.setdefault((*sets[number], area), len(numbers))
+    states[inside] = after[before]
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum_changes(states):  # type: ignore[no-untyped-def]
+    """`AreaGrid.changes`."""
+    rows, columns = states.shape
+    sums = np.zeros((3, rows + 1, columns + 1), np.int32)
+    for row in range(rows):
+        near = western = southern = 0
+        for column in range(columns):
+            state = states[row, column]
+            near += state == NEAR_EDGE
+            western += column > 0 and state != states[row, column - 1]
+            southern += row > 0 and state != states[row - 1, column]
+            sums[0, row + 1, column + 1] = sums[0, row, column + 1] + near
+            sums[1, row + 1, column + 1] = sums[1, row, column + 1] + western
+            sums[2, row + 1, column + 1] = sums[2, row, column + 1] + southern
+    return sums
 
 
 @numba.njit(cache=True, nogil=True)
@@ -161,25 +177,29 @@ def _rasterize(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def state_of_rectangle(grid, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyped-def]
-    """The state of all points of a rectangle; `NEAR_EDGE` if they may differ."""
-    west, south, per_lon, per_lat = grid[1]
-    states, changes = grid[2], grid[3]
+def state_of_rectangle(frame, states, changes, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyped-def]
+    """The state of all points of a rectangle; `NEAR_EDGE` if they may differ.
+
+    `frame`, `states` and `changes` are those of the grid, `frame` is its origin.
+    """
     rows, columns = states.shape
-    x1, x2 = (low_lon - west) * per_lon, (high_lon - west) * per_lon
-    y1, y2 = (low_lat - south) * per_lat, (high_lat - south) * per_lat
+    x1, x2 = (low_lon - frame[0]) * frame[2], (high_lon - frame[0]) * frame[2]
+    y1, y2 = (low_lat - frame[1]) * frame[3], (high_lat - frame[1]) * frame[3]
     if x2 < 1.0 or y2 < 1.0 or x1 > columns - 1 or y1 > rows - 1:
         return 0
     # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
     left, right = np.int64(max(x1, 0.0)), np.int64(min(x2, columns - 0.5))
     bottom, top = np.int64(max(y1, 0.0)), np.int64(min(y2, rows - 0.5))
-    if _sum(changes[0], bottom, left, top, right) or _sum(changes[1], bottom, left + 1, top, right):
+    if _sum(changes, 0, bottom, left, top, right) or _sum(changes, 1, bottom, left + 1, top, right):
         return NEAR_EDGE
-    if _sum(changes[2], bottom + 1, left, top, right):
+    if _sum(changes, 2, bottom + 1, left, top, right):
         return NEAR_EDGE
     return np.int64(states[bottom, left])
 
 
 @numba.njit(cache=True, nogil=True)
-def _sum(sums, bottom, left, top, right):  # type: ignore[no-untyped-def]
-    return sums[top + 1, right + 1] - sums[bottom, right + 1] - sums[top + 1, left] + sums[bottom, left]
+def _sum(sums, kind, bottom, left, top, right):  # type: ignore[no-untyped-def]
+    top, right = top + 1, right + 1
+    return (
+        sums[kind, top, right] - sums[kind, bottom, right] - sums[kind, top, left] + sums[kind, bottom, left]
+    )

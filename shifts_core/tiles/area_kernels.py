@@ -44,7 +44,7 @@ def count_trips(  # type: ignore[no-untyped-def]
     found, n_found = np.empty((2, pairs.shape[1]), np.int64), np.empty(2, np.int64)
     bases, shifts, largest = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
     offsets, steps, of_ends = np.zeros(4), np.zeros(4), np.empty((2, LEAF_TRIPS), np.int16)
-    is_short = np.zeros(2, np.bool_)
+    is_short, numbers = np.zeros(2, np.bool_), np.empty(LEAF_TRIPS, np.int32)
     for leaf in range(len(trips)):
         of_leaf, places = addresses[leaf], decimals[leaf]
         for axis in range(4):
@@ -71,7 +71,7 @@ def count_trips(  # type: ignore[no-untyped-def]
                 y = high_bits_of(of_leaf[axis + 1] + _BYTES * begin, stop - begin)
                 is_short[end] = 0 < steps[axis] < MARGIN / 2 and 0 < steps[axis + 1] < MARGIN / 2
                 if is_short[end]:
-                    look_up(cells, x, y, offsets[axis:], steps[axis:], of_ends[end])
+                    look_up(cells, x, y, offsets[axis:], steps[axis:], numbers, of_ends[end])
                 else:
                     look_up_long(
                         cells,

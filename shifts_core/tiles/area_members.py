@@ -13,7 +13,7 @@ from shifts_core.tiles.point_in_polygon import INSIDE, UNDECIDED, point_in_area,
 @numba.njit(cache=True, nogil=True)
 def areas_of_point(grid, lon, lat, found):  # type: ignore[no-untyped-def]
     """Fills the areas of a point and returns their number; the last area stands for none."""
-    state = state_of_rectangle(grid, lon, lat, lon, lat)
+    state = state_of_rectangle(grid[1], grid[2], grid[3], lon, lat, lon, lat)
     if state != NEAR_EDGE:
         return areas_of_set(grid[4], grid[5], state, found)
     areas, strips, points, rings = grid[0]

@@ -15,6 +15,8 @@ OPEN = -2
 @numba.njit(cache=True, nogil=True)
 def relate_leaves(tiles, leaves, chosen, grid, match, timed, skipped_weeks, sets):  # type: ignore[no-untyped-def]
     """Counts tiles and leaves that bounds decide; returns the others: leaf, tile, columns (5), states (2) of each."""
+    # Taking an array out of a tuple counts its references; doing so for each leaf would cost as much as the rest.
+    frame, cells, changes = grid[1], grid[2], grid[3]
     tiles_low, tiles_high, tiles_trips, signs, week_of, leaf_starts = tiles
     low, high, trips = leaves
     first, stop, first_week = chosen
@@ -26,14 +28,16 @@ def relate_leaves(tiles, leaves, chosen, grid, match, timed, skipped_weeks, sets
         week = week_of[tile] - first_week
         if skipped_weeks[week]:
             continue
-        origin, destination, matters = _relate(tiles_low[tile], tiles_high[tile], grid, match)
+        origin, destination, matters = _relate(
+            tiles_low[tile], tiles_high[tile], frame, cells, changes, match
+        )
         if not matters:
             continue
         if origin >= 0 and destination >= 0 and not timed:
             sets[week, origin, destination] += signs[tile] * tiles_trips[tile]
             continue
         for leaf in range(leaf_starts[tile], leaf_starts[tile + 1]):
-            origin, destination, matters = _relate(low[leaf], high[leaf], grid, match)
+            origin, destination, matters = _relate(low[leaf], high[leaf], frame, cells, changes, match)
             if not matters:
                 continue
             if origin >= 0 and destination >= 0 and not timed:
@@ -54,15 +58,15 @@ def relate_leaves(tiles, leaves, chosen, grid, match, timed, skipped_weeks, sets
 
 
 @numba.njit(cache=True, nogil=True)
-def _relate(low, high, grid, match):  # type: ignore[no-untyped-def]
+def _relate(low, high, frame, cells, changes, match):  # type: ignore[no-untyped-def]
     """The states of both ends of trips within bounds, and whether any of these trips may count."""
     origin, destination = np.int64(0), np.int64(0)
     if match != DESTINATION:
-        origin = _state(grid, low[0], low[1], high[0], high[1])
+        origin = _state(frame, cells, changes, low[0], low[1], high[0], high[1])
         if origin == 0 and match != ANY:
             return origin, destination, False
     if match != ORIGIN:
-        destination = _state(grid, low[2], low[3], high[2], high[3])
+        destination = _state(frame, cells, changes, low[2], low[3], high[2], high[3])
         if destination == 0 and match != ANY:
             return origin, destination, False
     if match == ANY:
@@ -76,8 +80,8 @@ def _relate(low, high, grid, match):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _state(grid, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyped-def]
-    state = state_of_rectangle(grid, low_lon, low_lat, high_lon, high_lat)
+def _state(frame, cells, changes, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyped-def]
+    state = state_of_rectangle(frame, cells, changes, low_lon, low_lat, high_lon, high_lat)
     return np.int64(OPEN) if state == NEAR_EDGE else np.int64(state)
 
 
@@ -91,11 +95,23 @@ def cell_at(cells, x, y, offsets, steps):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def look_up(cells, x, y, offsets, steps, states):  # type: ignore[no-untyped-def]
-    """Fills the states of ends whose intervals are so short that they stay within a cell and its margin."""
+def look_up(cells, x, y, offsets, steps, numbers, states):  # type: ignore[no-untyped-def]
+    """Fills the states of ends whose intervals are so short that they stay within a cell and its margin.
+
+    `numbers` receives those of the cells: by themselves, they are computed several at a time. No grid has so many
+    cells in 360 degrees that they need more than 32 bits.
+    """
+    lon, per_x, lat, per_y = offsets[0], steps[0], offsets[1], steps[1]
+    rows, columns = np.int32(cells.shape[0]), np.int32(cells.shape[1])
+    none, one = np.int32(0), np.int32(1)
+    # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
     for trip in range(len(x)):
-        row, column = cell_at(cells, x[trip], y[trip], offsets, steps)
-        states[trip] = cells[row, column]
+        column = min(max(np.int32(lon + per_x * x[trip]), none), columns - one)
+        row = min(max(np.int32(lat + per_y * y[trip]), none), rows - one)
+        numbers[trip] = row * columns + column
+    flat = cells.reshape(-1)
+    for trip in range(len(x)):
+        states[trip] = flat[np.uint32(numbers[trip])]
 
 
 @numba.njit(cache=True, nogil=True)

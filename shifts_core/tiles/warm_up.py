@@ -22,11 +22,12 @@ _HIGH_BITS_OF_SIDE = 20001 >> 2
 
 
 def compile_counting() -> None:
-    """Counts a box and a polygon; numba caches the code beside its source, or in NUMBA_CACHE_DIR."""
-    index = _index_of_one_trip()
+    """Counts a box, a polygon and two polygons; numba caches the code beside its source, or in NUMBA_CACHE_DIR."""
+    index, square = _index_of_one_trip(), shapely.box(_SIDE, _SIDE, 0.5, 0.5)
     for count in (
         BoxCount(index, slice(0, 1), Box(_SIDE, _SIDE, 0.5, 0.5), "both"),
-        AreaCount(index, slice(0, 1), grid_of([shapely.box(_SIDE, _SIDE, 0.5, 0.5)]), "both"),
+        AreaCount(index, slice(0, 1), grid_of([square]), "both"),
+        AreaCount(index, slice(0, 1), grid_of([square, square]), "both"),
     ):
         missing = count.missing_high_bits()
         chunks = [np.full(size // 2, _HIGH_BITS_OF_SIDE, HIGH_BITS_DTYPE).tobytes() for size in missing.sizes]

@@ -7,7 +7,7 @@ _COUNT_AFTER_WARM_UP = """
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 from shifts_core.tiles import area_grid, area_kernels, area_members, byte_ranges, end_states, format, kernels
-from shifts_core.tiles import offset_ranges, point_in_polygon, small_segments, straddling
+from shifts_core.tiles import offset_ranges, one_area_kernels, point_in_polygon, small_segments, straddling
 from shifts_core.tiles.box import Box
 from shifts_core.time_filter import TimeFilter
 from shifts_core.tiles.build import build_tiles
@@ -20,7 +20,7 @@ from tests.unit.core.tiles.test_area_count import WEEKS, count
 
 def compiled():
     modules = (area_grid, area_kernels, area_members, byte_ranges, end_states, format, kernels)
-    modules += (offset_ranges, point_in_polygon, small_segments, straddling)
+    modules += (offset_ranges, one_area_kernels, point_in_polygon, small_segments, straddling)
     functions = [f for module in modules for f in vars(module).values() if isinstance(f, Dispatcher)]
     return {f.py_func.__qualname__: f.signatures for f in functions}
 
@@ -34,9 +34,10 @@ for west, east in ((-0.1, 0.2), (0.2, -0.1), (ends[7, 0], ends[9, 2])):
             count_by_tiles(ends, Box(west, ends[5, 1], east, 1.0), match, times)
             tiles = {WEEKS[0]: tiles_of(ends)}
             for by_hour in (False, True):
-                grid = grid_of([shapely.box(-0.1, -0.1, 0.2, ends[5, 1])])
+                areas = [shapely.box(-0.1, -0.1, 0.2, ends[5, 1]), shapely.box(0.1, 0.1, 0.3, 0.4)]
                 only = None if times is None else TimeFilter(("mon",))
-                count(to_index(tiles), tiles, grid, match, only, by_hour=by_hour)
+                for grid in (grid_of(areas[:1]), grid_of(areas)):
+                    count(to_index(tiles), tiles, grid, match, only, by_hour=by_hour)
 assert compiled() == before, (before, compiled())
 """
 
