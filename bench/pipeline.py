@@ -3,6 +3,7 @@
 import argparse
 import csv
 import itertools
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,10 +82,15 @@ class _Stages:
         while time.monotonic() < deadline:
             ((rest, total),) = self.platform.query(statement)
             if rest == 0 and total >= at_least:
-                self.rows.append(f"| {what} | {time.monotonic() - self.begun:,.0f} s |")
+                self._add(f"| {what} | {time.monotonic() - self.begun:,.0f} s |")
                 return
             time.sleep(_POLL_S)
-        self.rows.append(f"| {what} | not within {self.limit:,.0f} s |")
+        self._add(f"| {what} | not within {self.limit:,.0f} s |")
+
+    def _add(self, row: str) -> None:
+        self.rows.append(row)
+        # A measurement that is interrupted has not been for nothing.
+        print(row, file=sys.stderr, flush=True)
 
 
 def _measure(platform: RunningPlatform, files: Sequence[Path], arguments: argparse.Namespace) -> None:
