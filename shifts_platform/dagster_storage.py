@@ -13,6 +13,7 @@ from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import create_engine
 
 from shifts_pipeline.event_log_storage import BatchedEventLogStorage
 from shifts_platform.development import connect_to_platform, wait_for_other_daemon
@@ -20,6 +21,8 @@ from shifts_platform.errors import PlatformError
 
 _URL = "SHIFTS_DAGSTER_DATABASE_URL"
 _DAEMON_OF_DAGSTER_DEV = "dagster._daemon.__main__"
+_KEPT_CONNECTIONS = 2
+"""Of each process; more are opened while they are needed."""
 
 
 class PlatformStorage(DagsterStorage[DagsterInstance], ConfigurableClass):
@@ -60,7 +63,26 @@ class PlatformStorage(DagsterStorage[DagsterInstance], ConfigurableClass):
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
         storage = DagsterPostgresStorage(os.environ[_URL], inst_data=inst_data)
         storage._event_log_storage = BatchedEventLogStorage(os.environ[_URL])
+        _share_connections(storage)
         return storage
+
+
+def _share_connections(storage: DagsterPostgresStorage) -> None:
+    """Lets the parts of a storage use the same few open connections.
+
+    Each of them would connect anew for each statement. The daemon asks every second, and connecting was most of its
+    work and much of the server's.
+    """
+    engine = create_engine(
+        os.environ[_URL],
+        isolation_level="AUTOCOMMIT",
+        pool_size=_KEPT_CONNECTIONS,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+    )
+    for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
+        part._engine = engine
 
 
 def _is_daemon_of_dagster_dev() -> bool:
