@@ -11,17 +11,26 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /source
 RUN python -m venv --without-pip /opt/shifts
 
+# Node comes from PyPI as well. It builds the page and is in no image.
+FROM build AS build-page
+COPY requirements/page.txt requirements/
+RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/page.txt
+COPY page page
+RUN cd page && PATH=/opt/shifts/bin:$PATH && npm ci --silent && npm run --silent build
+
 FROM build AS build-api
 COPY requirements/api.txt requirements/
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/api.txt
 COPY shifts_core /opt/shifts/service/shifts_core
 COPY shifts_api /opt/shifts/service/shifts_api
+COPY --from=build-page /source/shifts_api/page_files /opt/shifts/service/shifts_api/page_files
 RUN /opt/shifts/bin/python -m compileall -q /opt/shifts/service
 
 FROM build AS build-wheel
 COPY requirements/build.txt requirements/
 RUN python -m pip --python /opt/shifts/bin/python install --no-deps --require-hashes -r requirements/build.txt
 COPY . .
+COPY --from=build-page /source/shifts_api/page_files shifts_api/page_files
 RUN /opt/shifts/bin/python -m hatchling build --target wheel --directory /wheel
 
 FROM build AS build-pipeline

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs Debian packages that pip cannot provide: venv support and a PostgreSQL server with PostGIS. Does nothing and
-# prints nothing if they are installed.
+# Installs Debian packages that pip cannot provide: venv support, a PostgreSQL server with PostGIS, and programs that are
+# given as arguments and have a package of their name. Does nothing and prints nothing if they are installed.
 set -eu
 
 python=${PYTHON:-python3}
@@ -29,6 +29,9 @@ missing=""
 if [ -z "${SHIFTS_DATABASE_URL:-}" ] && ! has_postgis; then
     missing="$missing postgresql-postgis"
 fi
+for program in "$@"; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+done
 [ -n "$missing" ] || exit 0
 
 alternatives="install$missing yourself, or run the platform in containers with: docker compose up"

@@ -5,6 +5,8 @@ GET   /api/v1/trips/weekly                 statistics   trips per week in a box,
 POST  /api/v1/trips/weekly                 statistics   the same for long polygons
 GET   /api/v1/trips/profile                planning     trips by weekday and hour
 GET   /api/v1/trips/matrix                 planning     trips between zones
+GET   /api/v1/trips/extent                 density      where a region lies
+GET   /api/v1/trips/density/{zoom}/{x}/{y}  density     where trips begin and end, as a map tile
 POST  /api/v1/trips                        trips        a list of trips, or the name of a file
 GET   /api/v1/trips/{trip_id}/cluster      clusters     the cluster of a trip
 WS    /api/v1/trips/live                   live         the original service's notifications
@@ -12,6 +14,7 @@ GET   /api/v1/clusters                     clusters     the clusters of a region
 GET   /api/v1/clusters/{cluster_id}        clusters     one cluster
 GET   /api/v1/clusters/{cluster_id}/trips  clusters     its trips
 GET   /api/v1/shifts                       shifts       the shifts of a region
+GET   /api/v1/shifts/coverage              coverage     trips that the best shifts serve
 GET   /api/v1/shifts/{shift_id}            shifts       one shift and its history
 GET   /api/v1/shifts/{shift_id}/trips      shifts       its trips
 GET   /api/v1/trips/{trip_id}/shift        shifts       the shift of a trip
@@ -35,6 +38,8 @@ GET   /api/v1/audit                        audit        who read single trips, e
 GET   /health                              health       liveness
 GET   /ready                               health       readiness
 GET   /metrics                             health       metrics for Prometheus
+
+The page at `/`, with its files below `/page`, and the documentation at `/docs` are not part of the API.
 """
 
 import asyncio
@@ -51,6 +56,7 @@ from shifts_api.access.key_ring import KeyRing
 from shifts_api.access.rules import PREFIX
 from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.openapi import add_docs
+from shifts_api.page import add_page
 from shifts_api.queries.database import create_feed_engine, create_key_engine, create_pools
 from shifts_api.queries.shared_reads import SharedReads
 from shifts_api.queries.slow_counts import SlowCounts
@@ -58,7 +64,9 @@ from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import (
     audit,
     clusters,
+    coverage,
     deletions,
+    density,
     events,
     files,
     fleet,
@@ -91,7 +99,10 @@ ROUTERS = tuple(
     for module in (
         statistics,
         planning,
+        density,
         clusters,
+        # Before the shifts: its path is not the id of one.
+        coverage,
         shifts,
         fleet,
         regions,
@@ -179,6 +190,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     app.include_router(health.router, dependencies=[KNOWN_PARAMETERS_ONLY])
     add_docs(app, settings, PREFIX)
+    add_page(app, settings.basemap)
     _add_middleware(app, settings, metrics, running)
     return app
 

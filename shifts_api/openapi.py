@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic.json_schema import models_json_schema
 
@@ -35,12 +35,8 @@ the same machine may write.
 
 
 def add_docs(app: FastAPI, settings: ApiSettings, prefix: str) -> None:
-    """Serves `/openapi.json` and `/docs`, and redirects `/` there; paths below the prefix need a key."""
+    """Serves `/openapi.json` and `/docs`; paths below the prefix need a key."""
     app.openapi = cache(lambda: _describe(app, settings, prefix))  # type: ignore[method-assign]
-
-    @app.get("/", include_in_schema=False)
-    async def redirect_to_docs() -> RedirectResponse:
-        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     async def get_docs() -> FileResponse:

@@ -1,11 +1,15 @@
 """The settings of the web service."""
 
 import re
+from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 
 from shifts_core.browser_requests import is_loopback
 from shifts_core.settings import DatabaseUrl, HostNames, Port, SharedSettings, Words
+
+_PMTILES = b"PMTiles\x03"
+"""What such a file begins with."""
 
 
 class ApiSettings(SharedSettings):
@@ -36,6 +40,8 @@ class ApiSettings(SharedSettings):
     """Memory for tiles, with their bounds and bookkeeping; their high bits take 8 bytes per trip."""
     api_max_listeners: int = Field(20_000, ge=1)
     """Largest number of clients of the feed."""
+    basemap: Path | None = None
+    """A city map for the page: PMTiles with the layers of Protomaps."""
     dagster_port: Port = 3000
     dagster_url: str | None = None
     """Where users reach the Dagster UI, to which events of the feed link."""
@@ -49,6 +55,20 @@ class ApiSettings(SharedSettings):
     def dagster_base_url(self) -> str:
         """The URL of the Dagster UI, without a slash at its end."""
         return (self.dagster_url or f"http://127.0.0.1:{self.dagster_port}").rstrip("/")
+
+    @field_validator("basemap")
+    @classmethod
+    def _is_basemap(cls, value: Path | None) -> Path | None:
+        if value is None or value == Path():
+            return None
+        try:
+            with value.open("rb") as file:
+                is_valid = file.read(len(_PMTILES)) == _PMTILES
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from None
+        if not is_valid:
+            raise ValueError("must be a PMTiles file of version 3")
+        return value
 
     @field_validator("dagster_url")
     @classmethod

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from geoalchemy2.functions import ST_X, ST_Y
-from sqlalchemy import BigInteger, Select, bindparam, collate, func, select
+from sqlalchemy import BigInteger, Select, any_, bindparam, cast, collate, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from shifts_api.queries.conditions import is_within, lies_in
@@ -34,6 +34,25 @@ _SHIFTS = select(
 def select_newest_week(region_id: int) -> Select[Any]:
     """The Monday of the newest week whose shifts were made; null if there is none."""
     return select(func.max(_making.week)).where(_making.region_id == region_id)
+
+
+def select_history_weeks(region_id: int, monday: date) -> Select[Any]:
+    """The Mondays of the weeks that a week's shifts were made from, and the number of their trips."""
+    counts = tables.file_week_counts.c
+    trips = (
+        select(func.coalesce(func.sum(counts.trips), 0))
+        .where(counts.region_id == _making.region_id, counts.week == any_(_making.history_weeks))
+        .scalar_subquery()
+    )
+    return select(_making.history_weeks, cast(trips, BigInteger).label("trips")).where(
+        _making.region_id == region_id, _making.week == monday
+    )
+
+
+def select_served_trips(region_id: int, monday: date) -> Select[Any]:
+    """Trips and weekdays of the shifts after a week, best first."""
+    found = select(_shift.trips, _shift.weekdays).where(_shift.region_id == region_id, _shift.week == monday)
+    return found.order_by(_shift.rank)
 
 
 def select_shifts(

@@ -12,6 +12,7 @@ from shifts_core.tiles.box import Box
 from shifts_core.tiles.box_count import BoxCount
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import decode_leaves
+from shifts_core.tiles.density import EndDensity, Mercator
 from shifts_core.tiles.format import HIGH_BITS_DTYPE, LEAF_DTYPE, LEAF_TRIPS
 from shifts_core.tiles.region_index import RegionTileIndex, WeekRevision, empty_index
 from shifts_core.tiles.small_segments import SmallSegments
@@ -22,7 +23,10 @@ _HIGH_BITS_OF_SIDE = 20001 >> 2
 
 
 def compile_counting() -> None:
-    """Counts a box, a polygon and two polygons; numba caches the code beside its source, or in NUMBA_CACHE_DIR."""
+    """Counts a box, a polygon, two polygons and the pixels of a picture.
+
+    numba caches the code beside its source, or in NUMBA_CACHE_DIR.
+    """
     index, square = _index_of_one_trip(), shapely.box(_SIDE, _SIDE, 0.5, 0.5)
     for count in (
         BoxCount(index, slice(0, 1), Box(_SIDE, _SIDE, 0.5, 0.5), "both"),
@@ -37,6 +41,12 @@ def compile_counting() -> None:
         assert low_bits is not None
         count.resolve([b"\1" * size for size in low_bits.sizes])
         assert count.counts.tolist() == [[2]]
+    density = EndDensity(index, slice(0, 1), Mercator(0, 0, 0))
+    missing = density.missing_high_bits()
+    chunks = [bytes(size) for size in missing.sizes]
+    density.load(missing.locate(index, chunks), chunks)
+    density.count()
+    assert density.pixels.sum() == 4
 
 
 def compile_building() -> None:

@@ -47,6 +47,7 @@ def start(platform: Platform, console: Console) -> None:
 
 def show_urls(api: str, dagster: str, landing: str) -> None:
     """Prints the URLs of the platform and the landing zone."""
+    click.echo(f"page      {api}")
     click.echo(f"API       {api}/docs")
     click.echo(f"events    {api}/api/v1/events")
     click.echo(f"Dagster   {dagster}")

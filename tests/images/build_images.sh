@@ -57,7 +57,7 @@ if ! tools pull --quiet python:3.11-slim >/dev/null 2>&1; then
     cp /etc/ssl/certs/ca-certificates.crt "$work/base/etc/ssl/certs/"
     printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' >"$work/base/etc/pip.conf"
     rm -rf "$work/base/var/cache/apt/archives" "$work/base/var/lib/apt/lists"
-    printf 'FROM scratch\nCOPY base /\nENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n' >"$work/Basefile"
+    printf 'FROM scratch\nCOPY base /\nENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt\n' >"$work/Basefile"
     printf '*\n!base\n' >"$work/.dockerignore"
     tools bud --quiet --isolation chroot --tag python:3.11-slim --file "$work/Basefile" "$work" >/dev/null
     rm -rf "$work/base"
@@ -94,6 +94,8 @@ assert not [t for t in ("gcc", "cc", "make", "pip", "git") if shutil.which(t)]
 assert not [m for m in ("pip", "hatchling") if u.find_spec(m)]
 ' || fail "$image: see above"
 done
+service pipeline python -c 'from shifts_api.page import BUILT_FILES; assert (BUILT_FILES / "index.html").is_file()'
+service api python -c 'from shifts_api.page import BUILT_FILES; assert (BUILT_FILES / "index.html").is_file()'
 service pipeline python -c 'import dagster_k8s' # the chart's webserver loads the launcher of runs
 service api sh -c 'cd / && python -c "
 import importlib.util as u

@@ -32,6 +32,8 @@ SEMANTIC = {
     "GET /api/v1/trips/weekly": [304, 400],
     "GET /api/v1/trips/matrix": [304, 400],
     "GET /api/v1/trips/profile": [304, 400],
+    "GET /api/v1/trips/extent": [304, 400],
+    "GET /api/v1/trips/density/{zoom}/{x}/{y}": [304, 400],
     "POST /api/v1/trips/weekly": [400],
     "POST /api/v1/files": [400, 422],
     "POST /api/v1/trips": [400, 422],
@@ -148,6 +150,7 @@ def test_every_parameter_and_answer_has_a_valid_example(
                         "text/plain",
                         "text/event-stream",
                         "application/zip",
+                        "image/png",
                     ), status
 
 

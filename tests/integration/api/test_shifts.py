@@ -114,6 +114,21 @@ def test_filters_keep_shifts_of_weekdays_a_window_and_an_area(client: httpx.Clie
     assert hours(polygon=f"POLYGON(({', '.join(f'{x} {y}' for x, y in south)}))") == ["07"]
 
 
+def test_coverage_counts_the_trips_that_the_best_shifts_serve(client: httpx.Client) -> None:
+    found = client.get("/shifts/coverage", params=TURIN).json()
+    assert (found["week"], found["history"]) == ("2018-W22", ["2018-W21", "2018-W22"])
+    # Nine days with 26 riders, and five other trips.
+    assert found["trips"] == 239
+    assert found["points"] == [
+        {"shifts": 1, "departures": 5, "trips": 108},
+        {"shifts": 2, "departures": 10, "trips": 189},
+        {"shifts": 3, "departures": 15, "trips": 234},
+    ]
+    assert client.get("/shifts/coverage", params={**TURIN, "week": "2018-W21"}).json()["history"] == [
+        "2018-W21"
+    ]
+
+
 def test_csv_has_the_properties_and_places(client: httpx.Client) -> None:
     answer = client.get("/shifts", params=TURIN, headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(answer.text)))

@@ -35,7 +35,7 @@ def test_every_service_of_ours_is_built_from_a_target_of_the_dockerfile() -> Non
 
 def test_packages_are_installed_by_hash_only() -> None:
     installs = [line for line in read("Dockerfile").splitlines() if " install --no-deps" in line]
-    assert len(installs) == 4
+    assert len(installs) == 5
     assert all("--require-hashes -r requirements/" in line or "--no-index" in line for line in installs)
 
 

@@ -232,6 +232,8 @@ def test_the_steps_set_every_variable_of_the_files() -> None:
     [
         ("/api/v1/trips/stats", True),
         ("/api/v1/trips/live", True),
+        ("/", True),
+        ("/page/main-1a.js", True),
         ("/docs", True),
         ("/docs/swagger-ui.css", True),
         ("/openapi.json", True),
@@ -240,7 +242,9 @@ def test_the_steps_set_every_variable_of_the_files() -> None:
         ("/ready", False),
     ],
 )
-def test_the_balancer_publishes_the_api_and_its_documentation_only(path: str, is_published: bool) -> None:
+def test_the_balancer_publishes_the_page_the_api_and_its_documentation_only(
+    path: str, is_published: bool
+) -> None:
     (rule,) = manifest("Ingress", "shifts-api")["spec"]["rules"]
     matching = [
         entry["path"]

@@ -28,6 +28,7 @@ def test_the_table_of_settings_is_complete_and_names_nothing_else() -> None:
 SAID_OTHERWISE = {
     "API_KEY": "unset",
     "RETENTION_WEEKS": "unset",
+    "BASEMAP": "unset",
     "DATABASE_URL": "embedded server",
     "DAGSTER_DATABASE_URL": "the same name with `_dagster`",
     "LANDING_URL": "`landing` in the data folder",
