@@ -15,6 +15,7 @@ import { byId, debounce, fill, h, newest } from "./dom";
 import { date, dayNames, longDayNames, number, share, t, type Word } from "./i18n";
 import type { Flow, TripMap } from "./map";
 import { describe } from "./numbers";
+import { maySeeTrips } from "./rights";
 import { areaParameters, onChange, timeParameters, update, view, WEEKDAYS, type Position } from "./view";
 
 const PAGE = 1000;
@@ -260,12 +261,13 @@ export class FlowPanel {
       const region = view.region;
       const found = await this.opening(async (signal) => {
         const shift = await get<ShiftWithHistory>(`/shifts/${id}`, { region }, signal);
+        if (!maySeeTrips()) return { shift, trips: null };
         const { trips } = await get<{ trips: Trip[] }>(`/shifts/${id}/trips`, { region, limit: PAGE }, signal);
         return { shift, trips };
       });
       if (found === null) return;
       target.replaceChildren(this.detail(found.shift, found.trips));
-      this.onMap((map) => map.setTrips(found.trips));
+      this.onMap((map) => map.setTrips(found.trips ?? []));
       // Made anew, it changes where it is.
       if (this.opened === id) return;
       this.opened = id;
@@ -280,9 +282,10 @@ export class FlowPanel {
     }
   }
 
-  private detail(shift: ShiftWithHistory, trips: Trip[]): HTMLElement {
+  private detail(shift: ShiftWithHistory, trips: Trip[] | null): HTMLElement {
     const { properties: now } = shift;
-    const byDay = WEEKDAYS.map((_, day) => trips.filter((trip) => (new Date(`${trip.started_at}Z`).getUTCDay() + 6) % 7 === day).length);
+    const dayOf = (trip: Trip) => (new Date(`${trip.started_at}Z`).getUTCDay() + 6) % 7;
+    const byDay = WEEKDAYS.map((_, day) => (trips ?? []).filter((trip) => dayOf(trip) === day).length);
     const title = h("h3", { tabindex: -1 }, t("open-shift", { rank: now.rank, days: daysOf(now), departs: now.departs, riders: number(round(now.riders)) }));
     return h(
       "div",
@@ -291,7 +294,7 @@ export class FlowPanel {
       h("p", {}, t("from-to", { from: now.pickup_stop ?? t("a-point"), to: now.dropoff_stop ?? t("a-point") })),
       h("p", {}, t("riders-expected", { riders: number(round(now.riders)), low: now.riders_low, high: now.riders_high })),
       h("p", { class: "quiet" }, t("walk", { pickup: Math.round(now.pickup_walk_m), dropoff: Math.round(now.dropoff_walk_m) })),
-      h(
+      trips !== null && h(
         "table",
         {},
         h("caption", {}, t("trips-by-day")),

@@ -3,6 +3,7 @@ import { follow, get, upload, type FeedEvent, type LedgerFile, type Reject } fro
 import { byId, h } from "./dom";
 import { number, t, time } from "./i18n";
 import { describe } from "./numbers";
+import { maySeeTrips, mayUpload } from "./rights";
 
 const SHOWN_EVENTS = 100;
 const SHOWN_REJECTS = 20;
@@ -55,13 +56,14 @@ export class LivePanel {
       if (!hasFiles(event)) return;
       event.preventDefault();
       inside++;
-      overlay.hidden = false;
+      overlay.hidden = !mayUpload();
     });
     addEventListener("dragleave", (event) => {
       if (!hasFiles(event)) return;
       inside = Math.max(0, inside - 1);
-      overlay.hidden = inside === 0;
+      overlay.hidden = inside === 0 || !mayUpload();
     });
+    // Without this the browser would leave the page for the file.
     addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
     addEventListener("drop", (event) => {
       const files = [...(event.dataTransfer?.files ?? [])];
@@ -69,6 +71,7 @@ export class LivePanel {
       overlay.hidden = true;
       if (files.length === 0) return;
       event.preventDefault();
+      if (!mayUpload()) return;
       this.send(files);
     });
   }
@@ -114,7 +117,7 @@ export class LivePanel {
     if (file.status === "failed") return this.fail(row, file.error ?? file.status);
     row.bar.remove();
     row.text.textContent = t("loaded", { name: row.name, rows: file.rows_loaded, rejects: file.rows_rejected });
-    if (file.rows_rejected === 0) return;
+    if (file.rows_rejected === 0 || !maySeeTrips()) return;
     const { rejects } = await get<{ rejects: Reject[] }>(`/files/${file.file_id}/rejects`, { limit: SHOWN_REJECTS });
     const head = (["line", "reason", "row"] as const).map((word) => h("th", { scope: "col" }, t(word)));
     const lines = rejects.map(({ line, reason, raw }) => h("tr", {}, h("td", {}, number(line)), h("td", {}, reason), h("td", {}, raw)));

@@ -7,18 +7,17 @@ import { date, t, translate } from "./i18n";
 import { LivePanel } from "./live";
 import { TripMap, type Flow } from "./map";
 import { refreshNumbers, setWeeks, setZones, startNumbers, weeksOf } from "./numbers";
+import { readRights } from "./rights";
 import { onChange, update, view } from "./view";
 
 const regionSelect = byId<HTMLSelectElement>("region");
 const weekSelect = byId<HTMLSelectElement>("week");
 const notice = byId("notice");
 const choosing = newest();
-/** Whether this tab signed in: the cookie itself cannot be read. */
-const SIGNED_IN = "signed-in";
 let regions: Region[] = [];
 
 translate(document);
-showSignOut();
+byId("sign-out").addEventListener("click", () => void closeSession().then(() => location.reload()));
 connect({ signIn, reachable });
 // The answer arrives while the map is made, which takes longer.
 void refresh();
@@ -62,7 +61,8 @@ function listen(): void {
 /** Reads the regions, and all that follows from them, again. */
 async function refresh(): Promise<void> {
   try {
-    regions = (await get<{ regions: Region[] }>("/regions")).regions.filter(({ trips }) => trips > 0);
+    const [answer] = await Promise.all([get<{ regions: Region[] }>("/regions"), readRights()]);
+    regions = answer.regions.filter(({ trips }) => trips > 0);
   } catch (reason) {
     complain(reason);
     return;
@@ -138,16 +138,6 @@ function showTip(flow: Flow | null, x: number, y: number): void {
   tip.style.transform = `translate(${left}px, ${top}px)`;
 }
 
-function showSignOut(): void {
-  const button = byId("sign-out");
-  button.hidden = sessionStorage.getItem(SIGNED_IN) === null;
-  button.onclick = () =>
-    void closeSession().then(() => {
-      sessionStorage.removeItem(SIGNED_IN);
-      location.reload();
-    });
-}
-
 function say(text: string): void {
   notice.textContent = text;
   notice.hidden = text === "";
@@ -171,8 +161,6 @@ function signIn(): Promise<void> {
           key.value = "";
           byId("key-error").textContent = "";
           dialog.close();
-          sessionStorage.setItem(SIGNED_IN, "yes");
-          showSignOut();
           resolve();
         },
         () => (byId("key-error").textContent = t("wrong-key")),

@@ -65,6 +65,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ),
     ("GET", "/events"): _READ,
     ("GET", "/audit"): Rule("admin", needs_all_regions=True),
+    ("GET", "/session"): _READ,
     ("DELETE", "/session"): _READ,
 }
 """By method and path below `/api/v1`; `WS` is a WebSocket."""

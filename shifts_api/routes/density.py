@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from shifts_api.queries.database import open_snapshot
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.trip_density import draw_density, find_extent
-from shifts_api.routes.counting import open_snapshot, require_region
+from shifts_api.routes.counting import require_region
 from shifts_api.web.conditional import NOT_MODIFIED, Counted, IfNoneMatch, answer_unless_known
 from shifts_api.web.errors import ApiError
+from shifts_api.web.identity import identity_of
 from shifts_core.tiles.density import MAX_ZOOM, Mercator
 
 router = APIRouter(tags=["maps"])
@@ -30,6 +32,7 @@ class Extent(BaseModel):
 @router.get("/trips/extent", response_model=Extent, responses=NOT_MODIFIED, summary="Where a region lies")
 async def get_extent(request: Request, response: Response, region: RegionName, _: IfNoneMatch = None) -> Any:
     """It is an estimate for choosing a view; a few stray trips do not widen it."""
+    identity_of(request).require_regions([region])
     tiles: TileCache = request.app.state.tiles
 
     async def find() -> Counted[Extent]:
@@ -68,6 +71,7 @@ async def get_density(
     """
     if max(x, y) >= 2**zoom:
         raise ApiError(400, f"x, y: columns and rows of zoom {zoom} are below {2**zoom}")
+    identity_of(request).require_regions([region])
     tiles: TileCache = request.app.state.tiles
 
     async def draw() -> Counted[bytes]:

@@ -1,17 +1,18 @@
 """Sessions of pages: a cookie in place of the key, which a page need not keep."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shifts_api.access.authentication import COOKIE, admit
 from shifts_api.access.key_ring import KeyRing
+from shifts_api.access.local_writers import check_local_writer
 from shifts_api.queries.api_keys import end_session
 from shifts_api.queries.database import Pools
 from shifts_api.web.errors import ApiError, responses
-from shifts_api.web.identity import identity_of
+from shifts_api.web.identity import Identity, identity_of
 from shifts_core.access.rights import Role
 from shifts_core.access.sessions import LIFETIME_S, new_session, sign
 
@@ -28,13 +29,19 @@ class Credentials(BaseModel):
     key: Annotated[SecretStr, Field(min_length=1, max_length=1024, examples=["shifts_0c5e3a52_…"])]
 
 
-class SessionOfKey(BaseModel):
-    """The session has begun; what its key may do."""
+class RightsOfClient(BaseModel):
+    """What a client may do."""
 
-    name: str = Field(description="Of the key.", examples=["planning"])
+    name: str | None = Field(description="Of the key; null without one.", examples=["planning"])
     role: Role = Field(examples=["reader"])
     regions: list[str] | None = Field(description="null for all regions.", examples=[["Turin"]])
     aggregates_only: bool = Field(examples=[False])
+
+
+class SessionOfKey(RightsOfClient):
+    """The session has begun; what its key may do."""
+
+    name: str = Field(description="Of the key.", examples=["planning"])
     expires_at: datetime = Field(examples=["2026-11-24T08:59:57Z"])
 
 
@@ -61,14 +68,21 @@ async def begin_session(request: Request, response: Response, credentials: Crede
         samesite="strict",
     )
     response.headers["Cache-Control"] = "no-store"
-    rights = identity.rights
-    return SessionOfKey(
-        name=identity.name,
-        role=rights.role,
-        regions=None if rights.regions is None else sorted(rights.regions),
-        aggregates_only=rights.aggregates_only,
-        expires_at=datetime.fromtimestamp(session.expires_at, UTC),
-    )
+    expires_at = datetime.fromtimestamp(session.expires_at, UTC)
+    return SessionOfKey(**_rights(identity), name=identity.name, expires_at=expires_at)
+
+
+@router.get(PATH, summary="What this client may do")
+async def get_rights(request: Request) -> RightsOfClient:
+    """The rights of the key or the session of the request, so that a page offers nothing that would be refused."""
+    identity = identity_of(request)
+    if not identity.is_anonymous:
+        return RightsOfClient(**_rights(identity), name=identity.name)
+    try:
+        check_local_writer(request)
+    except ApiError:
+        return RightsOfClient(**_rights(identity) | {"role": "reader"}, name=None)
+    return RightsOfClient(**_rights(identity) | {"role": "admin"}, name=None)
 
 
 @router.delete(PATH, summary="End a session")
@@ -82,6 +96,15 @@ async def delete_session(request: Request, response: Response) -> Ended:
         await end_session(connection, session)
     response.delete_cookie(COOKIE, _path(request), httponly=True, samesite="strict")
     return Ended(message="Session ended")
+
+
+def _rights(identity: Identity) -> dict[str, Any]:
+    rights = identity.rights
+    return {
+        "role": rights.role,
+        "regions": None if rights.regions is None else sorted(rights.regions),
+        "aggregates_only": rights.aggregates_only,
+    }
 
 
 def _path(request: Request) -> str:

@@ -104,6 +104,8 @@ TABLE: dict[str, Sequence[Call]] = {
     ],
     "GET /api/v1/trips/profile": _of_regions(f"?region={{region}}&{_BOX}"),
     "GET /api/v1/trips/matrix": _of_regions("?region={region}&zones=all"),
+    "GET /api/v1/trips/extent": _of_regions("?region={region}"),
+    "GET /api/v1/trips/density/{zoom}/{x}/{y}": _of_regions("/api/v1/trips/density/0/0/0?region={region}"),
     "POST /api/v1/trips": [
         Call("", only(201, *_WRITERS, *_OF_TURIN), {"json": posted(trip(source="posted"))}),
         Call("", only(201, *_WRITERS), {"json": posted(trip(region="Milan"))}),
@@ -116,6 +118,7 @@ TABLE: dict[str, Sequence[Call]] = {
     "GET /api/v1/clusters/{cluster_id}": _by_id("/api/v1/clusters/{}", "cluster"),
     "GET /api/v1/clusters/{cluster_id}/trips": _by_id("/api/v1/clusters/{}/trips", "cluster", _SINGLE),
     "GET /api/v1/shifts": _of_regions("?region={region}"),
+    "GET /api/v1/shifts/coverage": _of_regions("?region={region}"),
     "GET /api/v1/shifts/{shift_id}": [
         *_by_id("/api/v1/shifts/{}", "shift"),
         Call("/api/v1/shifts/{milan_shift}?region=Milan", OF_MILAN),
@@ -155,6 +158,7 @@ TABLE: dict[str, Sequence[Call]] = {
     "GET /api/v1/files/{file_id}/rejects": _by_id("/api/v1/files/{}/rejects", "file", (_REJECTS, _REJECTS)),
     "GET /api/v1/events": [Call("", EVERYBODY)],
     "POST /api/v1/session": [Call("", dict.fromkeys(WHO, 201))],
+    "GET /api/v1/session": [Call("", EVERYBODY)],
     "DELETE /api/v1/session": [Call("", dict.fromkeys(WHO, 400))],
     "GET /api/v1/audit": [Call("", only(200, *_ADMINS))],
 }

@@ -49,6 +49,11 @@ def test_the_cookie_is_for_this_origin_and_no_script(service: Service, key: str)
     assert "Secure" in behind_tls.headers["Set-Cookie"].split("; ")
 
 
+def test_a_page_learns_what_its_session_may_do(page: httpx.Client, request: pytest.FixtureRequest) -> None:
+    rights = {"role": "writer", "regions": None, "aggregates_only": False}
+    assert page.get("/session").json() == {"name": request.node.name, **rights}
+
+
 def test_a_page_reads_writes_and_follows_the_feed(page: httpx.Client) -> None:
     assert page.get("/regions").status_code == 200
     assert page.post("/trips", json=posted(trip())).status_code == 201
