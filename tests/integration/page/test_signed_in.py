@@ -74,7 +74,7 @@ def test_a_reader_of_one_region_gets_nothing_of_another(world: World, visit: Vis
         if "json" in response.headers.get("content-type", "") and response.ok:
             received.append(response.text())
 
-    visit.page.on("requestfinished", lambda request: keep(request.response()))
+    visit.page.on("response", keep)
     page = signed_in(visit, world.keys["reader of Turin"])
     expect(page.get_by_role("list").filter(has_text="turin.csv")).to_be_visible()
     page.get_by_role("region", name="Shifts").get_by_role("button", name="Shift 1:").click()
