@@ -33,6 +33,7 @@ DELETE /api/v1/files/{file_id}             deletions    delete a file and all th
 GET   /api/v1/files/{file_id}/rejects      files        its rejected rows
 GET   /api/v1/events                       events       the feed as server-sent events
 POST  /api/v1/session                      session      a cookie in place of the key, for pages
+GET   /api/v1/session                      session      what the sender may do
 DELETE /api/v1/session                     session      ends the session
 GET   /api/v1/audit                        audit        who read single trips, exported, deleted or changed keys
 GET   /health                              health       liveness

@@ -18,6 +18,8 @@ export class AreaTool {
   /** The area that the map shows already. */
   private drawn: Area | null = null;
   private isQuiet = false;
+  /** Where the pointer went down to draw a box. The library begins where it moved to next, which is elsewhere if it is quick. */
+  private pressed: Position | null = null;
 
   constructor(private readonly trips: TripMap) {
     for (const [mode, button] of Object.entries(BUTTONS) as [Mode, HTMLButtonElement][]) {
@@ -25,6 +27,7 @@ export class AreaTool {
       button.addEventListener("click", (event) => void (event.detail === 0 ? this.place(mode) : this.start(mode)));
     }
     byId("clear").addEventListener("click", () => this.clear());
+    trips.map.getCanvasContainer().addEventListener("pointerdown", (event) => this.press(event), { capture: true });
     addEventListener("keydown", (event) => event.key === "Escape" && this.stop());
     onChange((changed) => changed.has("area") && this.follow());
     this.follow();
@@ -55,6 +58,13 @@ export class AreaTool {
     byId("hint").textContent = t(mode === "rectangle" ? "hint-box" : "hint-polygon");
   }
 
+  private press(event: PointerEvent): void {
+    if (!this.trips.busy || this.drawn !== null) return;
+    const { left, top } = this.trips.map.getCanvasContainer().getBoundingClientRect();
+    const { lng, lat } = this.trips.map.unproject([event.clientX - left, event.clientY - top]);
+    this.pressed = [lng, lat];
+  }
+
   private place(mode: Mode): void {
     const bounds = this.trips.map.getBounds();
     const [west, east] = [0.3, 0.7].map((share) => rounded(bounds.getWest() + share * (bounds.getEast() - bounds.getWest())));
@@ -75,11 +85,13 @@ export class AreaTool {
 
   private clear(): void {
     update({ area: null });
+    byId("hint").textContent = "";
     this.erase();
   }
 
   private erase(): void {
     this.drawn = null;
+    this.pressed = null;
     this.quietly(() => this.drawing?.clear());
   }
 
@@ -95,7 +107,10 @@ export class AreaTool {
     if (this.isQuiet || (type !== "create" && type !== "update")) return;
     const feature = this.drawing?.getSnapshot().find(({ id, properties }) => id !== undefined && ids.includes(id) && isShape(properties));
     if (feature?.geometry.type !== "Polygon") return;
-    const area = areaOf(feature.properties.mode as Mode, feature.geometry.coordinates[0] as Position[]);
+    const mode = feature.properties.mode as Mode;
+    const ring = feature.geometry.coordinates[0] as Position[];
+    const begun = mode === "rectangle" && this.trips.busy && this.pressed;
+    const area = areaOf(mode, begun ? [begun, ring[2]!] : ring);
     if (area === null) return;
     this.drawn = area;
     update({ area });
@@ -106,7 +121,13 @@ export class AreaTool {
     // Not within the event: the library is still at work on the shape.
     setTimeout(() => {
       this.stop();
-      if (this.drawing?.hasFeature(id)) this.drawing.selectFeature(id);
+      if (view.area === null) return;
+      if (this.pressed === null) this.drawing?.selectFeature(id);
+      else {
+        // Draws the box from where it was begun.
+        this.erase();
+        this.follow();
+      }
       byId("hint").textContent = t("hint-edit");
     });
   }
