@@ -86,7 +86,7 @@ def visiting(
         yield visit
     finally:
         context.close()
-    assert visit.complaints == []
+    assert visit.complaints == [], visit.complaints
 
 
 def eventually(read: Callable[[], Any], expected: Callable[[Any], bool]) -> Any:
