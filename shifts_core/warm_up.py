@@ -4,6 +4,7 @@ from datetime import date
 
 import numpy as np
 
+from shifts_core.cells.generalise import generalise
 from shifts_core.clustering.clusters import find_clusters
 from shifts_core.clustering.identity import cluster_ids
 from shifts_core.clustering.members import members_by_cluster
@@ -18,13 +19,14 @@ from shifts_core.trips import read_csv, read_parquet
 
 
 def main() -> None:
-    """Runs the parser, the counting kernels, clustering and shifts once; numba caches code beside its source."""
+    """Runs the parser, the counting kernels, cells, clustering and shifts once; numba caches code beside its source."""
     read_csv.load_compiled()
     read_parquet.load_compiled()
     compile_counting()
     compile_building()
     random = np.random.default_rng(0)
     routes = random.uniform(0.0, 0.5, (20, 4))
+    generalise(routes, np.zeros(20, np.uint16), np.zeros(20, np.int64), 2)
     od_coords = np.repeat(routes, 40, axis=0) + random.normal(0.0, 0.002, (800, 4))
     moments = random.integers(0, 86_400_000_000, 800)
     found = find_clusters(od_coords, moments / 1e6, np.arange(800))
