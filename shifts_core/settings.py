@@ -60,5 +60,7 @@ class SharedSettings(Settings):
     time_bin_minutes: int = Field(DEFAULT_WINDOW_MINUTES, ge=1, le=MAX_WINDOW_MINUTES)
     first_week: Annotated[date, AfterValidator(_monday)] = date(2000, 1, 3)
     """Monday of the first week in which trips may start."""
+    min_count: int | None = Field(None, ge=2, le=1_000_000)
+    """Least number of trips of a cell, which non-admins' counts are taken over; None for exact counts."""
     retention_weeks: int | None = Field(None, ge=1)
     """How many weeks before the current one are kept; None for all."""

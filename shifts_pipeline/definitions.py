@@ -28,6 +28,7 @@ from shifts_pipeline.jobs.cleanup import cleanup, nightly_cleanup
 from shifts_pipeline.jobs.deletion import delete_files
 from shifts_pipeline.jobs.retention import nightly_retention, retention_job
 from shifts_pipeline.resources.audit_retention import AuditRetention
+from shifts_pipeline.resources.cells import CellParameters
 from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.feed import Feed
 from shifts_pipeline.resources.landing import Landing
@@ -83,6 +84,7 @@ def build_defs(options: PipelineSettings) -> dg.Definitions:
             ),
             "retention": Retention(weeks=options.retention_weeks, keep_totals=options.keep_totals),
             "audit_retention": AuditRetention(weeks=options.audit_weeks),
+            "cells": CellParameters(min_count=options.min_count),
             "clustering": ClusteringParameters(
                 time_bin_minutes=options.time_bin_minutes,
                 eps_m=options.cluster_eps_m,

@@ -144,6 +144,9 @@ region_weeks = Table(
     Column("merged_revision", BigInteger, nullable=False),
     Column("shifts_revision", BigInteger, nullable=False),
     Column("shifts_stale_since", DateTime(timezone=True), nullable=False),
+    Column("cells_revision", BigInteger, nullable=False),
+    Column("cells_min_count", Integer),
+    Column("cells_trips", BigInteger, nullable=False),
 )
 
 file_week_counts = Table(
@@ -156,6 +159,27 @@ file_week_counts = Table(
     Column("first_at", DateTime, nullable=False),
     Column("last_at", DateTime, nullable=False),
     Column("aggregated", Boolean, nullable=False),
+    Column("cells_pool", BigInteger),
+)
+
+cell_tiles = Table(
+    "cell_tiles",
+    metadata,
+    Column("region_id", Integer, primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("segment", BigInteger, primary_key=True),
+    Column("tile", Integer, primary_key=True),
+    Column("trips", Integer, nullable=False),
+    Column("leaves", LargeBinary, nullable=False),
+    Column("high_bits", LargeBinary, nullable=False),
+    Column("low_bits", LargeBinary, nullable=False),
+)
+
+cell_settings = Table(
+    "cell_settings",
+    metadata,
+    Column("is_set", Boolean, primary_key=True),
+    Column("min_count", Integer, nullable=False),
 )
 
 expired_weeks = Table(

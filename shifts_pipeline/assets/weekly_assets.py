@@ -22,6 +22,7 @@ from shifts_pipeline.display_text import printable
 from shifts_pipeline.jobs.asset_jobs import WEEKLY_POOL
 from shifts_pipeline.jobs.run_tags import FAILED_PAIRS, ONLY_STALE
 from shifts_pipeline.partitions import WEEKS, week_of
+from shifts_pipeline.resources.cells import CellParameters
 from shifts_pipeline.resources.clustering import ClusteringParameters
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.resources.worker_lock import WorkerLock
@@ -83,6 +84,7 @@ def weekly_assets(
     trips_database: TripsDatabase,
     worker_lock: WorkerLock,
     clustering: ClusteringParameters,
+    cells: CellParameters,
 ) -> Iterator[WeekEvent | dg.Output[Any]]:
     """Refreshes the (region, week) pairs of the run's weeks, and materializes each week whose pairs are all fresh.
 
@@ -97,6 +99,7 @@ def weekly_assets(
         only_due=ONLY_STALE in context.run.tags,
         run_id=context.run.run_id,
         new_clusterer=clustering.clusterer,
+        min_count=cells.min_count,
         log=context.log,
     )
     keys = list(context.partition_keys)  # each access queries Dagster's database

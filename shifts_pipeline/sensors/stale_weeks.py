@@ -9,6 +9,7 @@ import psycopg
 
 from shifts_pipeline.jobs.asset_jobs import WEEKLY_POOL, refresh_weeks
 from shifts_pipeline.jobs.run_tags import MAX_RETRIES, ONLY_STALE, RANGE_END, RANGE_START, weeks_tag
+from shifts_pipeline.resources.cells import CellParameters
 from shifts_pipeline.resources.trips_database import TripsDatabase
 from shifts_pipeline.sensors import week_runs
 from shifts_pipeline.sensors.pool_limits import workers_of
@@ -36,11 +37,14 @@ _MAX_PAIRS_COUNTED = MAX_UNFINISHED_RUNS * MAX_PAIRS_PER_RUN
     description="Requests runs that refresh the weekly assets of weeks in which trips were loaded or deleted."
     " Adds and deletes the partitions of weeks as their trips come and go.",
 )
-def stale_weeks(context: dg.SensorEvaluationContext, trips_database: TripsDatabase) -> dg.SensorResult:
+def stale_weeks(
+    context: dg.SensorEvaluationContext, trips_database: TripsDatabase, cells: CellParameters
+) -> dg.SensorResult:
     """Keeps the partitions of weeks, and requests runs for a limited number of due weeks, oldest first."""
     instance = context.instance
     since = datetime.fromisoformat(context.cursor) if context.cursor else datetime.now(UTC)
     with trips_database.connect(autocommit=True) as connection:
+        stale_pairs.adopt_min_count(connection, cells.min_count)
         order = _match_partitions(connection, instance)
         lost, last = week_runs.weeks_of_lost_runs(instance, order, since)
         report_fresh(connection, instance, sorted(lost))

@@ -9,6 +9,7 @@ import psycopg
 from shifts_core.tiles.build import build_tiles
 from shifts_core.tiles.codec import Tile
 from shifts_core.time_filter import minutes_of_week
+from shifts_pipeline.storage.cell_tables import build_cells, write_cells
 from shifts_pipeline.storage.cluster_tables import cluster_pair, write_clusters
 from shifts_pipeline.storage.cluster_violations import check_clusters
 from shifts_pipeline.storage.pair_checks import record_failure
@@ -28,6 +29,7 @@ def refresh_pair(
     tables: Sequence[DerivedTable],
     new_clusterer: Callable[[], "TripClusterer"],
     on_done: Callable[[DerivedTable], None],
+    min_count: int | None = None,
 ) -> int:
     """Replaces derived tables of a pair, each in a transaction of its own. Aggregates come first.
 
@@ -39,17 +41,19 @@ def refresh_pair(
         tables: the tables to replace.
         new_clusterer: makes the estimator; called only if clusters are due.
         on_done: called after each table that was replaced or turned out to have nothing to replace.
+        min_count: least number of trips of a cell; None for no cells.
 
     Returns:
         The number of trips that were read.
     """
-    trips = read_pair(connection, pair.region, pair.week)
+    with_cells = min_count is not None and "aggregates" in tables
+    trips = read_pair(connection, pair.region, pair.week, with_files=with_cells)
     if trips is None:
         for table in tables:
             on_done(table)
         return 0
     if "aggregates" in tables:
-        _replace_aggregates(connection, trips, keep_order="clusters" in tables)
+        _replace_aggregates(connection, trips, min_count, keep_order="clusters" in tables)
         on_done("aggregates")
     if "clusters" in tables:
         _replace_clusters(connection, trips, new_clusterer())
@@ -57,13 +61,18 @@ def refresh_pair(
     return len(trips.trip_ids)
 
 
-def _replace_aggregates(connection: psycopg.Connection, trips: PairTrips, *, keep_order: bool) -> None:
+def _replace_aggregates(
+    connection: psycopg.Connection, trips: PairTrips, min_count: int | None, *, keep_order: bool
+) -> None:
+    # Before tiles are built, which reorders the trips.
+    cells = None if min_count is None else build_cells(trips, min_count)
     tiles: list[Tile] = []
     if trips.unmerged is None:
         tiles += build_tiles(trips.ends.copy() if keep_order else trips.ends, minutes_of_week(trips.moments))
 
     def write(connection: psycopg.Connection) -> None:
         merge_segments(trips, tiles, connection)
+        write_cells(trips, cells, min_count, connection)
         # By now there may be segments of later loads and deletions: what was read is compared with what was recorded
         # at that time.
         tiled, recorded = totals(connection, trips)

@@ -36,6 +36,8 @@ class RefreshRequest:
     run_id: str
     new_clusterer: Callable[[], "TripClusterer"]
     log: logging.Logger
+    min_count: int | None = None
+    """Least number of trips of a cell; None for no cells."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,9 @@ class _WeekRefresh:
             return
         done: list[DerivedTable] = []
         try:
-            trips = refresh_pair(connection, pair, tables, request.new_clusterer, done.append)
+            trips = refresh_pair(
+                connection, pair, tables, request.new_clusterer, done.append, request.min_count
+            )
         except Exception as error:
             if connection.closed:
                 raise

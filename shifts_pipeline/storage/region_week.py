@@ -1,7 +1,7 @@
 """Reads the trips of a (region, week) pair in one snapshot, and replaces tables derived from them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -22,6 +22,10 @@ DERIVED_TABLES: tuple[DerivedTable, ...] = ("aggregates", "clusters")
 
 _ENDS = ("x0", "y0", "x1", "y1")
 _ROW = row_dtype(region_id=">i4", trip_id=">i8", started_at=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8")
+_ROW_WITH_FILE = row_dtype(
+    region_id=">i4", trip_id=">i8", started_at=">i8", x0=">f8", y0=">f8", x1=">f8", y1=">f8", file_id=">i8"
+)
+_POOLS = "SELECT file_id, cells_pool FROM shifts_store.file_week_counts WHERE region_id = %s AND week = %s"
 _EPOCH_2000 = date(2000, 1, 1)
 _DAY_US = 86_400_000_000
 
@@ -51,10 +55,23 @@ class PairTrips:
     """Shape (n,): local wall clock, microseconds since the week's Monday 00:00."""
     ends: NDArray[np.float64]
     """Shape (n, 4): origin longitude and latitude, destination longitude and latitude; degrees."""
+    files: NDArray[np.int64] | None = None
+    """Shape (n,): the file that each trip is from, if it was read."""
+    pools: Mapping[int, int | None] = field(default_factory=dict)
+    """File id → the pool of small files that it is in."""
 
 
-def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTrips | None:
-    """Reads a pair's trips in one snapshot; None if the pair never had any."""
+def read_pair(
+    connection: psycopg.Connection, region: str, week: date, *, with_files: bool = False
+) -> PairTrips | None:
+    """Reads a pair's trips in one snapshot; None if the pair never had any.
+
+    Args:
+        connection: in autocommit mode.
+        region: name of the pair's region.
+        week: the pair's Monday.
+        with_files: whether to read which files they are from.
+    """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         pair = connection.execute(
@@ -66,8 +83,15 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
             return None
         region_id, revision, deletion_count, file_ids, recorded, is_pending, segments, unmerged = pair
         trips = _Columns(recorded)
-        for rows in copied_rows(connection, _trips_statement(week, [region_id]), _ROW):
+        files: list[NDArray[np.int64]] = []
+        row = _ROW_WITH_FILE if with_files else _ROW
+        for rows in copied_rows(connection, _trips_statement(week, [region_id], with_files=with_files), row):
             trips.append(rows, week)
+            if with_files:
+                files.append(rows["file_id"].astype(np.int64))
+        pools: dict[int, int | None] = {}
+        if with_files:
+            pools = dict(connection.execute(_POOLS, [region_id, week]).fetchall())
     trip_ids, moments, ends = trips.columns()
     return PairTrips(
         region,
@@ -83,6 +107,8 @@ def read_pair(connection: psycopg.Connection, region: str, week: date) -> PairTr
         trip_ids,
         moments,
         ends,
+        np.concatenate([np.empty(0, np.int64), *files]) if with_files else None,
+        pools,
     )
 
 
@@ -128,8 +154,8 @@ def read_pairs(connection: psycopg.Connection, regions: Mapping[int, str], week:
     ]
 
 
-def _trips_statement(week: date, region_ids: Sequence[int]) -> sql.Composable:
-    """COPY of the trips of some regions in a week, as rows of the dtype `_ROW`."""
+def _trips_statement(week: date, region_ids: Sequence[int], *, with_files: bool = False) -> sql.Composable:
+    """COPY of the trips of some regions in a week, as rows of the dtype `_ROW` or `_ROW_WITH_FILE`."""
     regions = sql.SQL("region_id = {}").format(sql.Literal(region_ids[0]))
     if len(region_ids) > 1:
         # The block-range index is read once for a range of regions, and for a list once for each of them.
@@ -138,9 +164,14 @@ def _trips_statement(week: date, region_ids: Sequence[int]) -> sql.Composable:
         )
     return sql.SQL(
         "COPY (SELECT region_id, trip_id, started_at,"
-        " ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination) FROM shifts_store.trips"
+        " ST_X(origin), ST_Y(origin), ST_X(destination), ST_Y(destination){file} FROM shifts_store.trips"
         " WHERE {regions} AND started_at >= {week} AND started_at < {end}) TO STDOUT (FORMAT binary)"
-    ).format(regions=regions, week=sql.Literal(week), end=sql.Literal(week + ONE_WEEK))
+    ).format(
+        regions=regions,
+        week=sql.Literal(week),
+        end=sql.Literal(week + ONE_WEEK),
+        file=sql.SQL(", file_id" if with_files else ""),
+    )
 
 
 def moments_of(rows: NDArray[np.void], week: date) -> NDArray[np.int64]:

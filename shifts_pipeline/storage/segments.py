@@ -14,7 +14,7 @@ SEGMENT_PARAMETERS = "%s::integer[], %s::date[], %s::bigint[], %s::bigint[], %s:
 """Of the SQL functions that take segments as arrays: `segment_parameters` has the values."""
 _TYPES = ("int4", "date", "int8", "int4", "int4", "bytea", "bytea", "bytea")
 _COPY = (
-    "COPY shifts_store.weekly_trip_tiles (region_id, week, segment, tile, trips, leaves, high_bits, low_bits)"
+    "COPY shifts_store.{} (region_id, week, segment, tile, trips, leaves, high_bits, low_bits)"
     " FROM STDIN (FORMAT binary)"
 )
 
@@ -72,10 +72,12 @@ def reserve(connection: psycopg.Connection, count: int) -> list[int]:
 
 
 def copy_tiles(
-    connection: psycopg.Connection, segments: Iterable[tuple[int, date, int, Sequence[Tile]]]
+    connection: psycopg.Connection,
+    segments: Iterable[tuple[int, date, int, Sequence[Tile]]],
+    table: Literal["weekly_trip_tiles", "cell_tiles"] = "weekly_trip_tiles",
 ) -> None:
     """Writes the tiles of segments: of each its region, week, number and tiles."""
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+    with connection.cursor() as cursor, cursor.copy(_COPY.format(table)) as copy:
         copy.set_types(_TYPES)
         for region_id, week, segment, tiles in segments:
             for number, tile in enumerate(tiles):

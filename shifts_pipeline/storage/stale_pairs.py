@@ -50,6 +50,11 @@ def weeks_with_stale_pairs(connection: psycopg.Connection) -> dict[date, datetim
     return dict(connection.execute("SELECT * FROM shifts_store.weeks_with_stale_pairs()").fetchall())
 
 
+def adopt_min_count(connection: psycopg.Connection, min_count: int | None) -> None:
+    """Marks all pairs as stale if the least number of trips of a cell has changed; drops cells if it is not set."""
+    connection.execute("SELECT shifts_store.adopt_min_count(%s)", [min_count])
+
+
 def due_pairs(connection: psycopg.Connection, week: date, min_age: timedelta = timedelta(0)) -> list[Pair]:
     """Pairs of a week that are stale and not paused after a failure, largest first.
 

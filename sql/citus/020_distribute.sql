@@ -1,6 +1,6 @@
 -- Distributed tables, by region, and reference tables, on every node. Run it on the coordinator after adding the workers.
--- All other tables stay on the coordinator: the ledger and its totals, rejects, audits, idempotency keys, stops, zones, and
--- what is recorded of expired weeks.
+-- All other tables stay on the coordinator: the ledger and its totals, rejects, audits, idempotency keys, stops, zones, the
+-- setting of cells, and what is recorded of expired weeks.
 --
 -- The counts of a (region, week) pair (region_weeks, file_week_counts) are colocated with its trips, so that they become
 -- visible together: a refresh that saw the counts of a load without its trips would mark the pair as fresh without them.
@@ -16,6 +16,7 @@ DECLARE
         'shifts_store.trip_clusters',
         'shifts_store.weekly_trip_tiles',
         'shifts_store.tile_segments',
+        'shifts_store.cell_tiles',
         'shifts_store.refresh_attempts',
         'shifts_store.failed_pair_checks',
         'shifts_store.blocked_pairs',

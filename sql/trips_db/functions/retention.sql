@@ -94,7 +94,8 @@ BEGIN
     -- The pairs stay, fresh and empty: the revision of a region is the sum of theirs, and must never decrease.
     UPDATE shifts_store.region_weeks w
     SET revision = version, aggregates_revision = version, clusters_revision = version, shifts_revision = version,
-        tiles_revision = version, merged_revision = version, deletion_count = w.deletion_count + 1,
+        tiles_revision = version, merged_revision = version, cells_revision = version, cells_min_count = NULL,
+        cells_trips = 0, deletion_count = w.deletion_count + 1,
         changed_at = since
     WHERE w.week = expire_week.week;
 
@@ -118,6 +119,7 @@ BEGIN
     DELETE FROM shifts_store.file_week_counts c WHERE c.week = delete_week.week;
     DELETE FROM shifts_store.tile_segments s WHERE s.week = delete_week.week;
     DELETE FROM shifts_store.weekly_trip_tiles t WHERE t.week = delete_week.week;
+    DELETE FROM shifts_store.cell_tiles t WHERE t.week = delete_week.week;
     DELETE FROM shifts_store.trip_clusters c WHERE c.week = delete_week.week;
     DELETE FROM shifts_store.shifts s WHERE s.week = delete_week.week;
     DELETE FROM shifts_store.shift_makings m WHERE m.week = delete_week.week;

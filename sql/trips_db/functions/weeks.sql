@@ -73,6 +73,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM shifts_store.mark_stale(region_ids, weeks, true);
+    PERFORM shifts_store.drop_cells(region_ids, weeks);
     DELETE FROM shifts_store.file_week_counts f WHERE f.file_id = gone;
 END
 $$;

@@ -50,7 +50,7 @@ class Pipeline:
 
     def tick(self, sensor: dg.SensorDefinition, cursor: str | None = None) -> Any:
         """Evaluates a sensor once, and adds the partitions it requests, as the daemon does."""
-        names = {"trips_database", "landing", "feed", "load_limits", "shift_making"}
+        names = {"trips_database", "landing", "feed", "load_limits", "shift_making", "cells"}
         resources = {name: self.defs.resources[name] for name in names}  # type: ignore[index]
         with dg.build_sensor_context(
             instance=self.instance,
