@@ -58,10 +58,8 @@ from shifts_api.access.rules import PREFIX
 from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.openapi import add_docs
 from shifts_api.page import add_page
+from shifts_api.queries.counters import create_counters
 from shifts_api.queries.database import create_feed_engine, create_key_engine, create_pools
-from shifts_api.queries.shared_reads import SharedReads
-from shifts_api.queries.slow_counts import SlowCounts
-from shifts_api.queries.tile_cache import TileCache
 from shifts_api.routes import (
     audit,
     clusters,
@@ -130,18 +128,18 @@ def create_app(settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
         state.pools = create_pools(settings)
-        state.keys = KeyRing(create_key_engine(settings), state.pools.probes, settings.api_key)
+        state.keys = KeyRing(
+            create_key_engine(settings), state.pools.probes, settings.api_key, settings.min_count
+        )
         state.keys.start()
-        state.tiles = TileCache(state.pools.reads, settings.api_tiles_bytes)
-        state.reads = SharedReads(state.pools.reads)
-        state.slow_counts = SlowCounts(max(settings.api_pool_size // 5, 1))
+        state.counters = create_counters(state.pools.reads, settings)
         state.feed = Broadcaster(
             create_feed_engine(settings), settings.api_max_listeners, settings.dagster_base_url
         )
         state.feed.start()
         state.streams = OpenStreams()
         watching = asyncio.create_task(state.streams.watch())
-        reading = asyncio.create_task(state.tiles.read_ahead())
+        reading = [asyncio.create_task(each.tiles.read_ahead()) for each in state.counters.present]
         counting = asyncio.create_task(asyncio.to_thread(compile_counting))
         state.zone = open_zone(settings.landing_url, retry=RETRY_OPTIONS)
         state.zone.delete_partial_uploads()
@@ -149,12 +147,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
         await asyncio.wait([counting], timeout=_KERNELS_S)
         building = asyncio.create_task(_compile_building(counting))
         yield
-        reading.cancel()
-        watching.cancel()
-        await asyncio.gather(building, reading, watching, return_exceptions=True)
+        for task in (*reading, watching):
+            task.cancel()
+        await asyncio.gather(building, *reading, watching, return_exceptions=True)
         if running:
             await asyncio.wait(running, timeout=_CANCELLED_REQUESTS_S)
-        await state.reads.stop()
+        for each in state.counters.present:
+            await each.reads.stop()
         await state.feed.stop()
         await state.keys.stop()
         await state.pools.dispose()

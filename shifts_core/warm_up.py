@@ -19,7 +19,7 @@ from shifts_core.trips import read_csv, read_parquet
 
 
 def main() -> None:
-    """Runs the parser, the counting kernels, cells, clustering and shifts once; numba caches code beside its source."""
+    """Runs the parser, counting, cells, clustering and shifts once; numba caches code beside its source."""
     read_csv.load_compiled()
     read_parquet.load_compiled()
     compile_counting()

@@ -6,6 +6,7 @@ from starlette.requests import HTTPConnection
 
 from shifts_api.access.audit_trail import record
 from shifts_api.access.local_writers import check_local_writer
+from shifts_api.access.min_count import ANSWERS
 from shifts_api.access.rules import PREFIX, RULES, Rule
 from shifts_api.web.errors import ApiError
 from shifts_api.web.identity import identity_of
@@ -19,6 +20,8 @@ async def authorize(connection: HTTPConnection) -> None:
     """
     rule = _rule_of(connection)
     identity = identity_of(connection)
+    if identity.rights.min_count is not None and ANSWERS[_place_of(connection)] == "refused":
+        raise ApiError(403, "SHIFTS_MIN_COUNT is set: only admin keys see single trips and rows")
     if identity.is_anonymous:
         if rule.role != "reader":
             check_local_writer(Request(connection.scope))
@@ -39,9 +42,13 @@ AUDITED = Depends(audit)
 
 
 def _rule_of(connection: HTTPConnection) -> Rule:
+    return RULES[_place_of(connection)]
+
+
+def _place_of(connection: HTTPConnection) -> tuple[str, str]:
     scope = connection.scope
     # FastAPI's routes of WebSockets contain the prefix, the others do not.
-    return RULES[scope.get("method", "WS"), scope["route"].path.removeprefix(PREFIX)]
+    return scope.get("method", "WS"), scope["route"].path.removeprefix(PREFIX)
 
 
 def _check(rule: Rule, connection: HTTPConnection) -> None:
@@ -65,5 +72,6 @@ def require_rules(router: APIRouter) -> None:
         methods = route.methods if isinstance(route, APIRoute) else {"WS"}
         assert isinstance(route, APIRoute | APIWebSocketRoute)
         for method in methods or ():
-            if (method, route.path) not in RULES:
-                raise LookupError(f"{method} {route.path} has no entry in shifts_api/access/rules.py")
+            for table, file in ((RULES, "rules.py"), (ANSWERS, "min_count.py")):
+                if (method, route.path) not in table:
+                    raise LookupError(f"{method} {route.path} has no entry in shifts_api/access/{file}")

@@ -21,7 +21,7 @@ from shifts_api.web.endings import Ending
 from shifts_api.web.errors import ApiError
 from shifts_api.web.identity import ANONYMOUS, Identity
 from shifts_core.access.keys import digest_of, is_key, prefix_of
-from shifts_core.access.rights import UNLIMITED
+from shifts_core.access.rights import UNLIMITED, Rights
 from shifts_core.access.sessions import is_signed, parse_token
 
 SETTING_PREFIX = "setting"
@@ -29,6 +29,7 @@ SETTING_PREFIX = "setting"
 _READ_TIMEOUT_S = 2.0
 _TOUCH_S = 10.0
 _NO_DIGEST = bytes(32)
+_ANYBODY = Rights("writer")
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +41,17 @@ class KeyRing:
         listener: one autocommitting connection to the trips database, without a pooler in between.
         pool: connections for short statements.
         api_key: `SHIFTS_API_KEY`, an admin key.
+        min_count: least number of trips of a cell, from which all but admins are counted; None: all counts are exact.
     """
 
-    def __init__(self, listener: AsyncEngine, pool: AsyncEngine, api_key: SecretStr | None) -> None:
+    def __init__(
+        self,
+        listener: AsyncEngine,
+        pool: AsyncEngine,
+        api_key: SecretStr | None,
+        min_count: int | None = None,
+    ) -> None:
+        self._min_count = min_count
         self._listener = KeyListener(listener, self.receive)
         self._pool = pool
         self._setting = None if api_key is None else _key_of_setting(api_key.get_secret_value())
@@ -164,7 +173,9 @@ class KeyRing:
     def _identity(self, prefix: str, name: str, key: StoredKey | None) -> Identity:
         found = self._identities.get(prefix)
         if found is None:
-            rights, key_id = (UNLIMITED, None) if key is None else (key.rights, key.key_id)
+            # Without a key, requests may be from anybody; who may write is checked by their address.
+            rights, key_id = (_ANYBODY, None) if key is None else (key.rights, key.key_id)
+            rights = rights.with_min_count(self._min_count)
             found = self._identities[prefix] = Identity(name, rights, Ending(), key_id, prefix)
         return found
 

@@ -26,6 +26,21 @@ TYPES = (
     "sensor.failed",
     "schedule.failed",
 )
+_UNCOUNTED_DETAILS = frozenset(
+    {
+        "check",
+        "file_id",
+        "first_partition",
+        "job",
+        "last_partition",
+        "regions",
+        "severity",
+        "share",
+        "status",
+        "step",
+        "url",
+    }
+)
 MAX_MESSAGE = 4_000
 """Characters of a message; the run in Dagster's UI holds the whole stack trace."""
 
@@ -84,14 +99,24 @@ class Event:
 
     def frame_for(self, event_filter: EventFilter) -> bytes:
         """The frame for a client that may follow one of the event's several tasks, or may not see its message."""
+        if event_filter.rights.min_count is not None:
+            return self.without_counts.frame_for(replace(event_filter, rights=UNLIMITED))
         if self._is_withheld(event_filter):
             return replace(self, message=None).frame_for(replace(event_filter, rights=UNLIMITED))
         if event_filter.task_id is None or len(self.task_ids) == 1:
             return self.frame
         return self._encode(event_filter.task_id)
 
+    @cached_property
+    def without_counts(self) -> "Event":
+        """The event without its message, which counts trips or quotes a row, and without numbers of rows."""
+        details = {name: value for name, value in self.details.items() if name in _UNCOUNTED_DETAILS}
+        return replace(self, message=None, details=details)
+
     def notification_for(self, event_filter: EventFilter) -> str:
         """A `file.loaded` or `file.failed` event as the original service's WebSocket sends it."""
+        if event_filter.rights.min_count is not None:
+            return self.without_counts.notification
         if self._is_withheld(event_filter):
             return replace(self, message=None).notification
         return self.notification

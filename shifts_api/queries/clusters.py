@@ -6,6 +6,7 @@ from typing import Any
 from geoalchemy2.functions import ST_X, ST_Y
 from sqlalchemy import BigInteger, Select, Time, and_, any_, case, cast, func, literal, or_, select
 
+from shifts_api.queries.coarse import coarse_clusters
 from shifts_api.queries.conditions import is_within, lies_in
 from shifts_api.queries.listed_trips import select_listed_trips
 from shifts_core.calendar import ONE_WEEK
@@ -17,24 +18,31 @@ from shifts_core.time_filter import TimeWindow
 
 _cluster = tables.trip_clusters.c
 _CLOCK = "HH24:MI:SS"
-_CLUSTERS = select(
-    _cluster.cluster_id,
-    tables.regions.c.name.label("region"),
-    func.to_char(_cluster.week, 'IYYY-"W"IW').label("week"),
-    _cluster.week.label("monday"),
-    func.to_char(_cluster.typical_time, _CLOCK).label("time_of_day"),
-    func.to_char(_cluster.earliest_time, _CLOCK).label("earliest"),
-    func.to_char(_cluster.latest_time, _CLOCK).label("latest"),
-    _cluster.trips,
-    _cluster.radius_m,
-    _cluster.share_of_bin,
-    *(
-        function(point).label(f"{point.name}_{axis}")
-        for point in (_cluster.origin, _cluster.destination)
-        for axis, function in (("x", ST_X), ("y", ST_Y))
-    ),
-).join_from(tables.trip_clusters, tables.regions, tables.regions.c.region_id == _cluster.region_id)
-"""The statements read tables: views would read them with the rights of their owner, whatever a key may see."""
+
+
+def _select(min_count: int | None) -> tuple[Select[Any], Any]:
+    """Clusters with all that is shown of them, and their columns; with k, of so many trips at least, and rounded."""
+    source = tables.trip_clusters if min_count is None else coarse_clusters(min_count)
+    column = source.c
+    statement = select(
+        column.cluster_id,
+        tables.regions.c.name.label("region"),
+        func.to_char(column.week, 'IYYY-"W"IW').label("week"),
+        column.week.label("monday"),
+        func.to_char(column.typical_time, _CLOCK).label("time_of_day"),
+        func.to_char(column.earliest_time, _CLOCK).label("earliest"),
+        func.to_char(column.latest_time, _CLOCK).label("latest"),
+        column.trips,
+        column.radius_m,
+        column.share_of_bin,
+        *(
+            function(point).label(f"{point.name}_{axis}")
+            for point in (column.origin, column.destination)
+            for axis, function in (("x", ST_X), ("y", ST_Y))
+        ),
+    ).join_from(source, tables.regions, tables.regions.c.region_id == column.region_id)
+    # Tables, not views, which would read them with the rights of their owner, whatever a key may see.
+    return statement, column
 
 
 def select_region_id(name: str) -> Select[int]:
@@ -54,6 +62,7 @@ def select_clusters(
     area: Box | Area | None = None,
     after: tuple[int, ...] | None,
     limit: int,
+    min_count: int | None = None,
 ) -> Select[Any]:
     """The clusters of a region's week, largest first, then by id.
 
@@ -66,25 +75,28 @@ def select_clusters(
         area: contains both centroids.
         after: number of trips and id of the last cluster of the previous page.
         limit: largest number of rows.
+        min_count: k, if only clusters of at least so many trips are shown, and these are rounded.
     """
-    conditions = [_cluster.region_id == region_id, _cluster.week == monday, _cluster.trips >= min_trips]
+    clusters, column = _select(min_count)
+    conditions = [column.region_id == region_id, column.week == monday, column.trips >= min_trips]
     if after is not None:
         trips, cluster_id = (literal(number, BigInteger) for number in after)
         conditions.append(
-            or_(_cluster.trips < trips, and_(_cluster.trips == trips, _cluster.cluster_id > cluster_id))
+            or_(column.trips < trips, and_(column.trips == trips, column.cluster_id > cluster_id))
         )
     if time_bin is not None:
-        conditions.append(_cluster.time_bin == time_bin)
+        conditions.append(column.time_bin == time_bin)
     if window is not None:
-        conditions.append(is_within(_cluster.typical_time, window))
+        conditions.append(is_within(column.typical_time, window))
     if area is not None:
-        conditions += [lies_in(_cluster.origin, area), lies_in(_cluster.destination, area)]
-    return _CLUSTERS.where(*conditions).order_by(_cluster.trips.desc(), _cluster.cluster_id).limit(limit)
+        conditions += [lies_in(column.origin, area), lies_in(column.destination, area)]
+    return clusters.where(*conditions).order_by(column.trips.desc(), column.cluster_id).limit(limit)
 
 
-def select_cluster(cluster_id: int) -> Select[Any]:
+def select_cluster(cluster_id: int, min_count: int | None = None) -> Select[Any]:
     """One cluster."""
-    return _CLUSTERS.where(_cluster.week == monday_of_id(cluster_id), _cluster.cluster_id == cluster_id)
+    clusters, column = _select(min_count)
+    return clusters.where(column.week == monday_of_id(cluster_id), column.cluster_id == cluster_id)
 
 
 def select_cluster_trips(cluster_id: int, *, after: int, limit: int) -> Select[Any]:

@@ -7,7 +7,6 @@ from typing import Any
 import psycopg
 
 from shifts_api.queries.tile_cache import TileCache
-from shifts_api.queries.tile_ranges import LOW_BITS
 from shifts_core.tiles.leaf_count import LeafCount
 
 _FETCH_BYTES = 6 * 1024**2
@@ -31,7 +30,7 @@ async def complete(
     await count_leaves(count)
     low_bits = count.missing_low_bits()
     if low_bits is not None:
-        await cursor.execute(LOW_BITS, [*low_bits.parameters(count.index), region_id])
+        await cursor.execute(tiles.source.ranges("low_bits"), [*low_bits.parameters(count.index), region_id])
         count.resolve([chunk for (chunk,) in await cursor.fetchall()])
 
 

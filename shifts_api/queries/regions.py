@@ -39,9 +39,18 @@ class Region(NamedTuple):
         return self._replace(as_of=other.as_of) == other
 
 
-async def find_region(connection: AsyncConnection, name: str) -> Region | None:
-    """Finds a region by its name; None if it never had trips."""
-    found = func.shifts_store.find_region(name).table_valued(*Region._fields[:5])
+async def find_region(connection: AsyncConnection, name: str, min_count: int | None = None) -> Region | None:
+    """Finds a region by its name; None if it never had trips.
+
+    Args:
+        connection: in the snapshot.
+        name: of the region.
+        min_count: least number of trips of the cells that are counted; None if all trips are.
+    """
+    functions = func.shifts_store
+    found = (
+        functions.find_region(name) if min_count is None else functions.find_region_of_cells(name, min_count)
+    ).table_valued(*Region._fields[:5])
     statement = select(found, func.now(), func.shifts_store.incarnation())
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else Region(*row)

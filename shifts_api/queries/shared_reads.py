@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shifts_api.queries.regions import Region
 from shifts_api.queries.tile_cache import binary_cursor
+from shifts_api.queries.tile_source import EXACT, TileSource
 
 _MAX_STATEMENTS = 2
 """At a time: a statement that reads from disk does not delay all others."""
@@ -25,12 +26,12 @@ _STATEMENT = """
 SELECT n.name, n.number, NULL::bytea, f.region_id, f.first_at, f.last_at, f.tiles_revision, f.is_pending, now(),
        shifts_store.incarnation()
 FROM unnest(%s::text[]) WITH ORDINALITY AS n (name, number)
-CROSS JOIN LATERAL shifts_store.find_region(n.name) AS f
+CROSS JOIN LATERAL {find_region} AS f
 UNION ALL
 SELECT NULL, u.number, substring(t.low_bits FROM u.start + 1 FOR u.size), NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM unnest(%s::integer[], %s::date[], %s::bigint[], %s::integer[], %s::integer[], %s::integer[]) WITH ORDINALITY
     AS u (region_id, week, segment, tile, start, size, number)
-LEFT JOIN shifts_store.weekly_trip_tiles t
+LEFT JOIN shifts_store.{table} t
     ON t.region_id = u.region_id AND t.week = u.week AND t.segment = u.segment AND t.tile = u.tile
 """
 
@@ -63,10 +64,12 @@ class SharedReads:
 
     Args:
         pool: connections for reading; it takes up to `_MAX_STATEMENTS` of them while requests wait.
+        source: of the tiles.
     """
 
-    def __init__(self, pool: AsyncEngine) -> None:
+    def __init__(self, pool: AsyncEngine, source: TileSource = EXACT) -> None:
         self._pool = pool
+        self._statement = _STATEMENT.format(find_region=source.find_region("n.name"), table=source.table)
         self._waiting: deque[_Request] = deque()
         self._readers = 0
         """Readers at work."""
@@ -107,7 +110,7 @@ class SharedReads:
                         requests = [
                             self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_REQUESTS))
                         ]
-                        await cursor.execute(_STATEMENT, _parameters(requests))
+                        await cursor.execute(self._statement, _parameters(requests))
                         self._deliver(requests, await cursor.fetchall())
                         requests = ()
         except Exception as error:  # any: the requests that wait for the result raise it

@@ -8,6 +8,7 @@ from geoalchemy2.functions import ST_X, ST_Y
 from sqlalchemy import BigInteger, Select, any_, bindparam, cast, collate, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from shifts_api.queries.coarse import coarse_shifts
 from shifts_api.queries.conditions import is_within, lies_in
 from shifts_api.queries.listed_trips import select_listed_trips
 from shifts_core.calendar import ONE_WEEK
@@ -20,15 +21,21 @@ from shifts_core.time_filter import TimeWindow
 _shift = tables.shifts.c
 _making = tables.shift_makings.c
 _NOT_SHOWN = ("region_id", "pickup", "dropoff", "trip_ids")
-_SHIFTS = select(
-    tables.regions.c.name.label("region"),
-    *(column for column in _shift if column.name not in _NOT_SHOWN),
-    *(
-        function(place).label(f"{place.name}_{axis}")
-        for place in (_shift.pickup, _shift.dropoff)
-        for axis, function in (("x", ST_X), ("y", ST_Y))
-    ),
-).join_from(tables.shifts, tables.regions, tables.regions.c.region_id == _shift.region_id)
+
+
+def _select(min_count: int | None) -> tuple[Select[Any], Any]:
+    """Shifts with all that is shown of them, and their columns; with k, of so many riders at least, and rounded."""
+    source = tables.shifts if min_count is None else coarse_shifts(min_count)
+    statement = select(
+        tables.regions.c.name.label("region"),
+        *(column for column in source.c if column.name not in _NOT_SHOWN),
+        *(
+            function(place).label(f"{place.name}_{axis}")
+            for place in (source.c.pickup, source.c.dropoff)
+            for axis, function in (("x", ST_X), ("y", ST_Y))
+        ),
+    ).join_from(source, tables.regions, tables.regions.c.region_id == source.c.region_id)
+    return statement, source.c
 
 
 def select_newest_week(region_id: int) -> Select[Any]:
@@ -65,6 +72,7 @@ def select_shifts(
     area: Box | Area | None = None,
     after: int = 0,
     limit: int | None = None,
+    min_count: int | None = None,
 ) -> Select[Any]:
     """The shifts of a region after a week, best first.
 
@@ -77,30 +85,35 @@ def select_shifts(
         area: contains pickup and drop-off.
         after: rank of the last shift of the previous page.
         limit: largest number of rows; None for all.
+        min_count: k, if only shifts of at least so many riders are shown, and these are rounded.
     """
-    conditions = [_shift.region_id == region_id, _shift.week == monday, _shift.rank > after]
+    shifts, column = _select(min_count)
+    conditions = [column.region_id == region_id, column.week == monday, column.rank > after]
     if weekday is not None:
-        conditions.append(_shift.weekdays.bitwise_and(1 << weekday) != 0)
+        conditions.append(column.weekdays.bitwise_and(1 << weekday) != 0)
     if weekdays is not None:
-        conditions.append(_shift.weekdays.bitwise_and(sum(1 << day for day in weekdays)) != 0)
+        conditions.append(column.weekdays.bitwise_and(sum(1 << day for day in weekdays)) != 0)
     if window is not None:
-        conditions.append(is_within(_shift.departs, window))
+        conditions.append(is_within(column.departs, window))
     if area is not None:
-        conditions += [lies_in(_shift.pickup, area), lies_in(_shift.dropoff, area)]
-    return _SHIFTS.where(*conditions).order_by(_shift.rank).limit(limit)
+        conditions += [lies_in(column.pickup, area), lies_in(column.dropoff, area)]
+    return shifts.where(*conditions).order_by(column.rank).limit(limit)
 
 
-def select_region_id_of(shift_id: int, region: str | None) -> Select[Any]:
+def select_region_id_of(shift_id: int, region: str | None, min_count: int | None = None) -> Select[Any]:
     """The region of a shift: ids of two regions may be equal by chance, then the first name counts."""
     names = tables.regions.c
     found = select(names.region_id).join(tables.shifts, _shift.region_id == names.region_id)
+    if min_count is not None:
+        found = found.where(_shift.riders >= min_count)
     found = found.where(_shift.shift_id == shift_id).order_by(collate(names.name, "C")).limit(1)
     return found if region is None else found.where(names.name == region)
 
 
-def select_history(region_id: int, shift_id: int) -> Select[Any]:
+def select_history(region_id: int, shift_id: int, min_count: int | None = None) -> Select[Any]:
     """A shift in every week in which it was made, by week."""
-    return _SHIFTS.where(_shift.region_id == region_id, _shift.shift_id == shift_id).order_by(_shift.week)
+    shifts, column = _select(min_count)
+    return shifts.where(column.region_id == region_id, column.shift_id == shift_id).order_by(column.week)
 
 
 def select_shift_trip_ids(region_id: int, shift_id: int, week: date | None) -> Select[Any]:
@@ -143,6 +156,7 @@ def select_shift_of_trip(region_id: int, week: date, trip_id: int, started_at: A
         .table_valued("rank", "shift_id", name="found")
         .render_derived()
     )
-    return _SHIFTS.join(found, found.c.rank == _shift.rank).where(
+    shifts, _ = _select(None)
+    return shifts.join(found, found.c.rank == _shift.rank).where(
         _shift.region_id == region_id, _shift.week == week
     )

@@ -10,24 +10,14 @@ import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.queries.regions import Region
-from shifts_api.queries.tile_ranges import HIGH_BITS
 from shifts_api.queries.tile_rows import decode_tiles
+from shifts_api.queries.tile_source import EXACT, TileSource
 from shifts_core.tiles.byte_ranges import READ_AHEAD_BYTES, ByteRanges, read_ahead_ranges
 from shifts_core.tiles.region_index import Columns, RegionTileIndex, WeekRevision, empty_index
 from shifts_core.tiles.region_indexes import RegionIndexes
 from shifts_core.tiles.small_segments import MAX_SMALL_TRIPS
 
 _RETRY_S = 5.0
-_REVISIONS = (
-    "SELECT region_id, sum(tiles_revision)::bigint, (SELECT shifts_store.incarnation())"
-    " FROM shifts_store.region_weeks"
-    " WHERE tiles_revision > 0 AND (region_id = %(region)s OR %(region)s IS NULL) GROUP BY region_id"
-)
-_WEEK_REVISIONS = (
-    "SELECT week, tiles_revision, merged_revision FROM shifts_store.region_weeks"
-    " WHERE region_id = %s AND tiles_revision > 0"
-)
-_TILES = "SELECT * FROM shifts_store.segment_tiles(%s, %s::date[], %s::bigint[], %s)"
 _log = logging.getLogger(__name__)
 
 
@@ -37,10 +27,13 @@ class TileCache:
     Args:
         pool: connections for reading ahead.
         max_bytes: memory budget.
+        source: of the tiles.
     """
 
-    def __init__(self, pool: AsyncEngine, max_bytes: int) -> None:
+    def __init__(self, pool: AsyncEngine, max_bytes: int, source: TileSource = EXACT) -> None:
         self._pool = pool
+        self.source = source
+        self._high_bits = source.ranges("high_bits")
         self.indexes = RegionIndexes(max_bytes)
         self._incarnation = ""
         """Of the database that the indexes were read from."""
@@ -81,11 +74,11 @@ class TileCache:
         with self._record_failure():
             while True:
                 base = current or empty_index()
-                await cursor.execute(_WEEK_REVISIONS, [region_id])
+                await cursor.execute(self.source.week_revisions, [region_id])
                 revisions = {week: WeekRevision(*row) for week, *row in await cursor.fetchall()}
                 outdated = base.outdated(revisions)
                 await cursor.execute(
-                    _TILES, [region_id, list(outdated), list(outdated.values()), MAX_SMALL_TRIPS]
+                    self.source.tiles, [region_id, list(outdated), list(outdated.values()), MAX_SMALL_TRIPS]
                 )
                 found = await cursor.fetchall()
                 read = await asyncio.to_thread(decode_tiles, sorted(revisions), found)
@@ -109,7 +102,7 @@ class TileCache:
     ) -> tuple[Columns, list[bytes]]:
         """Reads high bits and stores them if the index is the newest; returns their places and their chunks."""
         with self._record_failure():
-            await cursor.execute(HIGH_BITS, [*ranges.parameters(index), region_id])
+            await cursor.execute(self._high_bits, [*ranges.parameters(index), region_id])
             chunks = [chunk for (chunk,) in await cursor.fetchall()]
             columns = ranges.locate(index, chunks)
         if self.indexes.get(region_id) is index:
@@ -134,7 +127,7 @@ class TileCache:
 
     async def _read_region(self, cursor: psycopg.AsyncCursor[Any], region_id: int | None) -> None:
         """Reads all tiles of a region, or queues all regions."""
-        await cursor.execute(_REVISIONS, {"region": region_id})
+        await cursor.execute(self.source.revisions, {"region": region_id})
         found = await cursor.fetchall()
         if region_id is None:
             for each, *_ in found:

@@ -14,11 +14,13 @@ from shifts_api.queries.zones import resolve_area
 from shifts_api.settings import ApiSettings
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
 from shifts_api.web.parameters import Week
 from shifts_api.web.start_times import parse_times
 from shifts_api.web.timestamps import LocalTime
 from shifts_core.clustering.geojson import Cluster, to_csv, to_feature
+from shifts_core.time_filter import MINUTES_OF_DAY, TimeWindow
 
 router = APIRouter(tags=["clusters"])
 
@@ -110,7 +112,13 @@ async def list_clusters(
     With `Accept: text/csv` the answer is CSV and the header `Link` names the next page.
     """
     settings: ApiSettings = request.app.state.settings
+    min_count = identity_of(request).rights.min_count
     window = parse_times(None, time).window if time and "-" in time else None
+    if time and not window and min_count is not None:
+        # By the rounded time, not by the bin of the exact one.
+        size = settings.time_bin_minutes
+        start = _minute_of_day(time) // size * size
+        window = TimeWindow(start, min(start + size, MINUTES_OF_DAY))
     region_id = await connection.scalar(statements.select_region_id(region))
     if region_id is None:
         raise ApiError(404, f"Region {region} not found")
@@ -124,6 +132,7 @@ async def list_clusters(
             area=await resolve_area(connection, region, area),
             after=None if cursor is None else parse_cursor(cursor),
             limit=limit + 1,
+            min_count=min_count,
         )
     )
     page, next_cursor = paginate(
@@ -140,9 +149,9 @@ async def list_clusters(
 
 
 @router.get("/clusters/{cluster_id}", responses=responses(404), summary="One cluster")
-async def get_cluster(connection: Snapshot, cluster_id: ClusterId) -> Cluster:
+async def get_cluster(connection: Snapshot, request: Request, cluster_id: ClusterId) -> Cluster:
     """A cluster keeps its id as long as it has the same trips."""
-    return await _find(connection, cluster_id)
+    return await _find(connection, cluster_id, identity_of(request).rights.min_count)
 
 
 @router.get("/clusters/{cluster_id}/trips", responses=responses(404), summary="The trips of a cluster")
@@ -176,8 +185,9 @@ async def get_trip_cluster(connection: Snapshot, trip_id: TripId) -> ClusterOfTr
     return ClusterOfTrip(trip_id=trip_id, cluster=None)
 
 
-async def _find(connection: AsyncConnection, cluster_id: int) -> Cluster:
-    row = (await connection.execute(statements.select_cluster(cluster_id))).mappings().one_or_none()
+async def _find(connection: AsyncConnection, cluster_id: int, min_count: int | None = None) -> Cluster:
+    statement = statements.select_cluster(cluster_id, min_count)
+    row = (await connection.execute(statement)).mappings().one_or_none()
     if row is None:
         raise ApiError(404, f"Cluster {cluster_id} not found")
     return to_feature(row)

@@ -7,11 +7,9 @@ from typing import TypeVar
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.counters import counters_of
 from shifts_api.queries.database import open_snapshot
 from shifts_api.queries.regions import Region, find_region
-from shifts_api.queries.shared_reads import SharedReads
-from shifts_api.queries.slow_counts import SlowCounts
-from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.weekly_trips import CountedTrips, count_in_memory, weekly_trips
 from shifts_api.queries.zones import find_zone
 from shifts_api.web.area import GivenArea
@@ -42,13 +40,13 @@ async def with_area(request: Request, query: WeeklyQuery, area: GivenArea) -> tu
     return query._replace(box=area.box, polygon=area.polygon), ""
 
 
-async def require_region(connection: AsyncConnection, name: str) -> Region:
-    """The region in a snapshot.
+async def require_region(connection: AsyncConnection, name: str, min_count: int | None) -> Region:
+    """The region in a snapshot, for counts of all trips or of cells.
 
     Raises:
         ApiError: 400, it has never had trips.
     """
-    region = await find_region(connection, name)
+    region = await find_region(connection, name, min_count)
     if region is None:
         raise ApiError(400, f"Region {name} not found")
     return region
@@ -71,7 +69,7 @@ async def answer_counted(
         answer: makes the answer from the counts.
     """
     identity_of(request).require_regions([query.region])
-    reads: SharedReads = request.app.state.reads
+    reads = counters_of(request).reads
 
     async def find_revision() -> str | None:
         region, _ = await reads.read(query.region, None)
@@ -93,12 +91,12 @@ async def count_trips(request: Request, query: WeeklyQuery) -> CountedTrips:
         ApiError: 400, the region has never had trips; 403, the key is not for it; 503, too many slow counts wait.
     """
     identity_of(request).require_regions([query.region])
-    tiles: TileCache = request.app.state.tiles
-    slow: SlowCounts[CountedTrips | None] = request.app.state.slow_counts
+    counters = counters_of(request)
+    tiles = counters.tiles
 
     async def count(max_pending: float = math.inf) -> CountedTrips | None:
         async with open_snapshot(request) as connection:
-            region = await require_region(connection, query.region)
+            region = await require_region(connection, query.region, tiles.source.min_count)
             limits = query.limits(region.span)
             if limits is None:
                 return CountedTrips({}, region)
@@ -108,10 +106,10 @@ async def count_trips(request: Request, query: WeeklyQuery) -> CountedTrips:
             tiles.remember(query.region, region)
         return CountedTrips(trips, region)
 
-    counted = await count_in_memory(request.app.state.reads, tiles, query)
+    counted = await count_in_memory(counters.reads, tiles, query)
     if counted is None:
         # A request that waits for its turn holds no connection.
-        counted = await count(MAX_FAST_PENDING) or await slow.run(query, count)
+        counted = await count(MAX_FAST_PENDING) or await counters.slow.run(query, count)
     assert counted is not None
     return counted
 

@@ -36,8 +36,10 @@ class File(BaseModel):
     name: str = Field(description="Path below the landing zone.", examples=["trips.csv"])
     uri: str = Field(examples=["file:///srv/landing/trips.csv"])
     status: Status = Field(examples=["loaded"])
-    rows_loaded: int = Field(examples=[186])
-    rows_rejected: int = Field(examples=[1])
+    rows_loaded: int | None = Field(
+        description="null where `SHIFTS_MIN_COUNT` is set, except for admins.", examples=[186]
+    )
+    rows_rejected: int | None = Field(description="null as `rows_loaded`.", examples=[1])
     task_id: TaskId
     run_id: str | None = Field(examples=[RUN_ID])
     queued_at: datetime = Field(examples=["2026-11-23T20:59:57.120000Z"])
@@ -179,5 +181,7 @@ async def _find(connection: AsyncConnection, request: Request, file_id: int) -> 
 
 
 async def _read(connection: AsyncConnection, request: Request, wanted: FileFilter) -> list[File]:
-    statement = select_files(wanted, identity_of(request).rights)
-    return [File.model_validate(row) for row in (await connection.execute(statement)).mappings()]
+    rights = identity_of(request).rights
+    rows = (await connection.execute(select_files(wanted, rights))).mappings()
+    withheld = {} if rights.min_count is None else dict.fromkeys(("rows_loaded", "rows_rejected"))
+    return [File.model_validate({**row, **withheld}) for row in rows]

@@ -15,6 +15,7 @@ from shifts_api.queries import shifts as statements
 from shifts_api.queries.database import snapshot
 from shifts_api.routes.shifts import MadeWeek, find_region_id
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_core.shifts.fleet import Vehicles, minimum_fleet
 from shifts_core.shifts.gtfs import Publication, Timetable, write_feed
 from shifts_core.time_filter import WEEKDAYS, Weekday
@@ -150,7 +151,10 @@ async def _read(
         monday = week or await connection.scalar(statements.select_newest_week(region_id))
         if monday is None:
             return [], None
-        statement = statements.select_shifts(region_id, monday, weekday=weekday, limit=limit)
+        min_count = identity_of(request).rights.min_count
+        statement = statements.select_shifts(
+            region_id, monday, weekday=weekday, limit=limit, min_count=min_count
+        )
         return list((await connection.execute(statement)).mappings()), monday
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from shifts_api.feed.broadcaster import Broadcaster
+from shifts_api.queries.counters import AllCounters
 from shifts_api.queries.database import Pools, is_exhausted
 from shifts_api.queries.metrics import read_database_metrics
-from shifts_api.queries.tile_cache import TileCache
 from shifts_api.web.metrics import RequestMetrics
 from shifts_core.schema.tables import regions
 
@@ -64,7 +64,8 @@ async def get_readiness(request: Request) -> JSONResponse:
     """Whether trips can be read and counted, and events are received."""
     pools: Pools = request.app.state.pools
     feed: Broadcaster = request.app.state.feed
-    failure = request.app.state.tiles.failure
+    counters: AllCounters = request.app.state.counters
+    failure = next((each.tiles.failure for each in counters.present if each.tiles.failure), None)
     try:
         async with pools.probes.connect() as connection:
             await connection.execute(select(regions.c.region_id).limit(1))
@@ -103,11 +104,11 @@ async def get_metrics(request: Request) -> Response:
     requests: RequestMetrics = state.metrics
     registry = CollectorRegistry()
     _add_feed_metrics(state.feed, registry)
-    tiles: TileCache = state.tiles
+    counters: AllCounters = state.counters
     memory = Gauge(
         "shifts_tiles_held_bytes", "Memory of tiles: bounds, high bits and bookkeeping", registry=registry
     )
-    memory.set(tiles.indexes.memory_bytes)
+    memory.set(sum(each.tiles.indexes.memory_bytes for each in counters.present))
     # During an outage of the database the metrics of the process itself are needed most.
     with suppress(SQLAlchemyError):
         async with state.pools.probes.connect() as connection:

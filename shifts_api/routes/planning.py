@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shifts_api.queries.counters import counters_of
 from shifts_api.queries.database import open_snapshot
 from shifts_api.queries.regions import Region
-from shifts_api.queries.slow_counts import SlowCounts
-from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.trip_matrix import count_matrix
 from shifts_api.queries.weekly_trips import CountedTrips
 from shifts_api.queries.zones import Zone, find_zones
@@ -90,15 +89,13 @@ async def get_matrix(
 ) -> Response:
     """A trip counts for each zone of its origin and each zone of its destination; borders are inside."""
     identity_of(request).require_regions([region])
-    tiles: TileCache = request.app.state.tiles
-    slow: SlowCounts[Any] = request.app.state.slow_counts
-
+    counters = counters_of(request)
     wanted = None if zones == ALL else zones.split(",")
     as_csv = format == "csv" or (format is None and prefers_csv(accept))
     response.headers["Vary"] = "Accept"
 
     async def read(connection: AsyncConnection) -> tuple[Region, list[Zone], str | None]:
-        found = await require_region(connection, region)
+        found = await require_region(connection, region, counters.tiles.source.min_count)
         stored = await find_zones(connection, region, wanted)
         _check_names(wanted, [zone.name for zone in stored])
         parts = (found.revision, as_csv, [(zone.zone_id, zone.revision) for zone in stored])
@@ -118,7 +115,7 @@ async def get_matrix(
             limits = query.limits(found.span)
             if limits is None:
                 return MatrixCounts.zeros(len(stored)), query, found.as_of, revision
-            counts = await count_matrix(connection, tiles, found, query, limits, max_pending)
+            counts = await count_matrix(connection, counters.tiles, found, query, limits, max_pending)
             return None if counts is None else (counts, query, found.as_of, revision)
 
     async def find_revision() -> str | None:
@@ -127,7 +124,7 @@ async def get_matrix(
 
     async def answer() -> Counted[Response]:
         key = "matrix", region, zones, starts, as_csv
-        counts, query, as_of, revision = await count(MAX_FAST_PENDING) or await slow.run(key, count)
+        counts, query, as_of, revision = await count(MAX_FAST_PENDING) or await counters.slow.run(key, count)
         if as_csv:
             text, kind = await asyncio.to_thread(_csv, counts, query), "text/csv; charset=utf-8"
         else:

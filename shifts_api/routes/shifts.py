@@ -15,6 +15,7 @@ from shifts_api.queries.zones import resolve_area
 from shifts_api.routes.clusters import Trip, TripId, prefers_csv
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_api.web.pagination import MAX_ID, Cursor, Limit, NextCursor, PairCursor, paginate, parse_cursor
 from shifts_api.web.parameters import WEEK_EXAMPLES, Week
 from shifts_api.web.start_times import parse_times
@@ -144,6 +145,7 @@ async def list_shifts(
             area=chosen_area,
             after=min(after, 2**31 - 1),
             limit=limit + 1,
+            min_count=identity_of(request).rights.min_count,
         )
         shifts = [to_feature(row) for row in (await connection.execute(statement)).mappings()]
     page, next_cursor = paginate(request, response, shifts, limit, _position)
@@ -155,11 +157,12 @@ async def list_shifts(
 
 @router.get("/shifts/{shift_id}", responses=responses(404), summary="One shift and its history")
 async def get_shift(
-    connection: Snapshot, shift_id: ShiftId, region: RegionOfShift = None
+    connection: Snapshot, request: Request, shift_id: ShiftId, region: RegionOfShift = None
 ) -> ShiftWithHistory:
     """The shift as in the newest week in which it was made, with its properties in every week."""
-    region_id = await _find_region_id_of(connection, shift_id, region)
-    result = await connection.execute(statements.select_history(region_id, shift_id))
+    min_count = identity_of(request).rights.min_count
+    region_id = await _find_region_id_of(connection, shift_id, region, min_count)
+    result = await connection.execute(statements.select_history(region_id, shift_id, min_count))
     shifts = [to_feature(row) for row in result.mappings()]
     return ShiftWithHistory(**dict(shifts[-1]), history=[shift.properties for shift in shifts])
 
@@ -218,13 +221,17 @@ async def find_region_id(connection: AsyncConnection, region: str) -> int:
     return region_id
 
 
-async def _find_region_id_of(connection: AsyncConnection, shift_id: int, region: str | None) -> int:
+async def _find_region_id_of(
+    connection: AsyncConnection, shift_id: int, region: str | None, min_count: int | None = None
+) -> int:
     """The id of the region of a shift.
 
     Raises:
         ApiError: 404 if there is no such shift.
     """
-    region_id: int | None = await connection.scalar(statements.select_region_id_of(shift_id, region))
+    region_id: int | None = await connection.scalar(
+        statements.select_region_id_of(shift_id, region, min_count)
+    )
     if region_id is None:
         raise ApiError(404, f"Shift {shift_id} not found" + ("" if region is None else f" in {region}"))
     return region_id

@@ -1,7 +1,7 @@
 """What a role includes, and which regions and trips a key may see."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Role = Literal["reader", "writer", "admin"]
@@ -18,11 +18,13 @@ class Rights:
     """Names; None for all regions, new ones included."""
     aggregates_only: bool = False
     """No single trip, no row of a file, no text that may quote one."""
+    min_count: int | None = None
+    """Statistics are counted over cells of at least so many trips, and other counts are withheld; None: exact."""
 
     @property
     def is_limited(self) -> bool:
         """Whether some rows of the database are not for it."""
-        return self.regions is not None or self.aggregates_only
+        return self.regions is not None or self.aggregates_only or self.min_count is not None
 
     def includes(self, role: Role) -> bool:
         """Whether it has a role, or a higher one."""
@@ -35,6 +37,12 @@ class Rights:
     def allows_all_of(self, regions: Collection[str]) -> bool:
         """Whether something that concerns these regions, and no other, may be seen; nothing that concerns none."""
         return self.regions is None or (bool(regions) and self.regions.issuperset(regions))
+
+    def with_min_count(self, min_count: int | None) -> "Rights":
+        """The rights where `SHIFTS_MIN_COUNT` is set: none to exact counts and single trips, except for admins."""
+        if min_count is None or self.role == "admin":
+            return self
+        return replace(self, aggregates_only=True, min_count=min_count)
 
 
 UNLIMITED = Rights("admin")

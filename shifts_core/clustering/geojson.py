@@ -34,7 +34,9 @@ class ClusterProperties(BaseModel):
     radius_m: float = Field(
         description="Largest distance of a trip from the centroid, at either end; metres.", examples=[214.7]
     )
-    share_of_bin: float = Field(description="Its share of the trips of its time bin.", examples=[0.4])
+    share_of_bin: float | None = Field(
+        description="Its share of the trips of its time bin; null where counts are withheld.", examples=[0.4]
+    )
 
 
 class Cluster(BaseModel):

@@ -101,9 +101,10 @@ BEGIN
 END
 $$;
 
--- Returns the tiles of the cells of k trips of some weeks of a region, as `segment_tiles` does; none is small, and pairs with
--- cells of another k have none.
-CREATE OR REPLACE FUNCTION shifts_store.tiles_of_cells(region integer, weeks date[], k integer)
+-- Returns the tiles of the cells of k trips of some weeks of a region, as `segment_tiles` does: none is small, and all are
+-- returned, since a refresh replaces all. Pairs with cells of another k have none.
+CREATE OR REPLACE FUNCTION shifts_store.tiles_of_cells(
+    region integer, weeks date[], since bigint[], small bigint, k integer)
 RETURNS TABLE (week date, segment bigint, tile integer, is_deletion boolean, trips integer, has_minutes boolean,
                leaves bytea, high_bits bytea, low_bits bytea)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp

@@ -15,7 +15,7 @@ from tests.integration.pipeline.harness import Pipeline
 
 
 @contextmanager
-def pipeline_of(service: Service) -> Iterator[Pipeline]:
+def pipeline_of(service: Service, min_count: int | None = None) -> Iterator[Pipeline]:
     """The pipeline of a service, with sensors that do not wait."""
     with pytest.MonkeyPatch.context() as patch, dagster_instance(service.dagster_database_url) as instance:
         patch.setattr(waiting, "WATCH_S", 0.0)
@@ -28,5 +28,6 @@ def pipeline_of(service: Service) -> Iterator[Pipeline]:
             dagster_database_url=service.dagster_database_url,
             landing_url=str(service.landing),
             first_week=date(2000, 1, 3),
+            min_count=min_count,
         )
         yield Pipeline(instance, build_defs(options), service.landing, service.database_url)

@@ -18,9 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bench.pairs_data import fill_pairs
 from shifts_api.app import create_app
 from shifts_api.queries import tile_cache, tile_rows
+from shifts_api.queries.counters import create_counters
 from shifts_api.queries.database import create_pools
 from shifts_api.queries.regions import find_region
 from shifts_api.queries.tile_cache import TileCache
+from shifts_api.queries.tile_source import EXACT, TileSource
 from shifts_api.queries.weekly_trips import weekly_trips
 from shifts_api.settings import ApiSettings
 from shifts_core.tiles.box import Box
@@ -96,11 +98,11 @@ def calls_counted() -> Iterator[list[int]]:
 def test_the_work_of_reading_ahead_is_proportional_to_the_number_of_pairs(
     options: ApiSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revisions = tile_cache._REVISIONS
+    revisions = EXACT.revisions
 
     async def calls_for(first_regions: int) -> int:
         chosen = revisions.replace("WHERE", f"WHERE region_id <= {first_regions} AND")
-        monkeypatch.setattr(tile_cache, "_REVISIONS", chosen)
+        monkeypatch.setattr(TileSource, "revisions", chosen)
         async with pool_of(options) as pool:
             with calls_counted() as calls:
                 async with reading(pool, PLENTY) as tiles:
@@ -177,7 +179,7 @@ def test_ready_reports_that_tiles_cannot_be_read_until_a_read_succeeds(
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(app.state.pools.dispose)
             connection = await stack.enter_async_context(app.state.pools.reads.connect())
-            app.state.tiles = TileCache(app.state.pools.reads, 0)
+            app.state.counters = create_counters(app.state.pools.reads, options)
             app.state.feed = SimpleNamespace(connected=True)
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -190,7 +192,7 @@ def test_ready_reports_that_tiles_cannot_be_read_until_a_read_succeeds(
 
                     monkeypatch.setattr(tile_rows, "decode_leaves", read)
                     with contextlib.suppress(OSError, MemoryError):
-                        await ask(connection, app.state.tiles, "Region 1")
+                        await ask(connection, app.state.counters.exact.tiles, "Region 1")
                     answer = await client.get("/ready")
                     found.append((answer.status_code, answer.json()["statistics"]))
         return found

@@ -1,0 +1,55 @@
+"""What a request is counted with: exactly, or from cells if its key may not see exact counts."""
+
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shifts_api.queries.shared_reads import SharedReads
+from shifts_api.queries.slow_counts import SlowCounts
+from shifts_api.queries.tile_cache import TileCache
+from shifts_api.queries.tile_source import EXACT, TileSource, cells_of
+from shifts_api.settings import ApiSettings
+from shifts_api.web.identity import identity_of
+
+
+class Counters(NamedTuple):
+    """Tiles in memory, and what reads and orders counts of them."""
+
+    tiles: TileCache
+    reads: SharedReads
+    slow: SlowCounts[Any]
+
+
+class AllCounters(NamedTuple):
+    """The counters of a process."""
+
+    exact: Counters
+    cells: Counters | None
+    """None if all requests are counted exactly."""
+
+    @property
+    def present(self) -> list[Counters]:
+        """Those that there are."""
+        return [self.exact] if self.cells is None else [self.exact, self.cells]
+
+
+def create_counters(pool: AsyncEngine, settings: ApiSettings) -> AllCounters:
+    """The counters; tiles of all trips and those of cells share the memory."""
+    k = settings.min_count
+    max_bytes = settings.api_tiles_bytes if k is None else settings.api_tiles_bytes // 2
+
+    def create(source: TileSource) -> Counters:
+        slow: SlowCounts[Any] = SlowCounts(max(settings.api_pool_size // 5, 1))
+        return Counters(TileCache(pool, max_bytes, source), SharedReads(pool, source), slow)
+
+    return AllCounters(create(EXACT), None if k is None else create(cells_of(k)))
+
+
+def counters_of(request: Request) -> Counters:
+    """What a request is counted with, by the rights of its key."""
+    counters: AllCounters = request.app.state.counters
+    if identity_of(request).rights.min_count is None:
+        return counters.exact
+    assert counters.cells is not None
+    return counters.cells
