@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shifts_api.web.area import GivenArea, parse_area
 from shifts_api.web.errors import ApiError
 from shifts_api.web.parameters import WEEK_EXAMPLES, Week
+from shifts_api.weekly_answer import CELLS_DESCRIPTION
 from shifts_core.polygons import parse_geojson_area
 from shifts_core.tiles.box import Match
 from shifts_core.weekly_mean import Weeks
@@ -33,6 +34,7 @@ class WeeklyQuestion(BaseModel):
     time: str | None = Field(None, examples=["06:00-09:30"])
     first: Week | None = Field(None, alias="from", examples=WEEK_EXAMPLES)
     last: Week | None = Field(None, alias="to", examples=WEEK_EXAMPLES)
+    cells: bool = Field(False, description=CELLS_DESCRIPTION, examples=[False])
 
     def area(self) -> GivenArea:
         """The area of the request.

@@ -38,7 +38,7 @@ def coarse_clusters(min_count: int) -> Subquery:
     """Clusters with the columns of their table, without the list of their trips."""
     column = tables.trip_clusters.c
     rounded: dict[str, ColumnElement[Any]] = {
-        "trips": column.trips / min_count * min_count,
+        "trips": column.trips // min_count * min_count,
         "radius_m": _up(column.radius_m),
         "typical_time": _quarter(column.typical_time),
         "earliest_time": _quarter(column.earliest_time),
@@ -57,9 +57,9 @@ def coarse_shifts(min_count: int) -> Subquery:
     column = tables.shifts.c
     rounded: dict[str, ColumnElement[Any]] = {
         "riders": func.floor(column.riders / min_count) * min_count,
-        "riders_low": column.riders_low / min_count * min_count,
-        "riders_high": (column.riders_high + min_count - 1) / min_count * min_count,
-        "trips": column.trips / min_count * min_count,
+        "riders_low": column.riders_low // min_count * min_count,
+        "riders_high": (column.riders_high + min_count - 1) // min_count * min_count,
+        "trips": column.trips // min_count * min_count,
         "regularity": func.round(cast(column.regularity, Numeric), 1),
         **{name: _quarter(column[name]) for name in ("departs", "earliest", "latest")},
         **{each.name: _up(each) for each in column if each.name.endswith("_m")},
@@ -80,7 +80,7 @@ def _select(columns: Iterable[Column[Any]], rounded: Mapping[str, ColumnElement[
 
 
 def _quarter(clock: Column[Any]) -> ColumnElement[Any]:
-    minute = cast(extract("minute", clock), Integer) / QUARTER * QUARTER
+    minute = cast(extract("minute", clock), Integer) // QUARTER * QUARTER
     return func.make_time(cast(extract("hour", clock), Integer), minute, literal(0.0))
 
 

@@ -1,24 +1,30 @@
 """Routes for weekly statistics of an area: the original service's call and the extended one."""
 
 import asyncio
+import math
 import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from shifts_api.queries.weekly_trips import CountedTrips
-from shifts_api.routes.counting import answer_counted, count_trips, with_area
+from shifts_api.queries.counted_cells import find_counted_cells
+from shifts_api.queries.counters import counters_of
+from shifts_api.queries.database import open_snapshot
+from shifts_api.queries.weekly_trips import CountedTrips, Trips, weekly_trips
+from shifts_api.routes.counting import answer_counted, count_trips, require_region, with_area
 from shifts_api.web.area import AreaParameters
 from shifts_api.web.conditional import NOT_MODIFIED, IfNoneMatch
 from shifts_api.web.errors import ApiError, responses
+from shifts_api.web.identity import identity_of
 from shifts_api.web.parameters import MatchParameter
 from shifts_api.web.start_times import StartTimesParameters, parse_times
+from shifts_api.weekly_answer import CellsParameter, WeeklyAnswer
 from shifts_api.weekly_question import WeeklyQuestion
 from shifts_core.tiles.box import EMPTY_BOX, Box
 from shifts_core.trips.rules import NUMBER
 from shifts_core.weekly_mean import Weeks
-from shifts_core.weekly_statistics import WeeklyQuery, WeeklyStatistics
+from shifts_core.weekly_statistics import WeeklyQuery
 
 router = APIRouter(tags=["statistics"])
 original_router = APIRouter(tags=["statistics"])
@@ -65,7 +71,8 @@ async def stats(request: Request, response: Response, _: IfNoneMatch = None) -> 
 
 @router.get(
     "/trips/weekly",
-    response_model=WeeklyStatistics,
+    response_model=WeeklyAnswer,
+    response_model_exclude_unset=True,
     responses={**NOT_MODIFIED, **responses(404)},
     summary="Trips per week in an area",
 )
@@ -77,16 +84,24 @@ async def weekly(
     region: Annotated[str, Query(examples=["Turin"])],
     match: MatchParameter = "both",
     weeks: Annotated[Weeks, Query(description="Which weeks the mean divides by.")] = "active",
+    cells: CellsParameter = False,
     _: IfNoneMatch = None,
 ) -> Any:
     """Borders are inside. `from` and `to` are ISO weeks or dates; the whole week of a date counts."""
     query = WeeklyQuery(region, None, match, weeks, starts.first, starts.last, starts.times)
     query, revision = await with_area(request, query, area)
+    if cells:
+        return await _with_cells(request, query)
     return await _answer(request, response, query, revision)
 
 
-@router.post("/trips/weekly", responses=responses(404), summary="Trips per week in a long polygon")
-async def post_weekly(request: Request, question: WeeklyQuestion) -> WeeklyStatistics:
+@router.post(
+    "/trips/weekly",
+    response_model_exclude_unset=True,
+    responses=responses(404),
+    summary="Trips per week in a long polygon",
+)
+async def post_weekly(request: Request, question: WeeklyQuestion) -> WeeklyAnswer:
     """The same as `GET /trips/weekly`, for polygons that are too long for a URL. Nothing is stored."""
     query = WeeklyQuery(
         question.region,
@@ -99,15 +114,43 @@ async def post_weekly(request: Request, question: WeeklyQuestion) -> WeeklyStati
     )
     area = await asyncio.to_thread(question.area)
     query, _ = await with_area(request, query, area)
+    if question.cells:
+        return await _with_cells(request, query)
     return _statistics(query, await count_trips(request, query))
 
 
 async def _answer(
     request: Request, response: Response, query: WeeklyQuery, revision: str = ""
-) -> WeeklyStatistics | Response:
+) -> WeeklyAnswer | Response:
     return await answer_counted(request, response, query, revision, _statistics)
 
 
-def _statistics(query: WeeklyQuery, counted: CountedTrips) -> WeeklyStatistics:
+def _statistics(query: WeeklyQuery, counted: CountedTrips) -> WeeklyAnswer:
     trips = {week: int(of_week.sum()) for week, of_week in counted.trips.items()}
-    return query.statistics(trips, counted.region.span, counted.region.as_of)
+    statistics = query.statistics(trips, counted.region.span, counted.region.as_of)
+    return WeeklyAnswer(**dict(statistics))
+
+
+async def _with_cells(request: Request, query: WeeklyQuery) -> WeeklyAnswer:
+    """The answer with the cells that it counts, in one snapshot.
+
+    Raises:
+        ApiError: 400, the request is counted exactly, or there are too many cells; 503, too many requests wait.
+    """
+    counters = counters_of(request)
+    if counters.tiles.source.min_count is None:
+        raise ApiError(400, "cells: this request is counted exactly, not from cells")
+    identity_of(request).require_regions([query.region])
+
+    async def read() -> WeeklyAnswer:
+        async with open_snapshot(request) as connection:
+            region = await require_region(connection, query.region, counters.tiles.source.min_count)
+            limits = query.limits(region.span)
+            trips: Trips | None = {}
+            if limits is not None:
+                trips = await weekly_trips(connection, counters.tiles, region, query, limits, math.inf)
+            cells = await find_counted_cells(connection, counters.tiles, region, query)
+        return _statistics(query, CountedTrips(trips or {}, region)).model_copy(update={"cells": cells})
+
+    answer: WeeklyAnswer = await counters.slow.run(("cells", query), read)
+    return answer

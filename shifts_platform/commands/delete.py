@@ -27,7 +27,9 @@ def delete(name: str, *, yes: bool, keep_copies: bool) -> None:
     settings = load_settings()
     newest = _find(settings, name)
     copies = "its copies keep the trips" if keep_copies else "with its copies under other names"
-    question = f"Delete {name}, {newest['rows_loaded']:,} trips, {copies}? They cannot be recovered"
+    # SHIFTS_MIN_COUNT withholds numbers from all but admins.
+    trips = "its trips" if newest["rows_loaded"] is None else f"{newest['rows_loaded']:,} trips"
+    question = f"Delete {name}, {trips}, {copies}? They cannot be recovered"
     if not (yes or click.confirm(question)):
         raise PlatformError("nothing was deleted")
     asked: dict[str, Any] = {}

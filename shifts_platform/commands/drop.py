@@ -57,7 +57,7 @@ def drop(files: tuple[Path, ...], *, again: bool) -> None:
             if event.type == "file.progress":
                 continue
             if event.type == "file.failed":
-                failed.append(event.data["message"])
+                failed.append(event.data.get("message", f"{name} failed; the reason needs an admin key"))
             del waiting[name]
             if not waiting:
                 break
@@ -97,11 +97,13 @@ def _show(bars: Progress, bar: TaskID, event: FeedEvent) -> None:
     outcome = f"{event.data.get('rows', 0):,} rows" if event.type == "file.progress" else _ending(event)
     bars.update(bar, completed=event.data.get("share", 1.0), outcome=outcome)
     if not bars.console.is_terminal:
-        bars.console.print(event.data["message"])
+        bars.console.print(event.data.get("message", f"{event.data.get('partition')}: {event.type}"))
 
 
 def _ending(event: FeedEvent) -> str:
     if event.type == "file.failed":
         return "[red]failed[/]"
+    if "rows_loaded" not in event.data:
+        return "loaded"  # SHIFTS_MIN_COUNT withholds numbers
     rejected = event.data.get("rows_rejected", 0)
-    return f"{event.data.get('rows_loaded', 0):,} trips" + (f", {rejected:,} rejected" if rejected else "")
+    return f"{event.data['rows_loaded']:,} trips" + (f", {rejected:,} rejected" if rejected else "")

@@ -60,24 +60,28 @@ class World:
 
 
 @contextmanager
-def world_of(database_url: str, dagster_database_url: str, folder: Path) -> Iterator[World]:
+def world_of(
+    database_url: str, dagster_database_url: str, folder: Path, min_count: int | None = None
+) -> Iterator[World]:
     """A running world."""
     landing = folder / "landing"
     landing.mkdir()
     more = {"SHIFTS_API_KEY": SETTING}
+    if min_count is not None:
+        more["SHIFTS_MIN_COUNT"] = str(min_count)
     service = Service(database_url, dagster_database_url, landing, folder / "api.log", more)
     with psycopg.connect(database_url, autocommit=True) as connection:
         keys = {who: add_key(connection, who, rights) for who, rights in RIGHTS.items()}
         keys["revoked"] = add_key(connection, "revoked", Rights("admin"))
         revoke_key(connection, "revoked")
-    _fill(service)
+    _fill(service, min_count)
     keys |= {"setting": SETTING, "wrong": f"{keys['reader'][:-4]}wrong"[:59]}
     with running(service):
         yield World(service, keys, _ids_of(database_url))
 
 
-def _fill(service: Service) -> None:
-    with pipeline_of(service) as pipeline:
+def _fill(service: Service, min_count: int | None) -> None:
+    with pipeline_of(service, min_count) as pipeline:
         pipeline.put("turin.csv", HEADER + _trips("Turin") + f"{RAW}\n")
         pipeline.put("milan.csv", HEADER + _trips("Milan") + f"{RAW}\n")
         both = [row(region, "2018-05-28 12:00:00", source=SOURCE) for region in ("Turin", "Milan")]

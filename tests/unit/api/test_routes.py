@@ -1,6 +1,8 @@
 """The list of routes at the top of `app.py` is complete, and so is the table of rules."""
 
 import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from fastapi import APIRouter
@@ -8,6 +10,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from shifts_api import app as module
 from shifts_api.access.authorization import require_rules
+from shifts_api.access.min_count import ANSWERS, How
 from shifts_api.access.rules import RULES
 from shifts_api.settings import ApiSettings
 
@@ -44,3 +47,18 @@ def test_every_rule_belongs_to_a_route() -> None:
         for method in (route.methods or () if isinstance(route, APIRoute) else ("WS",))
     }
     assert set(RULES) == routes
+
+
+def test_the_page_on_privacy_says_what_each_route_answers_where_counts_are_limited() -> None:
+    page = (Path(__file__).parents[3] / "docs/privacy.md").read_text()
+    assert ANSWERS.keys() == RULES.keys()
+    for how in get_args(How):
+        (row,) = re.findall(rf"^\| {how} \| (.*) \|$", page, re.MULTILINE)
+        named = {tuple(name.split(" ")) for name in re.findall(r"`([^`]+)`", row)}
+        assert named == {place for place, given in ANSWERS.items() if given == how}
+
+
+def test_routes_that_show_single_trips_are_refused_where_counts_are_limited() -> None:
+    assert {place for place, how in ANSWERS.items() if how == "refused"} == {
+        place for place, rule in RULES.items() if rule.shows_trips
+    }

@@ -29,6 +29,7 @@ SAID_OTHERWISE = {
     "API_KEY": "unset",
     "RETENTION_WEEKS": "unset",
     "BASEMAP": "unset",
+    "MIN_COUNT": "unset",
     "DATABASE_URL": "embedded server",
     "DAGSTER_DATABASE_URL": "the same name with `_dagster`",
     "LANDING_URL": "`landing` in the data folder",
