@@ -14,6 +14,7 @@ NAMES = (
     "landing",
     "api",
     "access",
+    "cells",
     "crowd",
     "listeners",
     "pairs",

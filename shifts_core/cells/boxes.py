@@ -68,7 +68,10 @@ def join(parts: list[EndBoxes]) -> EndBoxes:
 def as_answer(boxes: EndBoxes) -> list[CountedBox]:
     """The boxes with the most trips first."""
     order = np.argsort(-boxes.trips, kind="stable")
-    sides = np.round(boxes.rows[:, 1:] * _UNIT - 180, _DECIMALS)
+    sides = (boxes.rows[:, 1:] * _UNIT - 180) * 10**_DECIMALS
+    # Outwards, so that a box contains its trips.
+    sides[:, :2], sides[:, 2:] = np.floor(sides[:, :2]), np.ceil(sides[:, 2:])
+    sides /= 10**_DECIMALS
     sides[:, 1::2] = np.clip(sides[:, 1::2], -90, 90)
     return [
         CountedBox(end=_END_NAMES[end], box=Box(*sides[number].tolist()), trips=count)

@@ -120,6 +120,8 @@ def centres_of(
     low, high = bounds_of(codes, depths)
     middle = (low + high + 1) / 2
     ends = np.round(middle[:, :4] * (_CIRCLE / PLACES) - _CIRCLE / 2, DECIMALS)
+    # Boxes at the poles reach beyond them.
+    ends[:, 1::2] = np.clip(ends[:, 1::2], -90, 90)
     days = _DAYS[(low[:, DAY] + high[:, DAY] + 1) // 2]
     of_day = (middle[:, TIME] * (MINUTES_OF_DAY / (1 << TIME_BITS))).astype(np.int64)
     return ends, (days * MINUTES_OF_DAY + of_day).astype(np.uint16)

@@ -50,3 +50,14 @@ def test_a_withheld_message_leaves_the_task_that_a_client_follows() -> None:
     frame = event.frame_for(EventFilter(task_id="t2", rights=AGGREGATES.rights))
     assert b'"task_id": "t2"' in frame
     assert b"a message" not in frame
+
+
+@pytest.mark.parametrize("type_", ["file.loaded", "file.progress", "asset.materialized", "run.failed"])
+def test_messages_and_numbers_are_withheld_from_requests_without_a_right_to_exact_counts(type_: str) -> None:
+    counted = EventFilter(task_id="t2", rights=Rights("reader").with_min_count(10))
+    event = _event(type_, ("t1", "t2"), rows=17, rows_loaded=17, status="loaded", file_id=7)
+    data = json.loads(event.frame_for(counted).decode().split("data: ")[1])
+    assert data.keys() == {"status", "file_id", "task_id", "task_ids", "time"}
+    assert data["task_id"] == "t2"
+    assert "a message" not in event.notification_for(counted)
+    assert b"a message" in event.frame_for(EventFilter())

@@ -29,6 +29,16 @@ def test_a_key_of_a_region_is_for_no_other_and_not_for_all() -> None:
     assert everywhere.allows_all_of([])
 
 
+def test_only_admins_have_a_right_to_exact_counts_where_they_are_limited() -> None:
+    turin = frozenset({"Turin"})
+    assert Rights("admin", turin).with_min_count(10) == Rights("admin", turin)
+    for role in ("reader", "writer"):
+        limited = Rights(role, turin).with_min_count(10)
+        assert limited == Rights(role, turin, aggregates_only=True, min_count=10)
+        assert limited.is_limited
+        assert Rights(role).with_min_count(None) == Rights(role)
+
+
 def test_keys_are_random_and_fit_their_digest_only() -> None:
     keys = [create_key() for _ in range(100)]
     assert len({key.text for key in keys}) == len({key.session_secret for key in keys}) == 100

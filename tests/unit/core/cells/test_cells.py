@@ -5,19 +5,24 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shifts_core.cells.boxes import as_answer, counted_boxes
 from shifts_core.cells.generalise import generalise
 from shifts_core.cells.grid import DEPTH, bounds_of, centres_of, codes_of, keys_of
 from shifts_core.cells.partition import WITHHELD, cell_depths
+from shifts_core.tiles.box import Box, Match
+from shifts_core.time_filter import TimeFilter
+from shifts_core.weekly_statistics import WeeklyQuery
 from tests.unit.core.tiles.random_trips import KINDS, any_minutes, random_trips
 
 MANY = settings(max_examples=60, deadline=None)
 SEEDS, COUNTS, SIZES = st.integers(0, 2**32), st.integers(1, 40), st.integers(0, 600)
 SETTLED = st.sampled_from(KINDS)
-Box = tuple[int, ...]
+Codes = tuple[int, ...]
 
 
 def keys_as_ints(ends: NDArray[np.float64], minutes: NDArray[np.uint16]) -> list[int]:
@@ -47,7 +52,7 @@ def divide(
 
 def cells_of(
     ends: NDArray[np.float64], minutes: NDArray[np.uint16], k: int
-) -> dict[tuple[Box, Box], list[int]]:
+) -> dict[tuple[Codes, Codes], list[int]]:
     """The trips of each cell, by the lowest and highest codes of its box."""
     depths = cell_depths(keys_of(ends, minutes), k)
     counted = np.flatnonzero(depths != WITHHELD)
@@ -154,4 +159,50 @@ def test_places_at_the_ends_of_the_world_are_in_boxes() -> None:
     ends = np.array([[-180.0, -90.0, 180.0, 90.0]] * 10)
     found = generalise(ends, np.full(10, 10_079, np.uint16), np.zeros(10, np.int64), 10)
     assert len(found.ends) == 10
-    assert (np.abs(found.ends) < [180, 90.1, 180, 90.1]).all()
+    assert (np.abs(found.ends) <= [180, 90, 180, 90]).all()
+
+
+@MANY
+@given(SEEDS, SIZES, SETTLED, COUNTS)
+def test_drawn_boxes_contain_the_ends_of_all_trips_that_they_count(
+    seed: int, size: int, kind: str, k: int
+) -> None:
+    ends = random_trips(np.random.default_rng(seed), size, kind)
+    minutes = any_minutes(ends)
+    depths = cell_depths(keys_of(ends, minutes), k)
+    counted = ends[depths != WITHHELD]
+    found = generalise(ends, minutes, np.zeros(size, np.int64), k)
+    world = WeeklyQuery("Anywhere", Box(-180.0, -90.0, 180.0, 90.0))
+    boxes = as_answer(counted_boxes(found, world))
+    for number, end in enumerate(("origin", "destination")):
+        places = counted[:, 2 * number : 2 * number + 2]
+        sides = [(each.box, each.trips) for each in boxes if each.end == end]
+        assert sum(trips for _, trips in sides) == len(counted)
+        assert all(trips >= k for _, trips in sides)
+        inside = np.zeros(len(places), bool)
+        for box, _ in sides:
+            inside |= ((places >= (box.west, box.south)) & (places <= (box.east, box.north))).all(axis=1)
+        assert inside.all()
+
+
+@pytest.mark.parametrize(
+    ("match", "inside", "ends"),
+    [
+        ("both", 10, {"origin", "destination"}),
+        ("origin", 20, {"origin"}),
+        ("destination", 10, {"destination"}),
+        ("any", 20, {"origin", "destination"}),
+    ],
+)
+def test_only_boxes_of_ends_in_the_area_are_drawn(match: Match, inside: int, ends: set[str]) -> None:
+    trips = np.repeat([[7.68, 45.07, 7.66, 45.03], [7.68, 45.07, 9.19, 45.46]], 10, axis=0)
+    found = generalise(trips, np.full(20, 480, np.uint16), np.zeros(20, np.int64), 10)
+    for area in (
+        {"box": Box(7.0, 45.0, 8.0, 46.0)},
+        {"box": None, "polygon": shapely.box(7.0, 45.0, 8.0, 46.0)},
+    ):
+        query = WeeklyQuery("Turin", match=match, times=TimeFilter(("mon",)), **area)
+        boxes = as_answer(counted_boxes(found, query))
+        assert {box.end for box in boxes} == ends
+        assert max(box.trips for box in boxes) == inside
+        assert counted_boxes(found, query._replace(times=TimeFilter(("tue",)))).trips.size == 0
