@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from shifts_api.web.area import GivenArea, parse_area
 from shifts_api.web.errors import ApiError
@@ -34,7 +34,7 @@ class WeeklyQuestion(BaseModel):
     time: str | None = Field(None, examples=["06:00-09:30"])
     first: Week | None = Field(None, alias="from", examples=WEEK_EXAMPLES)
     last: Week | None = Field(None, alias="to", examples=WEEK_EXAMPLES)
-    cells: bool = Field(False, description=CELLS_DESCRIPTION, examples=[False])
+    cells: StrictBool = Field(False, description=CELLS_DESCRIPTION, examples=[False])
 
     def area(self) -> GivenArea:
         """The area of the request.

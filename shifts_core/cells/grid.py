@@ -24,8 +24,10 @@ DAY_CODES = np.array([0, 1, 2, 3, 4, 6, 7])
 """By weekday from Monday: Monday to Thursday are one half, Friday a quarter, the weekend another one."""
 _DAYS = np.array([0, 1, 2, 3, 4, 4, 5, 6])
 """The weekday of each code; code 5 has none, and stands for Friday in its centre."""
-_TIME_AXES = {10: (TIME,), 11: (TIME, DAY), 12: (TIME, DAY), 13: (TIME, DAY), 14: (TIME,), 15: (TIME,)}
-"""What is halved after each halving of the four coordinates: times are of use in boxes of the size of a district."""
+_TIME_AXES = {10: (TIME,), 11: (TIME,), 12: (TIME,), 13: (TIME, DAY), 14: (TIME, DAY), 15: (TIME, DAY)}
+"""What is halved after each halving of the four coordinates, from boxes of 20 km to those of a kilometre.
+
+Hours before weekdays gave the smallest errors of areas and windows of the day in generated weeks of 180,000 trips."""
 AXES = np.array([axis for level in range(PLACE_BITS) for axis in (0, 1, 2, 3, *_TIME_AXES.get(level, ()))])
 """The axis of each bit of a key."""
 DEPTH = len(AXES)

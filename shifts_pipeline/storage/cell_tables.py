@@ -28,8 +28,9 @@ class PairCells(NamedTuple):
 def build_cells(pair: PairTrips, min_count: int) -> PairCells:
     """Divides the trips of a pair, which were read with their files, into cells."""
     assert pair.files is not None
-    ids, file_of, trips = np.unique(pair.files, return_inverse=True, return_counts=True)
-    files = dict(zip(ids.tolist(), trips.tolist(), strict=True))
+    ids = np.unique(pair.files)
+    file_of = np.searchsorted(ids, pair.files)
+    files = dict(zip(ids.tolist(), np.bincount(file_of).tolist(), strict=True))
     pools = assign_pools(
         {file: FileTrips(count, pair.pools.get(file)) for file, count in files.items()}, min_count
     )

@@ -179,7 +179,9 @@ def test_ready_reports_that_tiles_cannot_be_read_until_a_read_succeeds(
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(app.state.pools.dispose)
             connection = await stack.enter_async_context(app.state.pools.reads.connect())
-            app.state.counters = create_counters(app.state.pools.reads, options)
+            app.state.counters = create_counters(
+                app.state.pools.reads, options.model_copy(update={"api_tiles_bytes": 0})
+            )
             app.state.feed = SimpleNamespace(connected=True)
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
