@@ -12,6 +12,9 @@ from shifts_api.queries.tile_source import EXACT, TileSource, cells_of
 from shifts_api.settings import ApiSettings
 from shifts_api.web.identity import identity_of
 
+_ADMINS_SHARE = 8
+"""One part in so many of the memory is for exact counts, if there are cells."""
+
 
 class Counters(NamedTuple):
     """Tiles in memory, and what reads and orders counts of them."""
@@ -35,15 +38,17 @@ class AllCounters(NamedTuple):
 
 
 def create_counters(pool: AsyncEngine, settings: ApiSettings) -> AllCounters:
-    """The counters; tiles of all trips and those of cells share the memory."""
-    k = settings.min_count
-    max_bytes = settings.api_tiles_bytes if k is None else settings.api_tiles_bytes // 2
+    """The counters. Tiles of all trips, which only admins need where there are cells, and those of cells share memory."""
+    k, max_bytes = settings.min_count, settings.api_tiles_bytes
+    of_admins = max_bytes // _ADMINS_SHARE
 
-    def create(source: TileSource) -> Counters:
+    def create(source: TileSource, max_bytes: int) -> Counters:
         slow: SlowCounts[Any] = SlowCounts(max(settings.api_pool_size // 5, 1))
         return Counters(TileCache(pool, max_bytes, source), SharedReads(pool, source), slow)
 
-    return AllCounters(create(EXACT), None if k is None else create(cells_of(k)))
+    if k is None:
+        return AllCounters(create(EXACT, max_bytes), None)
+    return AllCounters(create(EXACT, of_admins), create(cells_of(k), max_bytes - of_admins))
 
 
 def counters_of(request: Request) -> Counters:
