@@ -38,7 +38,7 @@ class AllCounters(NamedTuple):
 
 
 def create_counters(pool: AsyncEngine, settings: ApiSettings) -> AllCounters:
-    """The counters. Tiles of all trips, which only admins need where there are cells, and those of cells share memory."""
+    """The counters of these settings. Where there are cells, only admins need the tiles of all trips."""
     k, max_bytes = settings.min_count, settings.api_tiles_bytes
     of_admins = max_bytes // _ADMINS_SHARE
 

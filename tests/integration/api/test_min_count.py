@@ -206,6 +206,13 @@ def test_a_posted_trip_is_counted_when_enough_others_are(service: Service) -> No
     assert totals == [0] * (K - 1) + [K]
 
 
+@pytest.mark.parametrize("path", ["clusters/1/trips", "shifts/1/trips", "trips/1/cluster", "files/1/rejects"])
+def test_single_trips_are_refused_without_a_key(service: Service, path: str) -> None:
+    answer = httpx.get(f"{service.api}/{path}")
+    assert answer.status_code == 403
+    assert "SHIFTS_MIN_COUNT" in answer.json()["message"]
+
+
 def test_cells_of_another_k_are_withheld(service: Service, tmp_path: Path) -> None:
     other = replace(
         service, port=0, process=None, log=tmp_path / "api.log", more={"SHIFTS_MIN_COUNT": str(2 * K)}
