@@ -29,7 +29,7 @@ from tests.integration.api.running import Service, posted, running, trip
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 K = 10
-PAIRS, POLYGONS = 25_000, 250
+PAIRS, POLYGONS = 25_000, 120
 """Each pair is two questions, which are asked before and after a further file."""
 HTTP_PAIRS = 500
 AT_A_TIME = 64
@@ -163,7 +163,7 @@ def load(service: Service, pipeline: Pipeline, name: str, text: str) -> None:
 def test_no_difference_of_answers_isolates_fewer_than_k_trips(service: Service) -> None:
     of_reader, of_admin, of_http = (
         Asked([*chosen_pairs(HOMES, pairs, polygons)])
-        for pairs, polygons in ((PAIRS, POLYGONS), (PAIRS // 10, POLYGONS // 10), (HTTP_PAIRS, 20))
+        for pairs, polygons in ((PAIRS, POLYGONS), (PAIRS // 25, 20), (HTTP_PAIRS, 20))
     )
     reader = replace(UNLIMITED, role="reader").with_min_count(K)
 
@@ -204,6 +204,23 @@ def test_a_posted_trip_is_counted_when_enough_others_are(service: Service) -> No
             pipeline.refresh()
             totals.append(total())
     assert totals == [0] * (K - 1) + [K]
+
+
+def test_zones_and_hours_are_counted_from_cells(service: Service) -> None:
+    names = [f"strip {number}" for number in range(40)]
+    for number, name in enumerate(names):
+        west = 7.6 + 0.004 * number
+        ring = [[west, 45.0], [west + 0.004, 45.0], [west + 0.004, 45.2], [west, 45.2], [west, 45.0]]
+        zone = {"type": "Polygon", "coordinates": [ring]}
+        assert httpx.put(f"{service.api}/zones/{name}?region={REGION}", json=zone).status_code == 201
+    with httpx.Client(base_url=service.api, timeout=20) as client:
+        matrix = client.get("/trips/matrix", params={"region": REGION, "zones": "all"}).json()
+        area = {"region": REGION, "bbox": "7,44,8,46"}
+        profile = client.get("/trips/profile", params=area).json()
+    for answer in (matrix, profile):
+        counts = np.array(answer["total_trips"])
+        assert len(counts[counts > 0]) > 1
+        assert counts[counts > 0].min() >= K
 
 
 @pytest.mark.parametrize("path", ["clusters/1/trips", "shifts/1/trips", "trips/1/cluster", "files/1/rejects"])
