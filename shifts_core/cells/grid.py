@@ -27,7 +27,9 @@ _DAYS = np.array([0, 1, 2, 3, 4, 4, 5, 6])
 _TIME_AXES = {10: (TIME,), 11: (TIME,), 12: (TIME,), 13: (TIME, DAY), 14: (TIME, DAY), 15: (TIME, DAY)}
 """What is halved after each halving of the four coordinates, from boxes of 20 km to those of a kilometre.
 
-Hours before weekdays gave the smallest errors of areas and windows of the day in generated weeks of 180,000 trips."""
+A compromise, chosen among eight orders on one generated week of 180,000 trips: halving times later makes areas more
+exact and windows of the day less.
+"""
 AXES = np.array([axis for level in range(PLACE_BITS) for axis in (0, 1, 2, 3, *_TIME_AXES.get(level, ()))])
 """The axis of each bit of a key."""
 DEPTH = len(AXES)
