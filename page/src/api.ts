@@ -72,7 +72,8 @@ export interface Trip {
 export interface Coverage {
   week: string | null;
   history: string[];
-  trips: number;
+  /** null, without points, where exact counts are withheld. */
+  trips: number | null;
   points: { shifts: number; departures: number; trips: number }[];
 }
 export interface Fleet {
@@ -84,8 +85,9 @@ export interface LedgerFile {
   file_id: number;
   name: string;
   status: string;
-  rows_loaded: number;
-  rows_rejected: number;
+  /** null where exact counts are withheld. */
+  rows_loaded: number | null;
+  rows_rejected: number | null;
   task_id: string;
   queued_at: string;
   finished_at: string | null;

@@ -28,7 +28,7 @@ export async function drawBars(target: HTMLElement, series: WeekTrips[], mean: n
 /** The share of trips that are served, by the number of shifts. */
 export async function drawCoverage(target: HTMLElement, coverage: Coverage, label: string): Promise<void> {
   const shifts = coverage.points.map((point) => point.shifts);
-  const served = coverage.points.map((point) => point.trips / Math.max(1, coverage.trips));
+  const served = coverage.points.map((point) => point.trips / Math.max(1, coverage.trips ?? 0));
   await draw(target, [shifts, served], label, () => ({
     scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(0.01, most * 1.08)] } },
     axes: [axis({ values: (_, ticks) => ticks.map(number), space: 60 }), axis({ size: 52, values: (_, ticks) => ticks.map(share) })],

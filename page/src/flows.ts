@@ -214,7 +214,7 @@ export class FlowPanel {
     const point = points.findLast(({ shifts }) => shifts <= view.shown) ?? points[0];
     byId("coverage").textContent =
       point && this.coverage
-        ? t("coverage", { shifts: point.shifts, departures: point.departures, share: share(point.trips / Math.max(1, this.coverage.trips)) })
+        ? t("coverage", { shifts: point.shifts, departures: point.departures, share: share(point.trips / Math.max(1, this.coverage.trips ?? 0)) })
         : "";
   }
 

@@ -116,8 +116,8 @@ export class LivePanel {
     this.rows.delete(file.task_id);
     if (file.status === "failed") return this.fail(row, file.error ?? file.status);
     row.bar.remove();
-    row.text.textContent = t("loaded", { name: row.name, rows: file.rows_loaded, rejects: file.rows_rejected });
-    if (file.rows_rejected === 0 || !maySeeTrips()) return;
+    row.text.textContent = said(file);
+    if (!file.rows_rejected || !maySeeTrips()) return;
     const { rejects } = await get<{ rejects: Reject[] }>(`/files/${file.file_id}/rejects`, { limit: SHOWN_REJECTS });
     const head = (["line", "reason", "row"] as const).map((word) => h("th", { scope: "col" }, t(word)));
     const lines = rejects.map(({ line, reason, raw }) => h("tr", {}, h("td", {}, number(line)), h("td", {}, reason), h("td", {}, raw)));
@@ -156,7 +156,7 @@ export class LivePanel {
     try {
       const { files } = await get<{ files: LedgerFile[] }>("/files", { limit: PAST_FILES });
       for (const file of files.reverse()) {
-        const counts = t("loaded", { name: file.name, rows: file.rows_loaded, rejects: file.rows_rejected });
+        const counts = said(file);
         const text = file.error === null ? counts : t("failed", { name: file.name, reason: file.error });
         this.list({ id: "", type: `file.${file.status}`, data: { message: text, time: file.finished_at ?? file.queued_at } });
       }
@@ -225,6 +225,11 @@ export class LivePanel {
     );
     while (feed.childElementCount > SHOWN_EVENTS) feed.lastElementChild?.remove();
   }
+}
+
+/** That a file is loaded, with its counts unless they are withheld. */
+function said({ name, rows_loaded: rows, rows_rejected: rejects }: LedgerFile): string {
+  return rows === null || rejects === null ? t("loaded-uncounted", { name }) : t("loaded", { name, rows, rejects });
 }
 
 /** Trips of commuters around a city in the last weeks, the same each time within a week. */

@@ -22,6 +22,8 @@ ANSWERS: dict[tuple[str, str], How] = {
     ("POST", "/trips/weekly"): "cells",
     ("GET", "/trips/profile"): "cells",
     ("GET", "/trips/matrix"): "cells",
+    ("GET", "/trips/extent"): "cells",
+    ("GET", "/trips/density/{zoom}/{x}/{y}"): "cells",
     ("POST", "/trips"): "no counts",
     ("GET", "/trips/{trip_id}/cluster"): "refused",
     ("GET", "/trips/{trip_id}/shift"): "refused",
@@ -30,6 +32,7 @@ ANSWERS: dict[tuple[str, str], How] = {
     ("GET", "/clusters/{cluster_id}"): "rounded",
     ("GET", "/clusters/{cluster_id}/trips"): "refused",
     ("GET", "/shifts"): "rounded",
+    ("GET", "/shifts/coverage"): "withheld",
     ("GET", "/shifts/{shift_id}"): "rounded",
     ("GET", "/shifts/{shift_id}/trips"): "refused",
     ("GET", "/fleet"): "rounded",
@@ -47,6 +50,7 @@ ANSWERS: dict[tuple[str, str], How] = {
     ("GET", "/files/{file_id}/rejects"): "refused",
     ("GET", "/events"): "withheld",
     ("GET", "/audit"): "for admins",
+    ("GET", "/session"): "no counts",
     ("DELETE", "/session"): "no counts",
 }
 """By method and path below `/api/v1`, as in `rules.py`."""

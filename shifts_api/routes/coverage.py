@@ -3,13 +3,14 @@
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from shifts_api.queries import shifts as statements
 from shifts_api.queries.database import Snapshot
 from shifts_api.routes.shifts import MadeWeek, find_region_id
 from shifts_api.web.errors import responses
+from shifts_api.web.identity import identity_of
 
 router = APIRouter(tags=["shifts"])
 
@@ -32,15 +33,18 @@ class Coverage(BaseModel):
     region: str = Field(examples=["Turin"])
     week: str | None = Field(description="null if no shifts were made yet.", examples=["2018-W22"])
     history: list[str] = Field(description="Weeks that they were made from.", examples=[["2018-W22"]])
-    trips: int = Field(description="All trips of these weeks.", examples=[43400])
+    trips: int | None = Field(
+        description="All trips of these weeks; null where exact counts are withheld.", examples=[43400]
+    )
     points: list[CoveragePoint] = Field(
-        description=f"Up to {_MAX_POINTS} numbers of shifts; the last one is all of them."
+        description=f"Up to {_MAX_POINTS} numbers of shifts; the last one is all of them. None where `trips` is null."
     )
 
 
 @router.get("/shifts/coverage", responses=responses(404), summary="Trips that the best shifts serve")
 async def get_coverage(
     connection: Snapshot,
+    request: Request,
     region: Annotated[str, Query(min_length=1, max_length=1024, examples=["Turin"])],
     week: MadeWeek = None,
 ) -> Coverage:
@@ -52,6 +56,9 @@ async def get_coverage(
         made = (await connection.execute(statements.select_history_weeks(region_id, monday))).one_or_none()
     if monday is None or made is None:
         return Coverage(region=region, week=None, history=[], trips=0, points=[])
+    history = [f"{each:%G-W%V}" for each in made.history_weeks]
+    if identity_of(request).rights.min_count is not None:
+        return Coverage(region=region, week=f"{monday:%G-W%V}", history=history, trips=None, points=[])
     rows = (await connection.execute(statements.select_served_trips(region_id, monday))).all()
     served = np.cumsum([row.trips for row in rows], dtype=np.int64).tolist()
     departures = np.cumsum([row.weekdays.bit_count() for row in rows], dtype=np.int64).tolist()
@@ -61,7 +68,7 @@ async def get_coverage(
     return Coverage(
         region=region,
         week=f"{monday:%G-W%V}",
-        history=[f"{each:%G-W%V}" for each in made.history_weeks],
+        history=history,
         trips=made.trips,
         points=[CoveragePoint(shifts=n, departures=departures[n - 1], trips=served[n - 1]) for n in steps],
     )

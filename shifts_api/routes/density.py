@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from shifts_api.queries.counters import counters_of
 from shifts_api.queries.database import open_snapshot
-from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.trip_density import draw_density, find_extent
 from shifts_api.routes.counting import require_region
 from shifts_api.web.conditional import NOT_MODIFIED, Counted, IfNoneMatch, answer_unless_known
@@ -33,11 +33,11 @@ class Extent(BaseModel):
 async def get_extent(request: Request, response: Response, region: RegionName, _: IfNoneMatch = None) -> Any:
     """It is an estimate for choosing a view; a few stray trips do not widen it."""
     identity_of(request).require_regions([region])
-    tiles: TileCache = request.app.state.tiles
+    tiles = counters_of(request).tiles
 
     async def find() -> Counted[Extent]:
         async with open_snapshot(request) as connection:
-            found = await require_region(connection, region)
+            found = await require_region(connection, region, tiles.source.min_count)
             bbox = await find_extent(connection, tiles, found)
         return Counted(Extent(region=region, bbox=bbox and [*bbox]), found.revision)
 
@@ -72,11 +72,11 @@ async def get_density(
     if max(x, y) >= 2**zoom:
         raise ApiError(400, f"x, y: columns and rows of zoom {zoom} are below {2**zoom}")
     identity_of(request).require_regions([region])
-    tiles: TileCache = request.app.state.tiles
+    tiles = counters_of(request).tiles
 
     async def draw() -> Counted[bytes]:
         async with open_snapshot(request) as connection:
-            found = await require_region(connection, region)
+            found = await require_region(connection, region, tiles.source.min_count)
             picture = await draw_density(connection, tiles, found, Mercator(zoom, x, y))
         return Counted(picture, found.revision)
 
@@ -87,5 +87,5 @@ async def get_density(
 
 
 async def _find_revision(request: Request, region: str) -> str | None:
-    found, _ = await request.app.state.reads.read(region, None)
+    found, _ = await counters_of(request).reads.read(region, None)
     return None if found is None else found.revision
