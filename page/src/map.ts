@@ -50,6 +50,8 @@ const BEND = 0.16;
 const CELL_DEGREES = 10;
 const MAX_CELLS = 6;
 const CELLS_FROM_ZOOM = 6;
+/** Of no cells. */
+const UNREAD = "none";
 const DENSITY_MAX_ZOOM = 14;
 const FIT = { padding: 40, maxZoom: 14 } as const;
 
@@ -235,14 +237,13 @@ export class TripMap {
     const keys = this.map.getZoom() < CELLS_FROM_ZOOM ? ["world"] : this.cellsInView();
     if (keys.join(" ") === this.shownCells) return;
     this.shownCells = keys.join(" ");
-    this.cells ??= (await (await fetch(__PLACES__)).json()) as Record<string, string>;
-    const cells = this.cells;
-    await Promise.all(
-      keys.map(async (key) => {
-        const file = cells[key];
-        if (file && !this.places.has(key)) this.places.set(key, (await (await fetch(file)).json()) as Place[]);
-      }),
-    );
+    try {
+      await this.readPlaces(keys);
+    } catch {
+      // The service is away. The map does without names until it is moved again.
+      this.shownCells = UNREAD;
+      return;
+    }
     if (keys.join(" ") !== this.shownCells) return;
     this.source("places").setData({
       type: "FeatureCollection",
@@ -254,6 +255,17 @@ export class TripMap {
           geometry: { type: "Point", coordinates: [lon, lat] },
         })),
     });
+  }
+
+  private async readPlaces(keys: string[]): Promise<void> {
+    this.cells ??= (await (await fetch(__PLACES__)).json()) as Record<string, string>;
+    const cells = this.cells;
+    await Promise.all(
+      keys.map(async (key) => {
+        const file = cells[key];
+        if (file && !this.places.has(key)) this.places.set(key, (await (await fetch(file)).json()) as Place[]);
+      }),
+    );
   }
 
   /** A city map, if the service has one: the layers of Protomaps. */
