@@ -1,10 +1,12 @@
 """Where `SHIFTS_MIN_COUNT` is set, no call gives all but admins exact counts, single trips or times."""
 
 import json
+import math
 from collections.abc import Iterator
 from itertools import islice
 
 import httpx
+import numpy as np
 import psycopg
 import pytest
 
@@ -13,6 +15,7 @@ from tests.integration.api.access_table import TABLE, Call
 from tests.integration.api.access_world import LATITUDES, RAW, RIGHTS, SOURCE, World, world_of
 from tests.integration.api.running import publish, read_events
 from tests.integration.api.test_access import _send
+from tests.integration.api.test_maps import opacity
 
 K = 5
 """The commutes of the world have six riders a day."""
@@ -96,6 +99,16 @@ def test_cells_are_drawn_and_have_all_trips_of_the_answer(world: World) -> None:
     assert "cells" not in world.get("reader", "/trips/weekly", region="Turin", bbox="7,44,8,48").json()
     refused = world.get("admin", "/trips/weekly", **parameters)
     assert (refused.status_code, refused.json()["message"][:6]) == (400, "cells:")
+
+
+def test_maps_are_drawn_from_cells(world: World) -> None:
+    north = math.radians(LATITUDES["Turin"])
+    column, row = (7.67 / 360 + 0.5) * 2**12, (0.5 - math.asinh(math.tan(north)) / math.tau) * 2**12
+    path = f"/trips/density/12/{int(column)}/{int(row)}"
+    exact, coarse = (opacity(world.get(who, path, region="Turin")) for who in ("admin", "reader"))
+    # The six riders begin some metres from each other, and count as if they began at the centre of a cell.
+    assert 0 < np.count_nonzero(coarse) < np.count_nonzero(exact)
+    assert np.count_nonzero(exact[coarse > 0]) == 0
 
 
 @pytest.mark.parametrize("who", ["reader", "aggregates", "writer"])
