@@ -7,23 +7,19 @@ import {
   NavigationControl,
   setWorkerUrl,
   type AllPaintProperties,
-  type ExpressionSpecification,
-  type FillLayerSpecification,
   type GeoJSONSource,
-  type LineLayerSpecification,
   type MapMouseEvent,
-  type RasterLayerSpecification,
-  type StyleSpecification,
 } from "maplibre-gl";
-import type { Feature, FeatureCollection, LineString, Point } from "geojson";
+import type { Feature, LineString, Point } from "geojson";
 
 import { ROOT, type Zone } from "./api";
-import { css, debounce } from "./dom";
+import { debounce } from "./dom";
 import { t } from "./i18n";
+import { densityLayer, opacity, streetLayers, style } from "./layers";
+import { PlaceNames } from "./place_names";
 import type { Position } from "./view";
 
 declare const __LAND__: string;
-declare const __PLACES__: string;
 
 /** What is drawn from a pickup to a drop-off. */
 export interface Flow {
@@ -42,20 +38,12 @@ interface Listeners {
   chosen: (flow: Flow | null) => void;
 }
 
-const EMPTY: FeatureCollection = { type: "FeatureCollection", features: [] };
 const NEAR_PIXELS = 5;
 const CURVE_STEPS = 14;
 /** How far a flow bends to the right of its straight line: opposite flows stay apart. */
 const BEND = 0.16;
-const CELL_DEGREES = 10;
-const MAX_CELLS = 6;
-const CELLS_FROM_ZOOM = 6;
-/** Of no cells. */
-const UNREAD = "none";
 const DENSITY_MAX_ZOOM = 14;
 const FIT = { padding: 40, maxZoom: 14 } as const;
-
-type Place = [string, number, number, number];
 
 export class TripMap {
   readonly map: MapLibre;
@@ -66,9 +54,6 @@ export class TripMap {
   private flows: Flow[] = [];
   private hovered: number | null = null;
   private chosen: number | null = null;
-  private cells: Record<string, string> | null = null;
-  private readonly places = new globalThis.Map<string, Place[]>();
-  private shownCells = "";
   private density = "";
 
   constructor(container: HTMLElement, at: [number, number, number] | null, private readonly listeners: Listeners) {
@@ -101,7 +86,8 @@ export class TripMap {
       const { lng, lat } = this.map.getCenter();
       this.listeners.moved([round(lng, 5), round(lat, 5), round(this.map.getZoom(), 2)]);
     });
-    this.map.on("moveend", debounce(200, () => this.shownCells && void this.showPlaces()));
+    const names = new PlaceNames(this.map);
+    this.map.on("moveend", debounce(200, () => names.follow()));
     this.map.on("mousemove", (event) => this.hover(event));
     this.map.on("mouseout", () => this.setHovered(null, 0, 0));
     this.map.on("click", (event) => {
@@ -111,7 +97,7 @@ export class TripMap {
     this.map.once("idle", () => {
       void this.showStreets();
       this.source("land").setData(location.origin + __LAND__);
-      void this.showPlaces();
+      void names.show();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
@@ -232,43 +218,7 @@ export class TripMap {
     this.listeners.hovered(flow, x, y);
   }
 
-  /** Names of places in view, from the files of the cells around. */
-  private async showPlaces(): Promise<void> {
-    const keys = this.map.getZoom() < CELLS_FROM_ZOOM ? ["world"] : this.cellsInView();
-    if (keys.join(" ") === this.shownCells) return;
-    this.shownCells = keys.join(" ");
-    try {
-      await this.readPlaces(keys);
-    } catch {
-      // The service is away. The map does without names until it is moved again.
-      this.shownCells = UNREAD;
-      return;
-    }
-    if (keys.join(" ") !== this.shownCells) return;
-    this.source("places").setData({
-      type: "FeatureCollection",
-      features: keys
-        .flatMap((key) => this.places.get(key) ?? [])
-        .map(([name, lon, lat, population]) => ({
-          type: "Feature",
-          properties: { name, population },
-          geometry: { type: "Point", coordinates: [lon, lat] },
-        })),
-    });
-  }
-
-  private async readPlaces(keys: string[]): Promise<void> {
-    this.cells ??= (await (await fetch(__PLACES__)).json()) as Record<string, string>;
-    const cells = this.cells;
-    await Promise.all(
-      keys.map(async (key) => {
-        const file = cells[key];
-        if (file && !this.places.has(key)) this.places.set(key, (await (await fetch(file)).json()) as Place[]);
-      }),
-    );
-  }
-
-  /** A city map, if the service has one: the layers of Protomaps. */
+  /** A city map, if the service has one. */
   private async showStreets(): Promise<void> {
     const file = document.querySelector<HTMLMetaElement>("meta[name=basemap]")?.content;
     if (!file) return;
@@ -276,16 +226,6 @@ export class TripMap {
     addProtocol("pmtiles", new Protocol().tile);
     this.map.addSource("streets", { type: "vector", url: `pmtiles://${location.origin}${file}` });
     for (const layer of streetLayers()) this.map.addLayer(layer, this.map.getLayer("density") ? "density" : "zones");
-  }
-
-  private cellsInView(): string[] {
-    const bounds = this.map.getBounds();
-    const cell = (degrees: number) => Math.floor(degrees / CELL_DEGREES);
-    const keys: string[] = [];
-    for (let x = cell(bounds.getWest()); x <= cell(bounds.getEast()); x++) {
-      for (let y = cell(bounds.getSouth()); y <= cell(bounds.getNorth()); y++) keys.push(`${x},${y}`);
-    }
-    return keys.length > MAX_CELLS ? ["world"] : keys;
   }
 
   private recolour(): void {
@@ -313,134 +253,6 @@ function curve(from: Position, to: Position): Position[] {
   });
 }
 
-const isMarked: ExpressionSpecification = [
-  "any",
-  ["boolean", ["feature-state", "hovered"], false],
-  ["boolean", ["feature-state", "chosen"], false],
-];
-
-/** Beside a chosen flow the others step back. */
-function opacity(isOneChosen: boolean): ExpressionSpecification {
-  return ["case", isMarked, 1, isOneChosen ? 0.2 : 0.62];
-}
-
 function round(value: number, decimals: number): number {
   return Math.round(value * 10 ** decimals) / 10 ** decimals;
-}
-
-function streetLayers(): (FillLayerSpecification | LineLayerSpecification)[] {
-  const source = "streets";
-  const colour = css("--border");
-  return [
-    { id: "earth", type: "fill", source, "source-layer": "earth", paint: { "fill-color": css("--land") } },
-    { id: "water", type: "fill", source, "source-layer": "water", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": css("--sea") } },
-    {
-      id: "roads",
-      type: "line",
-      source,
-      "source-layer": "roads",
-      paint: {
-        "line-color": colour,
-        "line-opacity": 0.6,
-        "line-width": ["interpolate", ["exponential", 1.6], ["zoom"], 8, ["match", ["get", "kind"], "highway", 0.8, 0.2], 16, ["match", ["get", "kind"], "highway", 9, "major_road", 6, 2.5]],
-      },
-    },
-    { id: "buildings", type: "fill", source, "source-layer": "buildings", minzoom: 14, paint: { "fill-color": colour, "fill-opacity": 0.25 } },
-  ];
-}
-
-function densityLayer(): RasterLayerSpecification {
-  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
-  return {
-    id: "density",
-    type: "raster",
-    source: "density",
-    // The pictures are white.
-    paint: {
-      "raster-brightness-min": 0,
-      "raster-brightness-max": isDark ? 0.85 : 0.18,
-      "raster-opacity": isDark ? 0.8 : 0.7,
-      "raster-fade-duration": 0,
-    },
-  };
-}
-
-function style(): StyleSpecification {
-  const data = (): { type: "geojson"; data: FeatureCollection } => ({ type: "geojson", data: EMPTY });
-  const pickup = css("--pickup");
-  const dropoff = css("--dropoff");
-  const wide = (most: number): ExpressionSpecification => ["+", ["case", isMarked, 3.5, 1.2], ["*", most, ["get", "width"]]];
-  const endColour: ExpressionSpecification = ["match", ["get", "end"], "from", pickup, dropoff];
-  return {
-    version: 8,
-    sources: {
-      land: { ...data(), maxzoom: 8 },
-      zones: data(),
-      places: data(),
-      flows: { ...data(), lineMetrics: true, tolerance: 0, buffer: 64 },
-      ends: data(),
-      trips: data(),
-    },
-    layers: [
-      { id: "sea", type: "background", paint: { "background-color": css("--sea") } },
-      { id: "land", type: "fill", source: "land", filter: ["==", "kind", "land"], paint: { "fill-color": css("--land") } },
-      {
-        id: "border",
-        type: "line",
-        source: "land",
-        filter: ["==", "kind", "border"],
-        paint: { "line-color": css("--border"), "line-width": 1 },
-      },
-      {
-        id: "zones",
-        type: "line",
-        source: "zones",
-        paint: { "line-color": css("--quiet"), "line-width": 1.2, "line-dasharray": [3, 2] },
-      },
-      {
-        id: "places",
-        type: "symbol",
-        source: "places",
-        // A tile holds only so many letters.
-        filter: [">=", ["get", "population"], ["step", ["zoom"], 250_000, 6, 60_000, 7, 30_000, 8, 12_000, 9, 5000, 10, 0]],
-        layout: {
-          "text-field": ["get", "name"],
-          "text-font": ["system-ui"],
-          "text-size": ["interpolate", ["linear"], ["get", "population"], 1000, 10.5, 100000, 13, 3000000, 17],
-          "symbol-sort-key": ["-", ["get", "population"]],
-          "text-padding": 6,
-        },
-        paint: { "text-color": css("--label"), "text-halo-color": css("--halo"), "text-halo-width": 1.4 },
-      },
-      {
-        id: "flows",
-        type: "line",
-        source: "flows",
-        layout: { "line-cap": "round", "line-join": "round", "line-sort-key": ["-", ["get", "rank"]] },
-        paint: {
-          "line-gradient": ["interpolate", ["linear"], ["line-progress"], 0, pickup, 0.35, pickup, 0.75, dropoff, 1, dropoff],
-          "line-width": ["interpolate", ["linear"], ["zoom"], 8, wide(2.5), 13, wide(8), 16, wide(14)],
-          "line-opacity": opacity(false),
-        },
-      },
-      {
-        id: "trips",
-        type: "circle",
-        source: "trips",
-        paint: { "circle-radius": 3, "circle-color": endColour, "circle-opacity": 0.55 },
-      },
-      {
-        id: "ends",
-        type: "circle",
-        source: "ends",
-        minzoom: 9,
-        paint: {
-          "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 1.5, 13, ["+", 2.5, ["*", 3, ["get", "width"]]]],
-          "circle-color": ["match", ["get", "end"], "from", css("--paper"), dropoff],
-          "circle-stroke-color": endColour,
-          "circle-stroke-width": 1.6,
-        },
-      },
-    ],
-  };
 }
