@@ -5,7 +5,8 @@
 CREATE OR REPLACE FUNCTION shifts_store.adopt_min_count(k integer) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
-    pair record;
+    pair   record;
+    moment timestamptz := clock_timestamp();
 BEGIN
     IF k IS NOT DISTINCT FROM (SELECT s.min_count FROM shifts_store.cell_settings s) THEN
         RETURN false;
@@ -26,7 +27,7 @@ BEGIN
         UPDATE shifts_store.region_weeks w
         SET aggregates_revision = 0,
             stale_since = CASE WHEN w.aggregates_revision = w.revision AND w.clusters_revision = w.revision
-                               THEN clock_timestamp() ELSE w.stale_since END
+                               THEN moment ELSE w.stale_since END
         WHERE w.region_id = pair.region_id AND w.week = pair.week;
     END LOOP;
     PERFORM pg_notify('shifts_weeks', '');

@@ -29,6 +29,7 @@ STAY = {
     "shifts_store.zones",
     "shifts_store.expired_weeks",
     "shifts_store.expired_totals",
+    "shifts_store.cell_settings",
 }
 """Tables that the coordinator keeps."""
 TRIPS = "".join(
