@@ -20,7 +20,6 @@ NAMES = (
     "pairs",
     "tiny_files",
     "pipeline",
-    "page",
 )
 
 
