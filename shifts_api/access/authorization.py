@@ -38,7 +38,7 @@ async def audit(request: Request) -> None:
 
 AUTHORIZED = Depends(authorize)
 AUDITED = Depends(audit)
-"""After the check of the parameters: a request that they refuse shows nothing."""
+"""After the check of the parameters' names, which refuses requests that show nothing; values are checked later."""
 
 
 def _rule_of(connection: HTTPConnection) -> Rule:

@@ -3,16 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, cast
 
-import psycopg
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.queries.api_keys import StoredKeys, read_keys
+from shifts_api.queries.listening import NextNotification, listen_forever
 
-_MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.1, 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -37,33 +33,19 @@ class KeyListener:
 
     async def listen_forever(self) -> None:
         """Reads the keys at each change; never returns."""
-        backoff_s = _MIN_BACKOFF_S
-        while True:
-            try:
-                async with self._engine.connect() as connection:
-                    try:
-                        await self._listen(connection)
-                    finally:
-                        # In the pool it would continue to receive notifications.
-                        await connection.invalidate()
-            except (SQLAlchemyError, psycopg.Error) as error:
-                _log.warning(
-                    "changes of keys are not received",
-                    extra={"error": type(error).__name__, "next_try_s": backoff_s},
-                )
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+        await listen_forever(self._engine, "shifts_api_keys", self._listen, _warn)
 
     async def stop(self) -> None:
         """Closes the connection."""
         await self._engine.dispose()
 
-    async def _listen(self, connection: AsyncConnection) -> None:
-        # Listens before it reads, so that no change in between is missed.
-        await connection.execute(text("LISTEN shifts_api_keys"))
-        pooled = await connection.get_raw_connection()
-        driver = cast("psycopg.AsyncConnection[Any]", pooled.driver_connection)
+    async def _listen(self, connection: AsyncConnection, next_notification: NextNotification) -> None:
         while True:
             await self.read(connection)
-            async for _ in driver.notifies(stop_after=1):
-                pass
+            await next_notification()
+
+
+def _warn(error: Exception, next_try_s: float) -> None:
+    _log.warning(
+        "changes of keys are not received", extra={"error": type(error).__name__, "next_try_s": next_try_s}
+    )

@@ -5,11 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, cast
 
-import psycopg
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shifts_api.feed.event import Event, EventFilter
@@ -23,6 +19,7 @@ from shifts_api.feed.outbox import (
 )
 from shifts_api.feed.waiter import ALL_EVENTS, BATCH, Push, Waiter
 from shifts_api.feed.window import ClientPosition, EventWindow
+from shifts_api.queries.listening import NextNotification, listen_forever
 
 MAX_EVENTS = 4_096
 """Events in memory; a client that falls further behind is dropped and may resume by id."""
@@ -31,7 +28,6 @@ _DELAY_S_PER_CLIENT, _MAX_DELAY_S = 2.5e-5, 0.05
 """Between broadcasts: one broadcast of a burst costs far less than one of each event."""
 _PUSHED_AT_ONCE = 250
 """Clients that receive events before other tasks run: some milliseconds."""
-_MIN_BACKOFF_S, _MAX_BACKOFF_S = 0.1, 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +69,9 @@ class Broadcaster:
     def start(self) -> None:
         """Starts to listen; the database need not be available yet."""
         self._tasks = [
-            asyncio.create_task(self._listen_forever()),
+            asyncio.create_task(
+                listen_forever(self._engine, "shifts_feed", self._listen, self._lose_connection)
+            ),
             asyncio.create_task(self._wake_at_shutdown()),
         ]
 
@@ -155,31 +153,12 @@ class Broadcaster:
         finally:
             self.clients -= 1
 
-    async def _listen_forever(self) -> None:
-        backoff_s = _MIN_BACKOFF_S
-        while True:
-            try:
-                async with self._engine.connect() as connection:
-                    try:
-                        await self._listen(connection)
-                    finally:
-                        # In the pool it would continue to receive notifications.
-                        await connection.invalidate()
-            except (SQLAlchemyError, psycopg.Error) as error:
-                if self.connected:
-                    self.connected, backoff_s = False, _MIN_BACKOFF_S
-                _log.warning(
-                    "the feed's connection is lost", extra={"error": str(error), "next_try_s": backoff_s}
-                )
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+    def _lose_connection(self, error: Exception, next_try_s: float) -> None:
+        self.connected = False
+        _log.warning("the feed's connection is lost", extra={"error": str(error), "next_try_s": next_try_s})
 
-    async def _listen(self, connection: AsyncConnection) -> None:
+    async def _listen(self, connection: AsyncConnection, next_notification: NextNotification) -> None:
         """Receives events until the outbox is restored, which may keep the connection."""
-        await connection.execute(text("LISTEN shifts_feed"))
-        driver = cast(
-            "psycopg.AsyncConnection[Any]", (await connection.get_raw_connection()).driver_connection
-        )
         incarnation = await read_incarnation(connection)
         window = self._window
         if window is None or incarnation != self._incarnation:
@@ -189,8 +168,7 @@ class Broadcaster:
         self.connected = True
         while await read_incarnation(connection) == incarnation:
             await self._receive(connection, window)
-            async for _ in driver.notifies(stop_after=1):
-                pass
+            await next_notification()
 
     async def _receive(self, connection: AsyncConnection, window: EventWindow) -> None:
         """Reads the new events once and wakes all clients."""

@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.integration.api.access_world import World, world_of
 from tests.integration.api.running import Service, running
 
 
@@ -26,6 +27,15 @@ def service(
 def client(service: Service) -> Iterator[httpx.Client]:
     """A client with the base URL of the API."""
     with httpx.Client(base_url=service.api, timeout=20) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def world(
+    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """A service with keys of each role, and rows of two regions."""
+    with world_of(database_url, dagster_database_url, tmp_path_factory.mktemp("world")) as found:
         yield found
 
 

@@ -1,7 +1,6 @@
 """Who may see what: every path, the feed, its replay and the WebSocket, with every key, compared with a table."""
 
 import json
-from collections.abc import Iterator
 from itertools import islice, takewhile
 from typing import Any
 
@@ -12,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.integration.api.access_table import OPEN, TABLE, WHO, Call
-from tests.integration.api.access_world import LATITUDES, RAW, RIGHTS, SOURCE, World, world_of
+from tests.integration.api.access_world import LATITUDES, RAW, RIGHTS, SOURCE, World
 from tests.integration.api.running import publish, read_events, wait_until
 
 STRANGERS = {"nobody": "127.0.0.2", "revoked": "127.0.0.9", "wrong": "127.0.0.10"}
@@ -20,14 +19,6 @@ STRANGERS = {"nobody": "127.0.0.2", "revoked": "127.0.0.9", "wrong": "127.0.0.10
 FILES = {"turin.csv", "milan.csv", "both.csv", "failed.csv"}
 REASON = "the reason of a failure, which may quote a row"
 METHODS = {"get", "post", "put", "delete", "patch", "head", "options", "trace"}
-
-
-@pytest.fixture(scope="module")
-def world(
-    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    with world_of(database_url, dagster_database_url, tmp_path_factory.mktemp("access")) as found:
-        yield found
 
 
 def _send(world: World, who: str, place: str, call: Call) -> httpx.Response:

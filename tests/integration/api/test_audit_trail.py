@@ -1,22 +1,12 @@
 """The audit trail: single trips, exports, deletions and changes of keys are recorded before a request is answered."""
 
-from collections.abc import Iterator
-
 import httpx
 import psycopg
 import pytest
 
 from shifts_core.access.rights import Rights
 from shifts_platform.keys import add_key, revoke_key
-from tests.integration.api.access_world import World, world_of
-
-
-@pytest.fixture(scope="module")
-def world(
-    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    with world_of(database_url, dagster_database_url, tmp_path_factory.mktemp("audit")) as found:
-        yield found
+from tests.integration.api.access_world import World
 
 
 def _newest(trips_db: psycopg.Connection) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.integration.api.access_world import World, world_of
+from tests.integration.api.access_world import World
 
 TABLES = (
     "regions",
@@ -19,14 +19,6 @@ TABLES = (
     "shifts",
     "zones",
 )
-
-
-@pytest.fixture(scope="module")
-def world(
-    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    with world_of(database_url, dagster_database_url, tmp_path_factory.mktemp("limited")) as found:
-        yield found
 
 
 @contextmanager
