@@ -8,9 +8,9 @@ Most ends are decided by the grid: `sets` counts them by sets of areas (bins, s,
 import numba
 import numpy as np
 
-from shifts_core.tiles.area_grid import MARGIN
 from shifts_core.tiles.area_members import add, areas_near, areas_of_point, areas_of_set, or_none
-from shifts_core.tiles.end_states import BOTH, DESTINATION, OPEN, ORIGIN, cell_at, look_up, look_up_long
+from shifts_core.tiles.end_look_ups import cell_at, empty_scales, fill_scales, interval_of, look_up_end
+from shifts_core.tiles.end_states import BOTH, DESTINATION, OPEN, ORIGIN
 from shifts_core.tiles.format import (
     HIGH_BITS_DTYPE,
     LEAF_TRIPS,
@@ -38,25 +38,15 @@ def count_trips(  # type: ignore[no-untyped-def]
     """
     # Taking an array out of a tuple counts its references; doing so for each trip would cost more than the rest.
     edges, frame, cells, _, set_starts, set_areas, near, near_sets, near_starts, near_areas = grid
-    low, high, decimals = bounds
     undecided_leaves, undecided_places = np.empty(64, np.int64), np.empty(64, np.int64)
     n_undecided = 0
     found, n_found = np.empty((2, pairs.shape[1]), np.int64), np.empty(2, np.int64)
-    bases, shifts, largest = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
-    offsets, steps, of_ends = np.zeros(4), np.zeros(4), np.empty((2, LEAF_TRIPS), np.int16)
-    is_short, numbers = np.zeros(2, np.bool_), np.empty(LEAF_TRIPS, np.int32)
+    keys, places = empty_scales()
+    of_ends, is_short = np.empty((2, LEAF_TRIPS), np.int16), np.zeros(2, np.bool_)
+    numbers = np.empty(LEAF_TRIPS, np.int32)
     for leaf in range(len(trips)):
-        of_leaf, places = addresses[leaf], decimals[leaf]
-        for axis in range(4):
-            if needed[leaf, axis]:
-                bases[axis] = key_of(low[leaf, axis], places[axis])
-                largest[axis] = key_of(high[leaf, axis], places[axis])
-                shifts[axis] = shift_of(largest_offset(bases[axis], largest[axis]))
-                # In cells of the grid; float keys have no even steps.
-                scale = frame[2 + axis % 2]
-                offsets[axis] = (low[leaf, axis] - frame[axis % 2]) * scale
-                is_even = places[axis] > 0
-                steps[axis] = 2.0 ** shifts[axis] / 10.0 ** np.int64(places[axis]) * scale if is_even else 0.0
+        of_leaf = addresses[leaf]
+        fill_scales(bounds, leaf, needed[leaf], frame, keys, places)
         minutes = high_bits_of(of_leaf[MINUTES], trips[leaf])
         timed, sign = needed[leaf, MINUTES], signs[leaf]
         stop = 0
@@ -69,22 +59,7 @@ def count_trips(  # type: ignore[no-untyped-def]
                 axis = 2 * end
                 x = high_bits_of(of_leaf[axis] + _BYTES * begin, stop - begin)
                 y = high_bits_of(of_leaf[axis + 1] + _BYTES * begin, stop - begin)
-                is_short[end] = 0 < steps[axis] < MARGIN / 2 and 0 < steps[axis + 1] < MARGIN / 2
-                if is_short[end]:
-                    look_up(cells, x, y, offsets[axis:], steps[axis:], numbers, of_ends[end])
-                else:
-                    look_up_long(
-                        cells,
-                        frame,
-                        x,
-                        y,
-                        offsets[axis:],
-                        steps[axis:],
-                        bases[axis:],
-                        shifts[axis:],
-                        largest[axis:],
-                        of_ends[end],
-                    )
+                is_short[end] = look_up_end(cells, frame, x, y, axis, keys, places, numbers, of_ends[end])
             for trip in range(stop - begin):
                 at = bins[leaf]
                 if by_hour:
@@ -103,10 +78,10 @@ def count_trips(  # type: ignore[no-untyped-def]
                     axis, cell = 2 * end, np.int64(-1)
                     if is_short[end]:
                         x, y = high_bits_at(of_leaf[axis], place), high_bits_at(of_leaf[axis + 1], place)
-                        row, column = cell_at(cells, x, y, offsets[axis:], steps[axis:])
+                        row, column = cell_at(cells, x, y, axis, places)
                         cell = np.int64(near[row, column])
-                    west, east = _interval(of_leaf, place, axis, places, bases, shifts, largest)
-                    south, north = _interval(of_leaf, place, axis + 1, places, bases, shifts, largest)
+                    west, east = interval_of(of_leaf, place, axis, keys, places)
+                    south, north = interval_of(of_leaf, place, axis + 1, keys, places)
                     n_found[end] = areas_near(
                         edges,
                         (set_starts, set_areas),
@@ -127,14 +102,6 @@ def count_trips(  # type: ignore[no-untyped-def]
                 undecided_leaves[n_undecided], undecided_places[n_undecided] = leaf, place
                 n_undecided += 1
     return undecided_leaves[:n_undecided].copy(), undecided_places[:n_undecided].copy()
-
-
-@numba.njit(cache=True, nogil=True)
-def _interval(addresses, place, axis, decimals, bases, shifts, largest):  # type: ignore[no-untyped-def]
-    """The smallest and the largest coordinate that the high bits of a trip leave possible."""
-    low = bases[axis] + (np.int64(high_bits_at(addresses[axis], place)) << shifts[axis])
-    high = min(low + (np.int64(1) << shifts[axis]) - 1, largest[axis])
-    return value_of(low, decimals[axis]), value_of(high, decimals[axis])
 
 
 @numba.njit(cache=True, nogil=True)

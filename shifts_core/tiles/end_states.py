@@ -1,10 +1,10 @@
-"""Compiled look-ups of ends in a grid over areas: of those of tiles and leaves by their bounds, then of trips."""
+"""Compiled look-ups of ends in a grid over areas by the bounds of tiles and leaves; some decide all their trips."""
 
 import numba
 import numpy as np
 
 from shifts_core.tiles.area_grid import NEAR_EDGE, state_of_rectangle
-from shifts_core.tiles.format import MINUTES, value_of
+from shifts_core.tiles.format import MINUTES
 
 BOTH, ANY, ORIGIN, DESTINATION = 0, 1, 2, 3
 """Which ends must lie in an area."""
@@ -83,73 +83,3 @@ def _relate(low, high, frame, cells, changes, match):  # type: ignore[no-untyped
 def _state(frame, cells, changes, low_lon, low_lat, high_lon, high_lat):  # type: ignore[no-untyped-def]
     state = state_of_rectangle(frame, cells, changes, low_lon, low_lat, high_lon, high_lat)
     return np.int64(OPEN) if state == NEAR_EDGE else np.int64(state)
-
-
-@numba.njit(cache=True, nogil=True)
-def cell_at(cells, x, y, offsets, steps):  # type: ignore[no-untyped-def]
-    """The row and column of the cell in which the interval of high bits begins."""
-    # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
-    column = min(max(np.int64(offsets[0] + steps[0] * x), 0), cells.shape[1] - 1)
-    row = min(max(np.int64(offsets[1] + steps[1] * y), 0), cells.shape[0] - 1)
-    return row, column
-
-
-@numba.njit(cache=True, nogil=True)
-def look_up(cells, x, y, offsets, steps, numbers, states):  # type: ignore[no-untyped-def]
-    """Fills the states of ends whose intervals are so short that they stay within a cell and its margin.
-
-    `numbers` receives those of the cells: by themselves, they are computed several at a time. No grid has so many
-    cells in 360 degrees that they need more than 32 bits.
-    """
-    lon, per_x, lat, per_y = offsets[0], steps[0], offsets[1], steps[1]
-    rows, columns = np.int32(cells.shape[0]), np.int32(cells.shape[1])
-    none, one = np.int32(0), np.int32(1)
-    # What reaches beyond the grid lies outside all areas, as its first and last rows and columns do.
-    for trip in range(len(x)):
-        column = min(max(np.int32(lon + per_x * x[trip]), none), columns - one)
-        row = min(max(np.int32(lat + per_y * y[trip]), none), rows - one)
-        numbers[trip] = row * columns + column
-    flat = cells.reshape(-1)
-    for trip in range(len(x)):
-        states[trip] = flat[np.uint32(numbers[trip])]
-
-
-@numba.njit(cache=True, nogil=True)
-def look_up_long(cells, frame, x, y, offsets, steps, bases, shifts, largest, states):  # type: ignore[no-untyped-def]
-    """Fills the states of ends whose intervals may be long: those of trips far apart, and of float keys."""
-    for trip in range(len(x)):
-        west, east = _columns(
-            x[trip], offsets[0], steps[0], bases[0], shifts[0], largest[0], frame[0], frame[2]
-        )
-        south, north = _columns(
-            y[trip], offsets[1], steps[1], bases[1], shifts[1], largest[1], frame[1], frame[3]
-        )
-        states[trip] = _state_of_cells(cells, west, east, south, north)
-
-
-@numba.njit(cache=True, nogil=True)
-def _columns(high_bits, offset, step, base, shift, largest, origin, per_degree):  # type: ignore[no-untyped-def]
-    """Where the interval of a coordinate begins and ends, in columns or rows of the grid."""
-    if step > 0.0:
-        begin = offset + step * high_bits
-        return begin, begin + step
-    low = base + (np.int64(high_bits) << shift)
-    high = min(low + (np.int64(1) << shift) - 1, largest)
-    return (value_of(low, 0) - origin) * per_degree, (value_of(high, 0) - origin) * per_degree
-
-
-@numba.njit(cache=True, nogil=True)
-def _state_of_cells(cells, west, east, south, north):  # type: ignore[no-untyped-def]
-    """The state of a rectangle of up to four cells; `NEAR_EDGE` if it is larger or its cells differ."""
-    rows, columns = cells.shape
-    if east < 0 or north < 0 or west >= columns or south >= rows:
-        return np.int64(0)
-    if west < 0 or south < 0 or east >= columns or north >= rows or east - west > 1 or north - south > 1:
-        return np.int64(NEAR_EDGE)
-    left, right, bottom, top = np.int64(west), np.int64(east), np.int64(south), np.int64(north)
-    state = np.int64(cells[bottom, left])
-    if (left != right or bottom != top) and (
-        cells[bottom, right] != state or cells[top, left] != state or cells[top, right] != state
-    ):
-        return np.int64(NEAR_EDGE)
-    return state

@@ -7,18 +7,15 @@ into a byte, so the trips of a leaf are combined many at a time; only those near
 import numba
 import numpy as np
 
-from shifts_core.tiles.area_grid import MARGIN, NEAR_EDGE
-from shifts_core.tiles.end_states import ANY, DESTINATION, OPEN, ORIGIN, look_up, look_up_long
+from shifts_core.tiles.area_grid import NEAR_EDGE
+from shifts_core.tiles.end_look_ups import empty_scales, fill_scales, interval_of, look_up_end
+from shifts_core.tiles.end_states import ANY, DESTINATION, OPEN, ORIGIN
 from shifts_core.tiles.format import (
     HIGH_BITS_DTYPE,
     LEAF_TRIPS,
     MINUTES,
-    key_of,
-    largest_offset,
-    shift_of,
-    value_of,
 )
-from shifts_core.tiles.kernels import high_bits_at, high_bits_of, run_of
+from shifts_core.tiles.kernels import high_bits_of, run_of
 from shifts_core.tiles.point_in_polygon import INSIDE, OUTSIDE, UNDECIDED, rectangle_in_area
 
 _BYTES = HIGH_BITS_DTYPE.itemsize
@@ -47,26 +44,15 @@ def count_in_area(  # type: ignore[no-untyped-def]
     and `bins` are those of `count_trips`.
     """
     areas, strips, points, rings = edges
-    low, high, decimals = bounds
     undecided_leaves, undecided_places = np.empty(64, np.int64), np.empty(64, np.int64)
     n_undecided = 0
-    bases, shifts, largest = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64)
-    offsets, steps, of_ends = np.zeros(4), np.zeros(4), np.empty((2, LEAF_TRIPS), np.int8)
-    powers, rectangle = np.zeros(4), np.empty(4)
+    keys, places = empty_scales()
+    of_ends = np.empty((2, LEAF_TRIPS), np.int8)
     combined, near = np.empty(LEAF_TRIPS, np.int8), np.empty(LEAF_TRIPS, np.int64)
     numbers = np.empty(LEAF_TRIPS, np.int32)
     for leaf in range(len(trips)):
-        of_leaf, places = addresses[leaf], decimals[leaf]
-        for axis in range(4):
-            if needed[leaf, axis]:
-                bases[axis] = key_of(low[leaf, axis], places[axis])
-                largest[axis] = key_of(high[leaf, axis], places[axis])
-                shifts[axis] = shift_of(largest_offset(bases[axis], largest[axis]))
-                # In cells of the grid; float keys have no even steps.
-                scale = frame[2 + axis % 2]
-                offsets[axis] = (low[leaf, axis] - frame[axis % 2]) * scale
-                powers[axis] = 10.0 ** np.int64(places[axis]) if places[axis] > 0 else 0.0
-                steps[axis] = 2.0 ** shifts[axis] / powers[axis] * scale if places[axis] > 0 else 0.0
+        of_leaf = addresses[leaf]
+        fill_scales(bounds, leaf, needed[leaf], frame, keys, places)
         minutes = high_bits_of(of_leaf[MINUTES], trips[leaf])
         timed, sign, stop = needed[leaf, MINUTES], signs[leaf], 0
         for number in range(len(minute_ranges) if timed else 1):
@@ -81,21 +67,7 @@ def count_in_area(  # type: ignore[no-untyped-def]
                 axis = 2 * end
                 x = high_bits_of(of_leaf[axis] + _BYTES * begin, count)
                 y = high_bits_of(of_leaf[axis + 1] + _BYTES * begin, count)
-                if 0 < steps[axis] < MARGIN / 2 and 0 < steps[axis + 1] < MARGIN / 2:
-                    look_up(cells, x, y, offsets[axis:], steps[axis:], numbers, of_ends[end])
-                else:
-                    look_up_long(
-                        cells,
-                        frame,
-                        x,
-                        y,
-                        offsets[axis:],
-                        steps[axis:],
-                        bases[axis:],
-                        shifts[axis:],
-                        largest[axis:],
-                        of_ends[end],
-                    )
+                look_up_end(cells, frame, x, y, axis, keys, places, numbers, of_ends[end])
             _combine(of_ends[0, :count], of_ends[1, :count], match == ANY, combined)
             n_inside, n_near = _find_near(combined[:count], near)
             if not by_hour:
@@ -107,22 +79,9 @@ def count_in_area(  # type: ignore[no-untyped-def]
                 for end in range(2):
                     of_end = np.int64(of_ends[end, trip])
                     if of_end == NEAR_EDGE:
-                        for axis in range(2 * end, 2 * end + 2):
-                            key = bases[axis] + (np.int64(high_bits_at(of_leaf[axis], place)) << shifts[axis])
-                            last = min(key + (np.int64(1) << shifts[axis]) - 1, largest[axis])
-                            rectangle[axis % 2] = _value(key, powers[axis])
-                            rectangle[axis % 2 + 2] = _value(last, powers[axis])
-                        of_end = rectangle_in_area(
-                            areas,
-                            strips,
-                            points,
-                            rings,
-                            0,
-                            rectangle[0],
-                            rectangle[1],
-                            rectangle[2],
-                            rectangle[3],
-                        )
+                        west, east = interval_of(of_leaf, place, 2 * end, keys, places)
+                        south, north = interval_of(of_leaf, place, 2 * end + 1, keys, places)
+                        of_end = rectangle_in_area(areas, strips, points, rings, 0, west, south, east, north)
                     relation = _join(relation, of_end, match == ANY)
                 if relation == INSIDE:
                     counts[bins[leaf] + (minutes[place] // 60 if by_hour else 0)] += sign
@@ -173,9 +132,3 @@ def _join(one, other, is_any):  # type: ignore[no-untyped-def]
     if decisive in (one, other):
         return decisive
     return max(one, other)
-
-
-@numba.njit(cache=True, nogil=True)
-def _value(key, power):  # type: ignore[no-untyped-def]
-    """The coordinate of a key, as `value_of` says; `power` is ten to the power of its decimals, 0 for float keys."""
-    return key / power if power > 0 else value_of(key, 0)

@@ -6,7 +6,8 @@ import sys
 _COUNT_AFTER_WARM_UP = """
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from shifts_core.tiles import area_grid, area_kernels, area_members, byte_ranges, end_states, format, kernels
+from shifts_core.tiles import area_grid, area_kernels, area_members, byte_ranges, end_look_ups, end_states
+from shifts_core.tiles import format, kernels
 from shifts_core.tiles import offset_ranges, one_area_kernels, point_in_polygon, small_segments, straddling
 from shifts_core.tiles.box import Box
 from shifts_core.time_filter import TimeFilter
@@ -19,7 +20,7 @@ from tests.unit.core.tiles.random_trips import tiles_of
 from tests.unit.core.tiles.test_area_count import WEEKS, count
 
 def compiled():
-    modules = (area_grid, area_kernels, area_members, byte_ranges, end_states, format, kernels)
+    modules = (area_grid, area_kernels, area_members, byte_ranges, end_look_ups, end_states, format, kernels)
     modules += (offset_ranges, one_area_kernels, point_in_polygon, small_segments, straddling)
     functions = [f for module in modules for f in vars(module).values() if isinstance(f, Dispatcher)]
     return {f.py_func.__qualname__: f.signatures for f in functions}
