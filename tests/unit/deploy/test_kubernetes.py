@@ -24,6 +24,7 @@ from shifts_platform.request_guard import find_refusal
 from tests.unit.deploy.files import K8S, manifest, manifests, read, values
 
 MODELS = {
+    "ConfigMap": k8s.V1ConfigMap,
     "Namespace": k8s.V1Namespace,
     "ServiceAccount": k8s.V1ServiceAccount,
     "Job": k8s.V1Job,
@@ -49,6 +50,7 @@ def launcher_config() -> dict[str, Any]:
     """Returns what the chart renders for `run_launcher`."""
     chosen = values()["runLauncher"]["config"]["k8sRunLauncher"]
     return snake_keys(chosen) | {
+        "env_config_maps": [config_map["name"] for config_map in chosen["envConfigMaps"]],
         "env_secrets": [secret["name"] for secret in chosen["envSecrets"]],
         "run_k8s_config": snake_keys(chosen["runK8sConfig"]),
         "load_incluster_config": True,
@@ -135,7 +137,7 @@ def test_the_cluster_differs_from_one_machine_in_its_limits_only() -> None:
     assert there["retention"] == here["retention"]
 
 
-def test_a_run_is_a_pod_with_our_account_our_secrets_and_bounded_memory() -> None:
+def test_a_run_is_a_pod_with_our_account_our_secrets_the_apis_settings_and_bounded_memory() -> None:
     context = K8sContainerContext.create_from_config({"k8s": container_context()})
     job = construct_dagster_k8s_job(
         job_config=context.get_k8s_job_config(job_image="shifts-pipeline", run_launcher=Launcher()),
@@ -147,7 +149,14 @@ def test_a_run_is_a_pod_with_our_account_our_secrets_and_bounded_memory() -> Non
     pod = job.spec.template.spec
     (container,) = pod.containers
     assert pod.service_account_name == "dagster"
-    assert [source.secret_ref.name for source in container.env_from] == ["shifts-pipeline"]
+    assert [source.secret_ref.name for source in container.env_from if source.secret_ref] == [
+        "shifts-pipeline"
+    ]
+    of_runs = [source.config_map_ref.name for source in container.env_from if source.config_map_ref]
+    of_api = manifest("Deployment", "shifts-api")["spec"]["template"]["spec"]["containers"][0]["envFrom"]
+    settings = manifest("ConfigMap", "shifts-settings")["metadata"]["name"]
+    assert of_runs == [settings]
+    assert {"configMapRef": {"name": settings}} in of_api
     assert container.resources.limits == {"memory": "2Gi"}
     assert container.security_context.allow_privilege_escalation is False
     assert job.spec.ttl_seconds_after_finished == 3600
