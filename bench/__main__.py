@@ -20,6 +20,7 @@ NAMES = (
     "pairs",
     "tiny_files",
     "pipeline",
+    "page",
 )
 
 

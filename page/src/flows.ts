@@ -1,45 +1,25 @@
 // Shifts and clusters of the chosen week: on the map, as a list, and the particulars of one shift.
-import {
-  address,
-  get,
-  type Cluster,
-  type Coverage,
-  type Fleet,
-  type Shift,
-  type ShiftProperties,
-  type ShiftWithHistory,
-  type Trip,
-} from "./api";
+import { address, get, type Cluster, type Coverage, type Fleet, type Shift, type ShiftWithHistory, type Trip } from "./api";
 import { clearChart, drawCoverage } from "./charts";
 import { byId, debounce, fill, h, newest } from "./dom";
-import { date, dayNames, longDayNames, number, share, t, type Word } from "./i18n";
+import { flowOfCluster, flowOfShift } from "./flow_words";
+import { longDayNames, share, t } from "./i18n";
 import type { Flow, TripMap } from "./map";
 import { describe } from "./numbers";
 import { maySeeTrips } from "./rights";
-import { areaParameters, onChange, timeParameters, update, view, WEEKDAYS, type Position } from "./view";
+import { shiftDetail } from "./shift_detail";
+import { ShiftList } from "./shift_list";
+import { areaParameters, onChange, timeParameters, update, view, WEEKDAYS } from "./view";
 
 const PAGE = 1000;
 /** So many at most are sent to a browser: the map stays as quick with a hundred million trips as with one. */
 const MAX_FLOWS = 3000;
-const ROWS = 50;
-
-type Column = "rank" | "days" | "departs" | "riders" | "regularity" | "status";
-const ORDER: Record<Column, (shift: ShiftProperties) => number | string> = {
-  rank: (shift) => shift.rank,
-  days: (shift) => shift.weekdays.map((day) => WEEKDAYS.indexOf(day as (typeof WEEKDAYS)[number])).join(""),
-  departs: (shift) => shift.departs,
-  riders: (shift) => -shift.riders,
-  regularity: (shift) => -shift.regularity,
-  status: (shift) => shift.status,
-};
 
 export class FlowPanel {
   private shifts: Shift[] = [];
   private clusters: Cluster[] = [];
   private coverage: Coverage | null = null;
-  private column: Column = "rank";
-  private ascending = true;
-  private rows = ROWS;
+  private readonly list: ShiftList;
   /** The shift whose particulars are shown. */
   private opened: number | null = null;
   private readonly loading = newest();
@@ -49,6 +29,7 @@ export class FlowPanel {
   private readonly planFleet = debounce(250, () => void this.showFleet());
 
   constructor(private readonly map: TripMap | null) {
+    this.list = new ShiftList((rank) => this.map?.point(rank));
     fill(byId<HTMLSelectElement>("fleet-day"), WEEKDAYS.map((day, place) => [day, longDayNames[place] ?? day]), "tue");
     byId("fleet-day").addEventListener("change", () => void this.showFleet());
     byId("only-area").addEventListener("change", () => this.reload());
@@ -92,7 +73,7 @@ export class FlowPanel {
       byId("list").replaceChildren(h("p", { class: "error" }, t("error", { message: describe(reason) })));
       return;
     }
-    this.rows = ROWS;
+    this.list.shorten();
     this.draw();
   }
 
@@ -128,7 +109,7 @@ export class FlowPanel {
     const most = this.coverage?.points.at(-1)?.shifts ?? total;
     slider.max = String(Math.max(1, Math.min(MAX_FLOWS, isShifts ? most : total)));
     slider.value = String(view.shown);
-    this.showList();
+    this.list.show(this.shifts.slice(0, view.shown), this.shifts.length);
     this.showServed();
     this.showDownloads();
     this.planFleet();
@@ -137,60 +118,6 @@ export class FlowPanel {
   private emphasise(): void {
     const chosen = this.shifts.find(({ properties }) => properties.shift_id === view.shift);
     this.map?.choose(view.layer === "shifts" ? (chosen?.properties.rank ?? null) : null);
-  }
-
-  private showList(): void {
-    const shown = this.shifts.slice(0, view.shown);
-    byId("list-count").textContent = this.shifts.length ? t("list-count", { shown: shown.length, total: this.shifts.length }) : "";
-    if (shown.length === 0) {
-      byId("list").replaceChildren(h("p", { class: "quiet" }, t("list-none")));
-      return;
-    }
-    const order = ORDER[this.column];
-    const sorted = [...shown].sort((a, b) => {
-      const [x, y] = [order(a.properties), order(b.properties)];
-      return (x < y ? -1 : x > y ? 1 : a.properties.rank - b.properties.rank) * (this.ascending ? 1 : -1);
-    });
-    const head = (Object.keys(ORDER) as Column[]).map((column) =>
-      h(
-        "th",
-        { scope: "col", "aria-sort": column === this.column ? (this.ascending ? "ascending" : "descending") : null },
-        h("button", { type: "button", onclick: () => this.sort(column) }, t(column as Word)),
-      ),
-    );
-    const table = h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...sorted.slice(0, this.rows).map((shift) => this.row(shift))));
-    const more = h("button", { type: "button", onclick: () => this.showMore() }, t("list-more"));
-    byId("list").replaceChildren(table, ...(sorted.length > this.rows ? [more] : []));
-  }
-
-  private row({ properties: shift }: Shift): HTMLTableRowElement {
-    const words = { rank: shift.rank, days: daysOf(shift), departs: shift.departs, riders: number(round(shift.riders)) };
-    const filled = h("i");
-    filled.style.width = `${100 * shift.regularity}%`;
-    const point = () => this.map?.point(shift.rank);
-    const leave = () => this.map?.point(null);
-    return h(
-      "tr",
-      { class: shift.shift_id === view.shift ? "chosen" : null, onmouseenter: point, onmouseleave: leave, onfocusin: point, onfocusout: leave },
-      h("td", {}, h("button", { type: "button", "aria-label": t("open-shift", words), onclick: () => update({ shift: shift.shift_id }) }, String(shift.rank))),
-      h("td", {}, daysOf(shift)),
-      h("td", {}, shift.departs),
-      h("td", {}, `${number(round(shift.riders))} (${shift.riders_low}–${shift.riders_high})`),
-      h("td", {}, h("span", { class: "bar" }, filled), share(shift.regularity)),
-      h("td", {}, t(`status-${shift.status}`)),
-    );
-  }
-
-  private sort(column: Column): void {
-    this.ascending = column === this.column ? !this.ascending : true;
-    this.column = column;
-    this.showList();
-    byId("list").querySelector<HTMLElement>("th[aria-sort] button")?.focus();
-  }
-
-  private showMore(): void {
-    this.rows += 4 * ROWS;
-    this.showList();
   }
 
   private async showCoverage(): Promise<void> {
@@ -250,7 +177,7 @@ export class FlowPanel {
     const target = byId("detail");
     const id = view.shift;
     this.emphasise();
-    this.showList();
+    this.list.show(this.shifts.slice(0, view.shown), this.shifts.length);
     if (id === null || view.region === null) {
       this.opened = null;
       target.replaceChildren();
@@ -266,7 +193,7 @@ export class FlowPanel {
         return { shift, trips };
       });
       if (found === null) return;
-      target.replaceChildren(this.detail(found.shift, found.trips));
+      target.replaceChildren(shiftDetail(found.shift, found.trips));
       this.onMap((map) => map.setTrips(found.trips ?? []));
       // Made anew, it changes where it is.
       if (this.opened === id) return;
@@ -281,71 +208,6 @@ export class FlowPanel {
       target.replaceChildren(h("p", { class: "error" }, t("error", { message: describe(reason) })));
     }
   }
-
-  private detail(shift: ShiftWithHistory, trips: Trip[] | null): HTMLElement {
-    const { properties: now } = shift;
-    const dayOf = (trip: Trip) => (new Date(`${trip.started_at}Z`).getUTCDay() + 6) % 7;
-    const byDay = WEEKDAYS.map((_, day) => (trips ?? []).filter((trip) => dayOf(trip) === day).length);
-    const title = h("h3", { tabindex: -1 }, t("open-shift", { rank: now.rank, days: daysOf(now), departs: now.departs, riders: number(round(now.riders)) }));
-    return h(
-      "div",
-      { class: "detail" },
-      h("header", {}, title, h("button", { type: "button", onclick: () => update({ shift: null }) }, t("close"))),
-      h("p", {}, t("from-to", { from: now.pickup_stop ?? t("a-point"), to: now.dropoff_stop ?? t("a-point") })),
-      h("p", {}, t("riders-expected", { riders: number(round(now.riders)), low: now.riders_low, high: now.riders_high })),
-      h("p", { class: "quiet" }, t("walk", { pickup: Math.round(now.pickup_walk_m), dropoff: Math.round(now.dropoff_walk_m) })),
-      trips !== null && h(
-        "table",
-        {},
-        h("caption", {}, t("trips-by-day")),
-        h("thead", {}, h("tr", {}, ...dayNames.map((day) => h("th", { scope: "col" }, day)))),
-        h("tbody", {}, h("tr", {}, ...byDay.map((count) => h("td", {}, number(count))))),
-      ),
-      sparkline(shift.history),
-      h(
-        "div",
-        { class: "scroll", tabindex: 0, role: "group", "aria-label": t("history") },
-        h(
-          "table",
-          {},
-          h("caption", {}, t("history")),
-          h("thead", {}, h("tr", {}, ...(["week", "riders", "regularity", "rank", "status"] as const).map((word) => h("th", { scope: "col" }, t(word))))),
-          h(
-            "tbody",
-            {},
-            ...shift.history.map((week) =>
-              h(
-                "tr",
-                {},
-                h("th", { scope: "row" }, `${week.week} (${date(week.monday)})`),
-                h("td", {}, number(round(week.riders))),
-                h("td", {}, share(week.regularity)),
-                h("td", {}, String(week.rank)),
-                h("td", {}, t(`status-${week.status}`)),
-              ),
-            ),
-          ),
-        ),
-      ),
-    );
-  }
-}
-
-/** Riders by week; the table below has the numbers. */
-function sparkline(history: ShiftProperties[]): SVGSVGElement {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  const most = Math.max(1, ...history.map(({ riders }) => riders));
-  svg.setAttribute("viewBox", `0 0 ${Math.max(8, history.length) * 10} 40`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  history.forEach(({ riders }, place) => {
-    const bar = document.createElementNS(space, "rect");
-    const height = (38 * riders) / most;
-    for (const [name, value] of Object.entries({ x: place * 10 + 1, y: 40 - height, width: 8, height })) bar.setAttribute(name, String(value));
-    svg.append(bar);
-  });
-  return svg;
 }
 
 /** The first entries of a list, from as many pages as that takes. */
@@ -358,27 +220,4 @@ async function pages<T>(path: string, filters: Record<string, string | number | 
     cursor = page.next_cursor;
   } while (cursor !== null && found.length < Math.min(wanted, MAX_FLOWS));
   return found;
-}
-
-function flowOfShift({ geometry, properties: shift }: Shift): Flow {
-  const [from, to] = geometry.coordinates as [Position, Position];
-  const riders = t("riders-expected", { riders: number(round(shift.riders)), low: shift.riders_low, high: shift.riders_high });
-  return { rank: shift.rank, from, to, weight: shift.riders, lines: [`${daysOf(shift)} ${shift.departs}`, riders, `${t("regularity")} ${share(shift.regularity)}`] };
-}
-
-function flowOfCluster({ geometry, properties: cluster }: Cluster, place: number): Flow {
-  const [from, to] = geometry.coordinates as [Position, Position];
-  const lines = [`${cluster.earliest.slice(0, 5)}–${cluster.latest.slice(0, 5)}`, `${t("trips")}: ${number(cluster.trips)}`, t("radius", { metres: Math.round(cluster.radius_m) })];
-  return { rank: place + 1, from, to, weight: cluster.trips, lines };
-}
-
-function daysOf(shift: ShiftProperties): string {
-  const places = shift.weekdays.map((day) => WEEKDAYS.indexOf(day as (typeof WEEKDAYS)[number]));
-  const [first = 0, last = 0] = [places[0], places.at(-1)];
-  if (places.length > 2 && last - first === places.length - 1) return `${dayNames[first]}–${dayNames[last]}`;
-  return places.map((place) => dayNames[place]).join(", ");
-}
-
-function round(riders: number): number {
-  return Math.round(riders * 10) / 10;
 }

@@ -95,6 +95,7 @@ export class TripMap {
     });
     // What matters less comes after the first picture.
     this.map.once("idle", () => {
+      container.removeAttribute("aria-busy");
       void this.showStreets();
       this.source("land").setData(location.origin + __LAND__);
       void names.show();
