@@ -41,7 +41,7 @@ class KeyRing:
         listener: one autocommitting connection to the trips database, without a pooler in between.
         pool: connections for short statements.
         api_key: `SHIFTS_API_KEY`, an admin key.
-        min_count: least number of trips of a cell, from which all but admins are counted; None: all counts are exact.
+        min_count: least number of trips of a cell, from which all but admins are counted; None: that of the pipeline.
     """
 
     def __init__(
@@ -175,19 +175,26 @@ class KeyRing:
         if found is None:
             # Without a key, requests may be from anybody; who may write is checked by their address.
             rights, key_id = (_ANYBODY, None) if key is None else (key.rights, key.key_id)
-            rights = rights.with_min_count(self._min_count)
+            rights = rights.with_min_count(self._chosen_min_count(self._stored))
             found = self._identities[prefix] = Identity(name, rights, Ending(), key_id, prefix)
         return found
+
+    def _chosen_min_count(self, stored: StoredKeys | None) -> int | None:
+        """A service that was not told the least number of trips must not count exactly where the pipeline was."""
+        if self._min_count is not None or stored is None:
+            return self._min_count
+        return stored.min_count
 
     def receive(self, stored: StoredKeys) -> None:
         """Takes the new keys, and ends the streams of those that changed."""
         before = self._stored
         self._stored = stored
         self._was_read.set()
+        is_limited_alike = self._chosen_min_count(before) == self._chosen_min_count(stored)
         for prefix, identity in [*self._identities.items()]:
             old = None if before is None else before.active.get(prefix)
             is_same = not self.has_keys if identity.is_anonymous else old == stored.active.get(prefix)
-            if not is_same:
+            if not (is_same and is_limited_alike):
                 del self._identities[prefix]
                 identity.ended.come()
         for number in stored.ended_sessions:

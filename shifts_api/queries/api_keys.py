@@ -1,4 +1,4 @@
-"""Reads API keys and ended sessions, and records which keys were used."""
+"""Reads API keys, ended sessions and what limits all rights, and records which keys were used."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shifts_core.access.rights import Rights
 from shifts_core.access.sessions import Session
-from shifts_core.schema.tables import api_keys, ended_sessions
+from shifts_core.schema.tables import api_keys, cell_settings, ended_sessions
 
 
 class StoredKey(NamedTuple):
@@ -33,6 +33,8 @@ class StoredKeys(NamedTuple):
     """Prefixes."""
     ended_sessions: frozenset[str]
     """Numbers of sessions that have not expired."""
+    min_count: int | None
+    """`SHIFTS_MIN_COUNT` of the pipeline; None if it is not set there."""
 
 
 async def read_keys(connection: AsyncConnection) -> StoredKeys:
@@ -50,7 +52,8 @@ async def read_keys(connection: AsyncConnection) -> StoredKeys:
         )
     is_open = ended_sessions.c.expires_at > func.now()
     ended = await connection.scalars(select(ended_sessions.c.session).where(is_open))
-    return StoredKeys(active, frozenset(revoked), frozenset(ended))
+    min_count = await connection.scalar(select(cell_settings.c.min_count))
+    return StoredKeys(active, frozenset(revoked), frozenset(ended), min_count)
 
 
 async def touch_keys(connection: AsyncConnection, used: Mapping[int, datetime]) -> None:

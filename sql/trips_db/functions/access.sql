@@ -1,6 +1,6 @@
 -- Keys, sessions and the audit trail, and what requests with limited keys may read and write.
 
--- Notifies all processes of the API: keys take effect, and end, at once.
+-- Notifies all processes of the API: keys and the least number of trips of a cell take effect, and end, at once.
 CREATE OR REPLACE FUNCTION shifts_store.notify_keys() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 BEGIN
@@ -13,6 +13,9 @@ CREATE OR REPLACE TRIGGER api_keys_changed
     ON shifts_store.api_keys FOR EACH STATEMENT EXECUTE FUNCTION shifts_store.notify_keys();
 CREATE OR REPLACE TRIGGER sessions_ended
     AFTER INSERT ON shifts_store.ended_sessions FOR EACH STATEMENT EXECUTE FUNCTION shifts_store.notify_keys();
+CREATE OR REPLACE TRIGGER min_count_changed
+    AFTER INSERT OR DELETE OR UPDATE ON shifts_store.cell_settings FOR EACH STATEMENT
+    EXECUTE FUNCTION shifts_store.notify_keys();
 
 -- Records when keys were used last.
 CREATE OR REPLACE FUNCTION shifts_store.touch_api_keys(key_ids bigint[], used_at timestamptz[]) RETURNS void

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 from fastapi import FastAPI, Request
 from numpy.typing import NDArray
@@ -23,9 +24,10 @@ from shifts_api.web.endings import Ending
 from shifts_api.web.identity import Identity, set_identity
 from shifts_core.access.rights import UNLIMITED, Rights
 from shifts_core.weekly_statistics import WeeklyQuery
+from shifts_pipeline.storage.stale_pairs import adopt_min_count
 from tests.integration.api.attacker import REGION, Answered, Counts, Pair, chosen_pairs, isolated
 from tests.integration.api.pipeline import pipeline_of
-from tests.integration.api.running import Service, posted, running, trip
+from tests.integration.api.running import Service, posted, running, trip, wait_until
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 K = 10
@@ -238,3 +240,25 @@ def test_cells_of_another_k_are_withheld(service: Service, tmp_path: Path) -> No
         parameters = {"region": REGION, "bbox": "-180,-90,180,90"}
         answer = httpx.get(f"{other.api}/trips/weekly", params=parameters).json()
         assert (answer["total_trips"], answer["series"], answer["mean"]) == (0, [], None)
+
+
+def test_a_service_that_was_not_told_k_takes_that_of_the_pipeline(
+    service: Service, tmp_path: Path, database_url: str
+) -> None:
+    parameters = {"region": REGION, "bbox": "-180,-90,180,90"}
+    from_cells = httpx.get(f"{service.api}/trips/weekly", params=parameters).json()["total_trips"]
+    other = replace(service, port=0, process=None, log=tmp_path / "api.log", more={})
+    with running(other), psycopg.connect(database_url, autocommit=True) as connection:
+
+        def total() -> int | None:
+            # Between the two settings the region has no cells, and is unknown.
+            found: int | None = (
+                httpx.get(f"{other.api}/trips/weekly", params=parameters).json().get("total_trips")
+            )
+            return found
+
+        assert total() == from_cells
+        assert httpx.get(f"{other.api}/trips/1/cluster").status_code == 403
+        exact = connection.execute("SELECT count(*) FROM shifts.trips WHERE region = %s", [REGION]).fetchone()
+        adopt_min_count(connection, None)
+        wait_until(lambda: (total(),) == exact, 10)

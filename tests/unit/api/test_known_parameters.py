@@ -26,7 +26,7 @@ def app() -> FastAPI:
     )
     found, engine = create_app(settings), create_key_engine(settings)
     found.state.keys = KeyRing(engine, engine, None)
-    found.state.keys.receive(StoredKeys({}, frozenset(), frozenset()))
+    found.state.keys.receive(StoredKeys({}, frozenset(), frozenset(), None))
     return found
 
 
