@@ -59,7 +59,9 @@ def test_uploaded_objects_and_dropped_files_are_loaded_from_a_bucket(
         bucket.delay(lambda r: r.is_download and r.range[0] > 0, seconds=1.5)
         events = platform.follow(lambda: blob.upload_from_string(trips), is_loaded)
         kinds = [event.type for event in events]
-        assert kinds[:2] == ["run.queued", "run.started"]
+        # Other runs may be queued in between.
+        assert kinds[0] == "run.queued"
+        assert "run.started" in kinds
         assert kinds[-1] == "file.loaded"
         progress = [event.data for event in events if event.type == "file.progress"]
         assert progress

@@ -25,7 +25,15 @@ from tests.stop_signals import with_stop_signals
 ROOT = Path(__file__).parents[3]
 PROGRAMS = Path(sys.executable).parent
 NOT_IN_A_CLONE = shutil.ignore_patterns(
-    ".git", ".venv", ".shifts", ".env", ".*_cache", ".hypothesis", ".tmp_dagster_home_*", "__pycache__", "out"
+    ".git",
+    ".venv",
+    ".shifts",
+    ".env",
+    ".*_cache",
+    ".hypothesis",
+    ".tmp_dagster_home_*",
+    "node_modules",
+    "out",
 )
 ASSETS = {"raw_trips", "shift_backtest", "shifts", "stops", "trip_clusters", "weekly_aggregates", "zones"}
 RUNS = "{ runsOrError { ... on Runs { results { status jobName tags { key value } } } } }"

@@ -1,4 +1,4 @@
-"""A thousand small files at once, ten of them invalid: each is loaded or fails alone, and the counts are exact."""
+"""Hundreds of small files at once, ten of them invalid: each is loaded or fails alone, and the counts are exact."""
 
 import random
 
@@ -6,18 +6,18 @@ from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.queued_files import MAX_NAMES_REQUESTED_PER_TICK, queued_files
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
-FILES, ROWS = 1000, 50
+FILES, ROWS = 200, 50
 INVALID = {
-    "0007.csv": (HEADER.replace("datetime", "when"), "missing column datetime"),
-    "0107.csv": ("", "the file is empty"),
-    "0207.csv": (HEADER, "holds no trips"),
-    "0307.csv": (HEADER + "x\n" * ROWS, "50 of 50 rows are no trips"),
-    "0407.csv": ("\0" * 100, "missing columns"),
-    "0507.csv": ("PK\x03\x04", "zip archive or a spreadsheet"),
-    "0607.csv": (HEADER.replace("region", "region,region"), "column region appears twice"),
-    "0707.csv.gz": ("not packed", "broken or cut off"),
-    "0807.parquet": ("PAR1", "not a valid Parquet file"),
-    "0907.txt": (HEADER + row(), "must end in .csv, .csv.gz or .parquet"),
+    "invalid 0.csv": (HEADER.replace("datetime", "when"), "missing column datetime"),
+    "invalid 1.csv": ("", "the file is empty"),
+    "invalid 2.csv": (HEADER, "holds no trips"),
+    "invalid 3.csv": (HEADER + "x\n" * ROWS, "50 of 50 rows are no trips"),
+    "invalid 4.csv": ("\0" * 100, "missing columns"),
+    "invalid 5.csv": ("PK\x03\x04", "zip archive or a spreadsheet"),
+    "invalid 6.csv": (HEADER.replace("region", "region,region"), "column region appears twice"),
+    "invalid 7.csv.gz": ("not packed", "broken or cut off"),
+    "invalid 8.parquet": ("PAR1", "not a valid Parquet file"),
+    "invalid 9.txt": (HEADER + row(), "must end in .csv, .csv.gz or .parquet"),
 }
 
 
@@ -35,7 +35,7 @@ def healthy(number: int) -> str:
     return HEADER + "".join(lines) + "Turin,nowhere\n"
 
 
-def test_a_thousand_files_are_loaded_and_ten_invalid_ones_fail_alone_with_their_reasons(
+def test_hundreds_of_files_are_loaded_and_ten_invalid_ones_fail_alone_with_their_reasons(
     pipeline: Pipeline,
 ) -> None:
     for name, (text, _) in INVALID.items():
@@ -47,7 +47,7 @@ def test_a_thousand_files_are_loaded_and_ten_invalid_ones_fail_alone_with_their_
     pipeline.instance.event_log_storage.optimize_for_webserver(
         statement_timeout=60_000, pool_recycle=300, max_overflow=4
     )
-    for _ in range(FILES // MAX_NAMES_REQUESTED_PER_TICK):
+    for _ in range(-(-FILES // MAX_NAMES_REQUESTED_PER_TICK)):
         (request,) = pipeline.tick(queued_files).run_requests
         pipeline.run("load_trip_files", dict(request.tags))
     ledger = pipeline.ledger()
