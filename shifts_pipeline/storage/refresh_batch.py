@@ -11,7 +11,7 @@ import psycopg
 
 from shifts_pipeline.storage.cluster_tables import PairClusters, cluster_pair, write_clusters
 from shifts_pipeline.storage.cluster_violations import check_clusters
-from shifts_pipeline.storage.region_week import read_pairs
+from shifts_pipeline.storage.region_week import PairTrips, read_pairs
 from shifts_pipeline.storage.stale_pairs import Pair
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ def refresh_batch(
     found = read_pairs(connection, {pair.region_id: pair.region for pair in pairs}, week)
     written = _replace_clusters(connection, [cluster_pair(trips, clusterer) for trips in found])
     if written:
-        check_clusters(connection, written, week, clusterer)
+        check_clusters(connection, written, clusterer)
     return {trips.region: len(trips.trip_ids) for trips in found}
 
 
-def _replace_clusters(connection: psycopg.Connection, pairs: Sequence[PairClusters]) -> list[int]:
-    """As `replace_derived`, for many pairs; returns the regions of those that were written."""
+def _replace_clusters(connection: psycopg.Connection, pairs: Sequence[PairClusters]) -> list[PairTrips]:
+    """As `replace_derived`, for many pairs; returns those that were written."""
     week = pairs[0].trips.week
     with connection.transaction():
         locked = {
@@ -90,4 +90,4 @@ def _replace_clusters(connection: psycopg.Connection, pairs: Sequence[PairCluste
                 " WHERE w.region_id = u.region_id AND w.week = %s",
                 [region_ids, [pair.trips.revision for pair in kept], week],
             )
-    return region_ids
+    return [pair.trips for pair in kept]

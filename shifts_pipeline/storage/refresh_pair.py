@@ -87,4 +87,4 @@ def _replace_aggregates(
 def _replace_clusters(connection: psycopg.Connection, trips: PairTrips, clusterer: "TripClusterer") -> None:
     clusters = cluster_pair(trips, clusterer)
     if replace_derived(connection, trips, "clusters", partial(write_clusters, [clusters])):
-        check_clusters(connection, [trips.region_id], trips.week, clusterer)
+        check_clusters(connection, [trips], clusterer)

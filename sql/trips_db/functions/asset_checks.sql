@@ -46,59 +46,11 @@ BEGIN
 END
 $$;
 
--- Returns the clusters of some pairs of a week that break a guarantee; no row for a pair without any. Too wide: wider than
--- their radius or than the maximum. Wrong members: too few trips, or trips that are missing or outside of the region, the
--- week or the time window. Call it with enable_nestloop = off: newly loaded trips have no statistics. A setting of the
--- function would not reach Citus workers.
-CREATE OR REPLACE FUNCTION shifts_store.cluster_violations(
-    region_ids integer[], week date, max_radius_m double precision, min_trips integer)
-RETURNS TABLE (region_id integer, too_wide bigint[], wrong_members bigint[])
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
-SET plan_cache_mode = force_custom_plan AS $$
-DECLARE
-    first_region integer := (SELECT min(u.id) FROM unnest(region_ids) AS u (id));
-    last_region  integer := (SELECT max(u.id) FROM unnest(region_ids) AS u (id));
-BEGIN
-    RETURN QUERY
-    WITH listed AS (
-        -- In the list of columns, not a join: the planner could join clusters and trips by region first.
-        SELECT c.region_id, c.cluster_id, c.trips, c.radius_m, c.earliest_time, c.latest_time, c.origin, c.destination,
-               unnest(c.trip_ids) AS trip_id
-        FROM shifts_store.trip_clusters c
-        WHERE c.region_id = ANY (region_ids) AND c.week = cluster_violations.week
-    ), members AS (
-        SELECT l.region_id, l.cluster_id, l.trips, l.radius_m, l.earliest_time, l.latest_time, t.trip_id,
-               t.started_at::time AS clock,
-               greatest(public.ST_DistanceSphere(l.origin, t.origin),
-                        public.ST_DistanceSphere(l.destination, t.destination)) AS distance_m
-        FROM listed l
-        LEFT JOIN shifts_store.trips t
-            ON t.trip_id = l.trip_id AND t.region_id = l.region_id
-            AND t.region_id BETWEEN first_region AND last_region
-            AND t.started_at >= cluster_violations.week AND t.started_at < cluster_violations.week + 7
-    ), checked AS (
-        SELECT m.region_id, m.cluster_id,
-               bool_or(m.distance_m > m.radius_m + 0.01 OR m.radius_m > max_radius_m) AS is_too_wide,
-               bool_or(m.trip_id IS NULL
-                       OR CASE WHEN m.earliest_time <= m.latest_time
-                          THEN m.clock NOT BETWEEN m.earliest_time AND m.latest_time
-                          ELSE m.clock < m.earliest_time AND m.clock > m.latest_time END)
-               OR count(m.trip_id) <> min(m.trips) OR min(m.trips) < min_trips AS has_wrong_members
-        FROM members m GROUP BY m.region_id, m.cluster_id
-    )
-    SELECT k.region_id,
-           coalesce(array_agg(k.cluster_id ORDER BY k.cluster_id) FILTER (WHERE k.is_too_wide), '{}'),
-           coalesce(array_agg(k.cluster_id ORDER BY k.cluster_id) FILTER (WHERE k.has_wrong_members), '{}')
-    FROM checked k
-    WHERE k.is_too_wide OR k.has_wrong_members
-    GROUP BY k.region_id;
-END
-$$;
-
 -- Returns the ranks of shifts of some regions after a week that break a guarantee; no row for a region without any. Misfits:
 -- shifts that count a trip that is missing, outside of the region or the history, farther from the places than the maximum,
 -- or outside of the window and the weekdays. Double: shifts that count a trip twice, or that another one counts, or whose
--- rank does not follow that of another. Call it with enable_nestloop = off, as `cluster_violations`.
+-- rank does not follow that of another. Call it with enable_nestloop = off: newly loaded trips have no statistics. A setting
+-- of the function would not reach Citus workers.
 CREATE OR REPLACE FUNCTION shifts_store.shift_violations(
     region_ids integer[], week date, weeks integer, max_radius_m double precision)
 RETURNS TABLE (region_id integer, misfits integer[], double integer[])

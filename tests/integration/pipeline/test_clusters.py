@@ -176,6 +176,8 @@ TAMPERING = [
     ("NEW.radius_m := 501", WITHIN_RADIUS),
     ("NEW.latest_time := NEW.earliest_time", MEMBERS_BELONG),
     ("NEW.trip_ids[1] := 1", MEMBERS_BELONG),
+    ("NEW.trip_ids[1] := NEW.trip_ids[2]", MEMBERS_BELONG),
+    ("NEW.trip_ids := NEW.trip_ids[2:]", MEMBERS_BELONG),
     ("NEW.trip_ids[1] := (SELECT trip_id FROM shifts.trips WHERE source = 'alone' LIMIT 1)", MEMBERS_BELONG),
     ("NEW.trip_ids[1] := (SELECT trip_id FROM shifts.trips WHERE source = 'night' LIMIT 1)", MEMBERS_BELONG),
 ]
