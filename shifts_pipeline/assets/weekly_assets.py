@@ -30,9 +30,6 @@ from shifts_pipeline.storage.refresh_week import RefreshedWeek, RefreshRequest, 
 from shifts_pipeline.storage.region_week import DerivedTable
 from shifts_pipeline.storage.stale_pairs import WeekTotals, week_totals
 
-_MAX_WEEKS_WITH_PLOTS = 10
-"""Drawing takes longer than refreshing a small week: the first weeks of a run have plots."""
-
 _FILES_OF_A_WEEK = dg.SpecificPartitionsPartitionMapping([])
 """Only the ledger knows them. If a week depended on all files, Dagster would call every week unsynced after any new
 or failed file, and a backfill of one file would refresh every week."""
@@ -105,16 +102,12 @@ def weekly_assets(
     keys = list(context.partition_keys)  # each access queries Dagster's database
     failures: list[str] = []
     untouched: list[tuple[str, RefreshedWeek]] = []
-    plots_left = _MAX_WEEKS_WITH_PLOTS
     with trips_database.connect(autocommit=True) as connection:
         for key in keys:
             refreshed = refresh_week(connection, week_of(key), request)
             failures += refreshed.failures
             if refreshed.pairs:
-                yield from _materializations(
-                    context, connection, key, refreshed, selected, with_plots=plots_left > 0
-                )
-                plots_left -= 1
+                yield from _materializations(context, connection, key, refreshed, selected)
             else:
                 untouched.append((key, refreshed))
             # Also of an untouched week: its planned evaluation would hide the last one in the Dagster UI.
@@ -125,7 +118,7 @@ def weekly_assets(
         if failures:
             # Dagster shows planned partitions of a failed run as failed, unless they are materialized.
             for key, refreshed in untouched:
-                yield from _materializations(context, connection, key, refreshed, selected, with_plots=False)
+                yield from _materializations(context, connection, key, refreshed, selected)
     if config.regions and not failures and len(untouched) == len(keys):
         names = ", ".join(map(printable, config.regions))
         raise dg.Failure(f"no week of this run has trips of {names}", allow_retries=False)
@@ -141,14 +134,12 @@ def _materializations(
     key: str,
     refreshed: RefreshedWeek,
     selected: list[DerivedTable],
-    *,
-    with_plots: bool,
 ) -> Iterator[dg.AssetMaterialization]:
     """Materializes a week in each derived table in which none of its pairs is stale."""
     totals = week_totals(connection, week_of(key))
     for table in selected:
         if totals.trips and not totals.stale(table):
-            yield materialization(context, connection, key, totals, table, refreshed, with_plots=with_plots)
+            yield materialization(context, connection, key, totals, table, refreshed)
 
 
 def materialization(
@@ -158,8 +149,6 @@ def materialization(
     totals: WeekTotals,
     table: DerivedTable,
     refreshed: RefreshedWeek,
-    *,
-    with_plots: bool,
 ) -> dg.AssetMaterialization:
     """The materialization of a week in a derived table."""
     week = week_of(key)
@@ -170,8 +159,7 @@ def materialization(
         parts.append(partial(week_metadata.trips_by_region, connection, week))
     else:
         parts.append(partial(week_metadata.clusters_figures, connection, week, totals))
-        if with_plots:
-            parts.append(partial(week_metadata.strongest_flows, connection, week))
+        parts.append(partial(week_metadata.strongest_flows, connection, week))
     for part in parts:
         metadata |= optional_metadata(context.log, part)
     metadata |= week_metadata.refresh_figures(refreshed)

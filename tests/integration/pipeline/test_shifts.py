@@ -74,7 +74,7 @@ def test_a_materialization_says_and_shows_what_was_made(pipeline: Pipeline) -> N
     assert isinstance(table, dg.TableMetadataValue)
     assert [record.data["region"] for record in table.records] == ["Prague", "Turin"]
     assert {record.data["departs"] for record in table.records} == {"08:03"}
-    assert str(metadata["map"].value).startswith("![picture](data:image/png;base64,")
+    assert str(metadata["map"].value).startswith("![flows](data:image/svg+xml,")
 
 
 def test_a_changed_week_is_made_again_with_the_weeks_after_it(pipeline: Pipeline) -> None:
