@@ -22,7 +22,7 @@ from tests.integration.platform.running import (
 
 ROWS = 60_000
 FILES_AT_FIRST = 4
-VICTIMS = ["worker"] * 5 + ["database"] * 2 + ["daemon"] * 2 + ["code server"]
+VICTIMS = ["worker"] * 3 + ["database", "daemon", "code server"]
 MAX_DEATHS_OF_A_FILE = 3
 """One less than the platform's patience with a file on which run after run dies."""
 

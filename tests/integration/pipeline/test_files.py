@@ -11,8 +11,9 @@ import pytest
 from shifts_core.trips.report import LoadReport
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.assets import raw_trips as raw_trips_module
+from shifts_pipeline.sensors import load_plan
+from shifts_pipeline.sensors import queued_files as queued_files_module
 from shifts_pipeline.sensors.landing_zone import landing_zone
-from shifts_pipeline.sensors.load_plan import MAX_FILES_PER_RUN
 from shifts_pipeline.sensors.queued_files import queued_files
 from shifts_pipeline.storage.file_audit import rows_match_ledger
 from shifts_pipeline.storage.ingest import ingest
@@ -260,10 +261,15 @@ def test_a_run_that_starts_after_its_file_has_failed_neither_loads_nor_publishes
     assert feed(pipeline, dagster_database_url) == [("file.failed", "a.csv")]
 
 
-def test_many_small_files_share_runs_and_odd_names_are_files_too(pipeline: Pipeline) -> None:
-    names = [f"part {n:03}.csv" for n in range(MAX_FILES_PER_RUN)] + ["Zürich|100%.csv", "deep/er/a...b.csv"]
+def test_many_small_files_share_runs_and_odd_names_are_files_too(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = 20
+    monkeypatch.setattr(load_plan, "MAX_FILES_PER_RUN", at_once)
+    monkeypatch.setattr(queued_files_module, "MAX_NAMES_REQUESTED_PER_TICK", at_once)
+    names = [f"part {n:03}.csv" for n in range(at_once)] + ["Zürich|100%.csv", "deep/er/a...b.csv"]
     for number, name in enumerate(names):
-        pipeline.put(name, HEADER + row(moment=f"2018-05-28 09:{number // 60:02}:{number % 60:02}"))
+        pipeline.put(name, HEADER + row(moment=f"2018-05-28 09:00:{number:02}"))
     runs = pipeline.load() + pipeline.load()
     assert [run.success for run in runs] == [True, True]
     assert {status for status, _, _ in pipeline.ledger().values()} == {"loaded"}
