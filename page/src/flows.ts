@@ -16,6 +16,7 @@ const PAGE = 1000;
 const MAX_FLOWS = 3000;
 
 export class FlowPanel {
+  private map: TripMap | null = null;
   private shifts: Shift[] = [];
   private clusters: Cluster[] = [];
   private coverage: Coverage | null = null;
@@ -28,7 +29,9 @@ export class FlowPanel {
   private readonly reload = debounce(120, () => void this.load());
   private readonly planFleet = debounce(250, () => void this.showFleet());
 
-  constructor(private readonly map: TripMap | null) {
+  /** Without WebGL there is no map, and the lists stay. */
+  constructor(private readonly made: Promise<TripMap | null>) {
+    void made.then((map) => (this.map = map));
     this.list = new ShiftList((rank) => this.map?.point(rank));
     fill(byId<HTMLSelectElement>("fleet-day"), WEEKDAYS.map((day, place) => [day, longDayNames[place] ?? day]), "tue");
     byId("fleet-day").addEventListener("change", () => void this.showFleet());
@@ -46,7 +49,7 @@ export class FlowPanel {
 
   /** Reads everything again: the week was made anew. */
   refresh(): void {
-    this.reload();
+    void this.load();
     void this.showCoverage();
     void this.open();
   }
@@ -58,9 +61,8 @@ export class FlowPanel {
     update({ shift: shift?.properties.shift_id ?? null });
   }
 
-  /** Without WebGL there is no map, and the lists stay. */
   private onMap(draw: (map: TripMap) => void): void {
-    void this.map?.ready.then(() => this.map && draw(this.map));
+    void this.made.then((map) => map?.ready.then(() => draw(map)));
   }
 
   private async load(): Promise<void> {

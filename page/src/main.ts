@@ -19,11 +19,12 @@ let regions: Region[] = [];
 translate(document);
 byId("sign-out").addEventListener("click", () => void closeSession().then(() => location.reload()));
 connect({ signIn, reachable });
-// The answer arrives while the map is made, which takes longer.
-void refresh();
-const map = startMap();
+/** What the first view shows has been asked for. */
+let asked: () => void = () => {};
+// The map takes a second, in which nothing else happens: the answers arrive meanwhile.
+const map = new Promise<void>((resolve) => (asked = resolve)).then(startMap);
 const flows = new FlowPanel(map);
-if (map) new AreaTool(map);
+void map.then((made) => made && new AreaTool(made));
 const refreshSoon = debounce(150, () => void refresh());
 const live = new LivePanel({
   loaded: () => {
@@ -34,6 +35,7 @@ const live = new LivePanel({
 });
 startNumbers();
 listen();
+void refresh().finally(() => asked());
 
 function startMap(): TripMap | null {
   if (!document.createElement("canvas").getContext("webgl2")) {
@@ -89,7 +91,7 @@ async function choose(): Promise<void> {
   document.title = `${region.region} · ${t("title")}`;
   if (view.layer === "shifts") flows.refresh();
   try {
-    const found = await choosing(async (signal) => {
+    const answers = choosing(async (signal) => {
       const parameters = { region: region.region };
       const [weeks, extent, zones] = await Promise.all([
         weeksOf(region, signal),
@@ -98,16 +100,19 @@ async function choose(): Promise<void> {
       ]);
       return { weeks, extent, zones: zones.features };
     });
+    setTimeout(asked);
+    const found = await answers;
     if (found === null) return;
     showWeeks(found.weeks);
     setZones(found.zones);
     // Clusters are of a week, which is known now.
     if (view.layer === "clusters") flows.refresh();
-    if (!map) return;
-    if (found.extent?.bbox && !view.at) map.show(found.extent.bbox);
-    await map.ready;
-    map.setZones(found.zones);
-    map.setDensity(region.region, `${region.trips}-${region.last_at}`);
+    const made = await map;
+    if (!made) return;
+    if (found.extent?.bbox && !view.at) made.show(found.extent.bbox);
+    await made.ready;
+    made.setZones(found.zones);
+    made.setDensity(region.region, `${region.trips}-${region.last_at}`);
   } catch (reason) {
     complain(reason);
   }
