@@ -10,6 +10,7 @@ from shifts_api.queries.slow_counts import SlowCounts
 from shifts_api.queries.tile_cache import TileCache
 from shifts_api.queries.tile_source import EXACT, TileSource, cells_of
 from shifts_api.settings import ApiSettings
+from shifts_api.web.errors import ApiError
 from shifts_api.web.identity import identity_of
 
 _ADMINS_SHARE = 8
@@ -52,9 +53,16 @@ def create_counters(pool: AsyncEngine, settings: ApiSettings) -> AllCounters:
 
 
 def counters_of(request: Request) -> Counters:
-    """What a request is counted with, by the rights of its key."""
+    """What a request is counted with, by the rights of its key.
+
+    Raises:
+        ApiError: 503, the pipeline makes cells, and this process was started without their least number of trips.
+    """
     counters: AllCounters = request.app.state.counters
     if identity_of(request).rights.min_count is None:
         return counters.exact
-    assert counters.cells is not None
+    if counters.cells is None:
+        raise ApiError(
+            503, "SHIFTS_MIN_COUNT is set for the pipeline and not for this service: set it and restart"
+        )
     return counters.cells
