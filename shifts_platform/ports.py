@@ -1,15 +1,25 @@
 """TCP ports of this machine: free ones, taken ones, and who answers on them."""
 
+import random
 import socket
 
 from shifts_platform.errors import PlatformError
 
+_PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections: none of these takes a free port before its server does."""
+_TRIES = 100
+
 
 def free_port() -> int:
     """A loopback port that no process listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in (*random.SystemRandom().sample(_PORTS, _TRIES), 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise PlatformError("no port of 127.0.0.1 is free")
 
 
 def check_port_is_free(host: str, port: int, setting: str) -> None:

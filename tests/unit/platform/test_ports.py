@@ -8,8 +8,9 @@ from shifts_platform.errors import PlatformError
 from shifts_platform.ports import check_port_is_free, free_port, is_listening
 
 
-def test_a_free_port_has_no_listener() -> None:
+def test_a_free_port_has_no_listener_and_no_outgoing_connection_takes_it() -> None:
     port = free_port()
+    assert port < 32_768
     assert not is_listening("127.0.0.1", port)
     check_port_is_free("127.0.0.1", port, "SHIFTS_API_PORT")
 
