@@ -70,7 +70,8 @@ def find_violations(
         max_radius_m: the largest radius allowed, metres.
         min_trips: the least number of trips allowed.
     """
-    too_wide = clusters.radii_m > max_radius_m
+    # Negated: a radius that is no number is too wide.
+    too_wide = ~(clusters.radii_m <= max_radius_m)
     stated = np.bincount(members.clusters, minlength=len(too_wide))
     wrong = (stated != clusters.trips) | (clusters.trips < min_trips)
     places, is_repeated = _find(trips.ids, members.ids)
@@ -86,7 +87,7 @@ def find_violations(
             haversine_m(ends[:, 0], ends[:, 1], centroids[:, 0], centroids[:, 1]),
             haversine_m(ends[:, 2], ends[:, 3], centroids[:, 2], centroids[:, 3]),
         )
-        too_wide[cluster[distance_m > clusters.radii_m[cluster] + _ROUNDING_M]] = True
+        too_wide[cluster[~(distance_m <= clusters.radii_m[cluster] + _ROUNDING_M)]] = True
     return Violations(too_wide, wrong)
 
 

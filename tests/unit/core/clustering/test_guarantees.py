@@ -62,6 +62,8 @@ def tamper(
         rows.radii_m[cluster] -= 1
     elif what == "maximum":
         rows.radii_m[cluster] = MAX_RADIUS_M + 0.1
+    elif what == "no number":
+        rows.radii_m[cluster] = np.nan
     elif what == "place":
         trips.ends[trip, at % 4] += 0.02
     elif what == "clock":
@@ -84,7 +86,7 @@ def tamper(
     return cluster, trips, members
 
 
-WHATS = ["radius", "maximum", "place", "clock", "pair", "missing", "number", "twice", "too few"]
+WHATS = ["radius", "maximum", "no number", "place", "clock", "pair", "missing", "number", "twice", "too few"]
 
 
 @given(st.integers(0, 2**32), st.sampled_from([None, *WHATS]), st.integers(0, 1_000))
@@ -93,7 +95,7 @@ def test_exactly_the_cluster_that_was_tampered_with_is_found(seed: int, what: st
     expected = Violations(np.zeros(len(rows.trips), np.bool_), np.zeros(len(rows.trips), np.bool_))
     if what is not None:
         cluster, trips, members = tamper(what, at, trips, rows, members)
-        is_wide = what in ("radius", "maximum", "place")
+        is_wide = what in ("radius", "maximum", "no number", "place")
         (expected.too_wide if is_wide else expected.wrong_members)[cluster] = True
     found = find_violations(trips, rows, members, MAX_RADIUS_M, MIN_TRIPS)
     assert found.too_wide.tolist() == expected.too_wide.tolist()
