@@ -3,12 +3,11 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ import httpx
 import psutil
 import psycopg
 from psycopg.types.json import Jsonb
+
+from shifts_platform.ports import free_port
 
 
 @dataclass
@@ -95,12 +96,6 @@ def running(service: Service) -> Iterator[Service]:
         yield service.start()
     finally:
         service.stop()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(happened: Any, seconds: float) -> None:
