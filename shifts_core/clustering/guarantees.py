@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shifts_core.clustering.projection import haversine_m
+from shifts_core.id_places import find_places
 
 _ROUNDING_M = 0.01
 _AT_ONCE = 1 << 20
@@ -74,7 +75,7 @@ def find_violations(
     too_wide = ~(clusters.radii_m <= max_radius_m)
     stated = np.bincount(members.clusters, minlength=len(too_wide))
     wrong = (stated != clusters.trips) | (clusters.trips < min_trips)
-    places, is_repeated = _find(trips.ids, members.ids)
+    places, is_repeated = find_places(trips.ids, members.ids)
     wrong[members.clusters[is_repeated | (places < 0)]] = True
     for begin in range(0, len(places), _AT_ONCE):
         place, cluster = places[begin : begin + _AT_ONCE], members.clusters[begin : begin + _AT_ONCE]
@@ -102,18 +103,3 @@ def _is_within(
     )
     is_after, is_before = clock >= earliest, clock <= latest
     return np.where(earliest <= latest, is_after & is_before, is_after | is_before)
-
-
-def _find(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The place in `ids` of each wanted id, -1 if it is not there; and whether it is wanted several times."""
-    order, wanted_order = np.argsort(ids), np.argsort(wanted)
-    # Both in order, the search stays where the last one ended in memory.
-    sorted_ids, sorted_wanted = ids[order], wanted[wanted_order]
-    at = np.minimum(np.searchsorted(sorted_ids, sorted_wanted), max(len(ids) - 1, 0))
-    places, is_repeated = np.full(len(wanted), -1), np.zeros(len(wanted), np.bool_)
-    if len(ids):
-        places[wanted_order] = np.where(sorted_ids[at] == sorted_wanted, order[at], -1)
-    equals_next = sorted_wanted[1:] == sorted_wanted[:-1]
-    is_repeated[wanted_order[1:][equals_next]] = True
-    is_repeated[wanted_order[:-1][equals_next]] = True
-    return places, is_repeated

@@ -12,7 +12,7 @@ cluster_guarantees_specs = [
         asset=TRIP_CLUSTERS,
         partitions_def=WEEKS,
         description="No trip is farther from its cluster's centroid than the cluster's radius, at either end,"
-        " and no radius exceeds the limit. PostGIS measures the written tables.",
+        " and no radius exceeds the limit. Measured on the rows that were written.",
     ),
     dg.AssetCheckSpec(
         MEMBERS_BELONG,

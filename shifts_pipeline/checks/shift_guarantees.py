@@ -12,8 +12,8 @@ shift_guarantees_specs = [
         asset=SHIFTS,
         partitions_def=WEEKS,
         description="Every trip that a shift counts exists, in its region and history. It starts within the radius of"
-        " the pickup, ends within it of the drop-off, and starts in the window, on one of the weekdays. PostGIS"
-        " measures the written table.",
+        " the pickup, ends within it of the drop-off, and starts in the window, on one of the weekdays. Measured on"
+        " the rows that were written.",
     ),
     dg.AssetCheckSpec(
         COUNTED_ONCE,

@@ -104,9 +104,9 @@ class _Refresh:
         self._remember(week, {making.region.region_id: making.named for making in written})
         ids = [making.region.region_id for making in written]
         self.incomplete |= {region.region_id for region in regions} - set(ids)
-        with_shifts = [making.region.region_id for making in written if len(making.named.ids)]
+        with_shifts = [making for making in written if len(making.named.ids)]
         if with_shifts:
-            check_shifts(self._connection, with_shifts, week, self._options)
+            check_shifts(self._connection, with_shifts, self._options)
 
     def _name(self, week: date, regions: Sequence[RegionState]) -> None:
         earlier = self._earlier(week, regions)

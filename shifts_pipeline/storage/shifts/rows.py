@@ -18,7 +18,8 @@ from shifts_pipeline.storage.copy_format import POINT, set_ends, set_point_types
 from shifts_pipeline.storage.shifts.making import Making
 
 _EPOCH_2000 = date(2000, 1, 1)
-_DAY_BITS = 1 << np.arange(7)
+DAY_BITS = 1 << np.arange(7)
+"""The bit of each weekday in the column `weekdays`, Monday first."""
 
 _FIXED = row_dtype(
     region_id=">i4",
@@ -86,7 +87,7 @@ def _fixed_columns(making: Making) -> NDArray[np.void]:
     rows["week"] = (making.week - _EPOCH_2000).days
     rows["rank"] = np.arange(1, len(shifts) + 1)
     rows["shift_id"] = named.ids
-    rows["weekdays"] = shifts.runs_on @ _DAY_BITS
+    rows["weekdays"] = shifts.runs_on @ DAY_BITS
     rows["departs"] = clock_us(shifts.departs_s)
     rows["earliest"], rows["latest"] = clock_us(shifts.windows_s[:, 0]), clock_us(shifts.windows_s[:, 1])
     for column in ("riders", "riders_low", "riders_high", "regularity", "weeks", "trips"):
@@ -137,7 +138,7 @@ def _named(columns: list[tuple[Any, ...]]) -> NamedShifts:
         places=np.column_stack([x0, y0, x1, y1]).astype(np.float64),
         windows_s=np.column_stack([_seconds(earliest), _seconds(latest)]),
         departs_s=_seconds(departs),
-        runs_on=(np.array(weekdays, np.int64)[:, None] & _DAY_BITS) != 0,
+        runs_on=(np.array(weekdays, np.int64)[:, None] & DAY_BITS) != 0,
         riders=np.array(riders, np.float64),
         riders_low=np.array(low, np.int64),
         riders_high=np.array(high, np.int64),

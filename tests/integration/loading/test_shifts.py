@@ -13,7 +13,7 @@ from shifts_pipeline.storage.shifts.making import Making, make
 from shifts_pipeline.storage.shifts.rows import copy_stream
 from shifts_pipeline.storage.shifts.run import refresh_shifts
 from shifts_pipeline.storage.shifts.state import MakingOptions
-from shifts_pipeline.storage.shifts.violations import COUNTED_ONCE, TRIPS_FIT, check_shifts
+from shifts_pipeline.storage.shifts.violations import COUNTED_ONCE, TRIPS_FIT
 from shifts_pipeline.storage.shifts.write import replace_makings
 from tests.integration.loading.loading import Loader
 from tests.integration.loading.shift_weeks import (
@@ -348,27 +348,45 @@ def test_a_region_that_fails_delays_no_other(
 @pytest.mark.parametrize(
     ("broken", "check"),
     [
-        ("pickup = ST_Translate(pickup, 0.01, 0)", TRIPS_FIT),
-        ("dropoff = ST_Translate(dropoff, 0, 0.01)", TRIPS_FIT),
-        ("earliest = departs, latest = departs", TRIPS_FIT),
-        ("weekdays = CASE weekdays WHEN 64 THEN 32 ELSE 64 END", TRIPS_FIT),
-        ("trip_ids[1] = 7", TRIPS_FIT),
-        ("trip_ids[1] = trip_ids[2]", COUNTED_ONCE),
-        ("rank = 1000", COUNTED_ONCE),
+        ("NEW.pickup := ST_Translate(NEW.pickup, 0.01, 0)", TRIPS_FIT),
+        ("NEW.dropoff := ST_Translate(NEW.dropoff, 0, 0.01)", TRIPS_FIT),
+        ("NEW.earliest := NEW.departs; NEW.latest := NEW.departs", TRIPS_FIT),
+        ("NEW.weekdays := CASE NEW.weekdays WHEN 64 THEN 32 ELSE 64 END", TRIPS_FIT),
+        ("NEW.trip_ids[1] := -NEW.trip_ids[1]", TRIPS_FIT),
+        ("NEW.trip_ids[1] := NEW.trip_ids[2]", COUNTED_ONCE),
+        ("NEW.rank := 1000", COUNTED_ONCE),
     ],
 )
-def test_checks_find_broken_shifts(
+def test_checks_and_audits_find_shifts_that_were_not_written_as_made(
     loader: Loader, connection: psycopg.Connection, broken: str, check: str
 ) -> None:
+    last = week(WEEKS - 1)
     load_all(loader)
-    refresh(connection)
     loader.execute(
-        f"SET search_path = shifts_store, public; UPDATE shifts_store.shifts SET {broken}"
-        " WHERE rank = 2 AND week = (SELECT max(week) FROM shifts_store.shifts)"
+        "CREATE FUNCTION shifts_store.tamper() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS"
+        f" $$ BEGIN IF NEW.rank = 2 AND NEW.week = DATE '{last}' THEN {broken}; END IF; RETURN NEW; END $$"
     )
-    check_shifts(connection, sorted(region_ids(loader, "Lyon", "Turin")), week(WEEKS - 1), OPTIONS)
-    found = loader.query("SELECT check_name, count(*) FROM shifts_store.failed_pair_checks GROUP BY 1")
-    assert found == [(check, 2)]
+    loader.execute(
+        "CREATE TRIGGER tamper BEFORE INSERT ON shifts_store.shifts FOR EACH ROW"
+        " EXECUTE FUNCTION shifts_store.tamper()"
+    )
+    try:
+        refresh(connection)
+    finally:
+        loader.execute("DROP FUNCTION shifts_store.tamper() CASCADE")
+    ranks = loader.query(
+        "SELECT check_name, details->'ranks' FROM shifts_store.failed_pair_checks ORDER BY region_id"
+    )
+    assert [name for name, _ in ranks] == [check, check]
+    audited = loader.query(
+        "SELECT misfits, double FROM shifts_store.shift_violations(%s, %s, %s, %s) ORDER BY region_id",
+        sorted(region_ids(loader, "Lyon", "Turin")),
+        last,
+        OPTIONS.weeks,
+        OPTIONS.parameters.max_radius_m,
+    )
+    found = [misfits if check == TRIPS_FIT else double for misfits, double in audited]
+    assert found == [each for _, each in ranks]
 
 
 def test_a_trip_leads_to_the_shift_that_counts_it(loader: Loader, connection: psycopg.Connection) -> None:
