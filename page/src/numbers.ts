@@ -2,8 +2,9 @@
 import { address, ApiError, get, postWeekly, type Profile, type Region, type Weekly, type WeekTrips, type Zone } from "./api";
 import { clearChart, drawBars } from "./charts";
 import { byId, chase, debounce, fill, h, newest, save } from "./dom";
-import { date, dayNames, longDayNames, number, t, ungrouped, type Word } from "./i18n";
+import { date, dayNames, longDayNames, number, t, ungrouped } from "./i18n";
 import { areaParameters, clock, DAY_MINUTES, DIVISORS, isWholeDay, link, MATCHES, onChange, timeParameters, update, view, WEEKDAYS } from "./view";
+import type { Word } from "./words_en";
 
 /** Addresses may have 8 KiB in all. */
 const MAX_ADDRESS = 6000;

@@ -2,8 +2,9 @@
 import type { Shift, ShiftProperties } from "./api";
 import { byId, h } from "./dom";
 import { daysOf, ridersOf } from "./flow_words";
-import { share, t, type Word } from "./i18n";
+import { share, t } from "./i18n";
 import { update, view, WEEKDAYS } from "./view";
+import type { Word } from "./words_en";
 
 const ROWS = 50;
 
