@@ -1,6 +1,7 @@
 """Real servers for the tests: a private PostgreSQL server with PostGIS, and databases on it."""
 
 import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,23 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from shifts_platform.dagster_storage import share_connections
 from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
 from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.database import allow_other_users
 
 _numbers = itertools.count(1)
+# All servers of the tests speak HTTP, but each new client would read the certificates of the system for 40 ms.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
+SLOWEST = ("tests/integration/platform/", "tests/integration/page/")
 # The server needs no durability: nothing outlives the test run.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that take longest: the last one of a worker would keep the other waiting."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +88,12 @@ def dagster_instance(url: str) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance whose storage is a PostgreSQL database."""
     address = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
     with dg.instance_for_test(overrides={"storage": {"postgres": {"postgres_url": address}}}) as found:
-        yield found
+        parts = found.run_storage, found.event_log_storage, found.schedule_storage
+        connections = share_connections(address, *parts)
+        try:
+            yield found
+        finally:
+            connections.dispose()
 
 
 @contextmanager
