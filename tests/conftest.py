@@ -84,10 +84,11 @@ def instance(dagster_database_url: str) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def dagster_instance(url: str) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance whose storage is a PostgreSQL database."""
+def dagster_instance(url: str, **settings: object) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance whose storage is a PostgreSQL database, and further settings of `dagster.yaml`."""
     address = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-    with dg.instance_for_test(overrides={"storage": {"postgres": {"postgres_url": address}}}) as found:
+    overrides = {"storage": {"postgres": {"postgres_url": address}}, **settings}
+    with dg.instance_for_test(overrides=overrides) as found:
         parts = found.run_storage, found.event_log_storage, found.schedule_storage
         connections = share_connections(address, *parts)
         try:
