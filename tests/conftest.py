@@ -44,7 +44,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 
 
 @pytest.fixture(scope="session")
-def _template(postgres_server: EmbeddedPostgres) -> str:
+def trips_template(postgres_server: EmbeddedPostgres) -> str:
+    """The name of a migrated trips database without rows."""
     with _admin(postgres_server) as connection:
         connection.execute("CREATE DATABASE shifts_template")
     migrate_trips_database(postgres_server.url("shifts_template"))
@@ -52,14 +53,14 @@ def _template(postgres_server: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+def database_url(postgres_server: EmbeddedPostgres, trips_template: str) -> Iterator[str]:
     """A fresh, migrated trips database for a module."""
-    with _database(postgres_server, _template) as url:
+    with copied_database(postgres_server, trips_template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def _dagster_template(postgres_server: EmbeddedPostgres, _template: str) -> str:
+def _dagster_template(postgres_server: EmbeddedPostgres, trips_template: str) -> str:
     name = "dagster_template"
     with _admin(postgres_server) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -72,7 +73,7 @@ def _dagster_template(postgres_server: EmbeddedPostgres, _template: str) -> str:
 @pytest.fixture(scope="module")
 def dagster_database_url(postgres_server: EmbeddedPostgres, _dagster_template: str) -> Iterator[str]:
     """A fresh database for Dagster with its tables and the feed, for a module."""
-    with _database(postgres_server, _dagster_template) as url:
+    with copied_database(postgres_server, _dagster_template) as url:
         yield url
 
 
@@ -98,7 +99,8 @@ def dagster_instance(url: str, **settings: object) -> Iterator[dg.DagsterInstanc
 
 
 @contextmanager
-def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+def copied_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A copy of a database that nobody is connected to, while in the block; the block gets its URL."""
     name = f"db_{next(_numbers)}"
     with _admin(server) as connection:
         connection.execute(
