@@ -21,6 +21,8 @@ _numbers = itertools.count(1)
 # All servers of the tests speak HTTP, but each new client would read the certificates of the system for 40 ms.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+# Dagster would start four processes for each run, to copy what it prints.
+NO_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 SLOWEST = ("tests/integration/platform/", "tests/integration/page/")
 # The server needs no durability: nothing outlives the test run.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB"}
@@ -88,7 +90,7 @@ def instance(dagster_database_url: str) -> Iterator[dg.DagsterInstance]:
 def dagster_instance(url: str, **settings: object) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance whose storage is a PostgreSQL database, and further settings of `dagster.yaml`."""
     address = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-    overrides = {"storage": {"postgres": {"postgres_url": address}}, **settings}
+    overrides = {"storage": {"postgres": {"postgres_url": address}}, "compute_logs": NO_LOGS, **settings}
     with dg.instance_for_test(overrides=overrides) as found:
         parts = found.run_storage, found.event_log_storage, found.schedule_storage
         connections = share_connections(address, *parts)

@@ -8,6 +8,7 @@ import pytest
 from dagster._core.workspace.load_target import GrpcServerTarget
 from sqlalchemy import make_url
 
+from tests.conftest import NO_LOGS
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 from tests.integration.pipeline.webserver import Webserver, webserver
 
@@ -34,7 +35,7 @@ def instance(dagster_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     url = make_url(dagster_database_url).set(drivername="postgresql+psycopg2")
     monkeypatch.setenv("SHIFTS_DAGSTER_DATABASE_URL", url.render_as_string(hide_password=False))
     storage = {"module": "shifts_platform.dagster_storage", "class": "PlatformStorage", "config": {}}
-    with dg.instance_for_test(overrides={"storage": {"custom": storage}}) as found:
+    with dg.instance_for_test(overrides={"storage": {"custom": storage}, "compute_logs": NO_LOGS}) as found:
         yield found
 
 
