@@ -172,29 +172,3 @@ def test_status_prints_services_and_totals_of_files(platform: RunningPlatform) -
     said = platform.shifts("status").stdout
     assert "database   up" in said
     assert "loaded" in said
-
-
-def test_a_deleted_file_stays_away_until_it_is_dropped_again_on_purpose(
-    platform: RunningPlatform, tmp_path: Path
-) -> None:
-    file = tmp_path / "a.csv"
-    file.write_text(HEADER + row("Genoa") + row("Genoa", "2018-05-28 12:00:00"))
-    drop(platform, file.name, file.read_text())
-    assert mean(platform, "Genoa") == 2
-
-    done = platform.shifts("delete", "a.csv", "--yes")
-    assert (done.returncode, done.stdout) == (0, "deleted a.csv\n"), done.stderr
-    assert mean(platform, "Genoa") is None
-    assert not (platform.landing / "a.csv").exists()
-    repeated = platform.shifts("delete", "a.csv", "--yes")
-    assert (repeated.returncode, repeated.stderr) == (1, "shifts: a.csv was deleted before\n")
-    unknown = platform.shifts("delete", "b.csv", "--yes")
-    assert (unknown.returncode, unknown.stderr) == (1, "shifts: there is no file b.csv\n")
-
-    refused = platform.shifts("drop", str(file))
-    assert refused.returncode == 1
-    assert "these bytes were deleted on " in refused.stderr
-    assert "`shifts drop --again` loads them all the same" in refused.stderr
-    assert mean(platform, "Genoa") is None
-    assert platform.shifts("drop", "--again", str(file)).returncode == 0
-    assert mean(platform, "Genoa") == 2
