@@ -1,4 +1,4 @@
-"""`shifts delete` beside a service: a file is gone at once, then refused, and `shifts drop --again` brings it back."""
+"""`shifts delete` beside a service: a file is gone at once and refused, and `shifts drop --again` brings it back."""
 
 import os
 import subprocess
