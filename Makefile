@@ -14,7 +14,7 @@ help:
 	@echo "make demo    start, drop a generated sample, show the answers (ARGS=--exit: stop then)"
 	@echo "make up      the platform, until Ctrl-C"
 	@echo "make test    all tests        make check   format, lint, imports, types"
-	@echo "make soak    the platform under random work and faults (ARGS=\"--seed 1 --minutes 30\")"
+	@echo "make soak    long tests, then the platform under random work and faults (ARGS=\"--seed 1 --minutes 30\")"
 	@echo "make bench   the performance table (ARGS=\"load --rows 5000000\")"
 	@echo "make page    the planner's page, for which the others call it as well"
 	@echo "make lock    update the locks in requirements/ from pyproject.toml"
@@ -25,10 +25,13 @@ up: $(VENV)/installed-platform $(VENV)/compiled $(PAGE)
 demo: $(VENV)/installed-platform $(VENV)/compiled $(PAGE)
 	@exec $(BIN)/shifts demo $(ARGS)
 
+# Its many processes start faster with the compiled files of modules, which some environments switch off.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-dev $(VENV)/compiled $(PAGE) browser
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/installed-dev $(VENV)/compiled
+	@$(BIN)/python -m pytest -m soak
 	@exec $(BIN)/python -m tests.soak $(ARGS)
 
 check: $(VENV)/installed-dev

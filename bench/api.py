@@ -37,10 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--upload-mib", type=int, default=1024, help="(default: %(default)s)")
 
 
+class _StartedService(Service):
+    """The service as the platform starts it."""
+
+    def _spawn(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen([sys.executable, "-m", "shifts_api"], env=environment, stderr=log)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Prints the table."""
     with measured_server() as (environment, folder):
-        service = Service(
+        service = _StartedService(
             environment["SHIFTS_DATABASE_URL"],
             environment["SHIFTS_DAGSTER_DATABASE_URL"].replace("+psycopg2", ""),
             folder / "landing",

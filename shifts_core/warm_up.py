@@ -1,5 +1,6 @@
 """Compiles all numba functions before their first use; `python -m shifts_core.warm_up` runs at installation."""
 
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 
 import numpy as np
@@ -19,11 +20,24 @@ from shifts_core.trips import read_csv, read_parquet
 
 
 def main() -> None:
-    """Runs the parser, counting, cells, clustering and shifts once; numba caches code beside its source."""
-    read_csv.load_compiled()
-    read_parquet.load_compiled()
+    """Runs everything once, in two processes; numba caches code beside its source.
+
+    The processes compile no function in common: numba does not lock its cache.
+    """
+    with ProcessPoolExecutor(2) as processes:
+        for part in [processes.submit(_compile_tiles), processes.submit(_compile_the_rest)]:
+            part.result()
+
+
+def _compile_tiles() -> None:
     compile_counting()
     compile_building()
+
+
+def _compile_the_rest() -> None:
+    """Parsers, cells, clustering and shifts."""
+    read_csv.load_compiled()
+    read_parquet.load_compiled()
     random = np.random.default_rng(0)
     routes = random.uniform(0.0, 0.5, (20, 4))
     generalise(routes, np.zeros(20, np.uint16), np.zeros(20, np.int64), 2)

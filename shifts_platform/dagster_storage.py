@@ -13,7 +13,7 @@ from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from shifts_pipeline.event_log_storage import BatchedEventLogStorage
 from shifts_platform.development import connect_to_platform, wait_for_other_daemon
@@ -63,26 +63,29 @@ class PlatformStorage(DagsterStorage[DagsterInstance], ConfigurableClass):
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
         storage = DagsterPostgresStorage(os.environ[_URL], inst_data=inst_data)
         storage._event_log_storage = BatchedEventLogStorage(os.environ[_URL])
-        _share_connections(storage)
+        share_connections(
+            os.environ[_URL], storage._run_storage, storage._event_log_storage, storage._schedule_storage
+        )
         return storage
 
 
-def _share_connections(storage: DagsterPostgresStorage) -> None:
+def share_connections(url: str, *parts: Any) -> Engine:
     """Lets the parts of a storage use the same few open connections.
 
     Each of them would connect anew for each statement. The daemon asks every second, and connecting was most of its
     work and much of the server's.
     """
     engine = create_engine(
-        os.environ[_URL],
+        url,
         isolation_level="AUTOCOMMIT",
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=-1,
         pool_pre_ping=True,
         pool_use_lifo=True,
     )
-    for part in (storage._run_storage, storage._event_log_storage, storage._schedule_storage):
+    for part in parts:
         part._engine = engine
+    return engine
 
 
 def _is_daemon_of_dagster_dev() -> bool:

@@ -1,6 +1,7 @@
 """Real servers for the tests: a private PostgreSQL server with PostGIS, and databases on it."""
 
 import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,25 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from shifts_platform.dagster_storage import share_connections
 from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
 from shifts_platform.postgres.server import EmbeddedPostgres
 from tests.database import allow_other_users
 
 _numbers = itertools.count(1)
+# All servers of the tests speak HTTP, but each new client would read the certificates of the system for 40 ms.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
+# Dagster would start four processes for each run, to copy what it prints.
+NO_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+SLOWEST = ("tests/integration/platform/", "tests/integration/page/")
 # The server needs no durability: nothing outlives the test run.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that take longest: the last one of a worker would keep the other waiting."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +46,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 
 
 @pytest.fixture(scope="session")
-def _template(postgres_server: EmbeddedPostgres) -> str:
+def trips_template(postgres_server: EmbeddedPostgres) -> str:
+    """The name of a migrated trips database without rows."""
     with _admin(postgres_server) as connection:
         connection.execute("CREATE DATABASE shifts_template")
     migrate_trips_database(postgres_server.url("shifts_template"))
@@ -41,14 +55,14 @@ def _template(postgres_server: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+def database_url(postgres_server: EmbeddedPostgres, trips_template: str) -> Iterator[str]:
     """A fresh, migrated trips database for a module."""
-    with _database(postgres_server, _template) as url:
+    with copied_database(postgres_server, trips_template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def _dagster_template(postgres_server: EmbeddedPostgres, _template: str) -> str:
+def _dagster_template(postgres_server: EmbeddedPostgres, trips_template: str) -> str:
     name = "dagster_template"
     with _admin(postgres_server) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -61,7 +75,7 @@ def _dagster_template(postgres_server: EmbeddedPostgres, _template: str) -> str:
 @pytest.fixture(scope="module")
 def dagster_database_url(postgres_server: EmbeddedPostgres, _dagster_template: str) -> Iterator[str]:
     """A fresh database for Dagster with its tables and the feed, for a module."""
-    with _database(postgres_server, _dagster_template) as url:
+    with copied_database(postgres_server, _dagster_template) as url:
         yield url
 
 
@@ -73,15 +87,22 @@ def instance(dagster_database_url: str) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def dagster_instance(url: str) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance whose storage is a PostgreSQL database."""
+def dagster_instance(url: str, **settings: object) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance whose storage is a PostgreSQL database, and further settings of `dagster.yaml`."""
     address = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-    with dg.instance_for_test(overrides={"storage": {"postgres": {"postgres_url": address}}}) as found:
-        yield found
+    overrides = {"storage": {"postgres": {"postgres_url": address}}, "compute_logs": NO_LOGS, **settings}
+    with dg.instance_for_test(overrides=overrides) as found:
+        parts = found.run_storage, found.event_log_storage, found.schedule_storage
+        connections = share_connections(address, *parts)
+        try:
+            yield found
+        finally:
+            connections.dispose()
 
 
 @contextmanager
-def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+def copied_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A copy of a database that nobody is connected to, while in the block; the block gets its URL."""
     name = f"db_{next(_numbers)}"
     with _admin(server) as connection:
         connection.execute(

@@ -62,6 +62,8 @@ def find_clusters(
         ValueError: a parameter is out of range.
     """
     check_parameters(eps_m, min_trips, max_radius_m, window_s)
+    # For whole numbers numba would compile everything once more, for half a minute.
+    eps_m, max_radius_m, window_s = float(eps_m), float(max_radius_m), float(window_s)
     points, rows = sort_trips(od_coords, times_s, trip_ids)
     if len(points) < min_trips:
         nothing = np.empty(0)

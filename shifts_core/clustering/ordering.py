@@ -53,23 +53,24 @@ def bucket_rows(keys: NDArray[np.float64], order: NDArray[np.int32]) -> NDArray[
     sample = np.sort(keys[:: max(1, trips // (wanted * _SAMPLES_PER_BUCKET))])
     splitters = np.unique(sample[_SAMPLES_PER_BUCKET::_SAMPLES_PER_BUCKET])
     batches = -(-trips // _BATCH_SIZE)
-    counts = np.zeros((len(splitters) + 1, batches), np.int64)
+    # Rows of their own, not columns: numba compiles for one memory layout.
+    counts = np.zeros((batches, len(splitters) + 1), np.int64)
     buckets = np.empty(trips, np.int32)
     in_batches(
         lambda start, stop: _find_buckets(
-            keys, splitters, buckets, counts[:, start // _BATCH_SIZE], start, stop
+            keys, splitters, buckets, counts[start // _BATCH_SIZE], start, stop
         ),
         trips,
         _BATCH_SIZE,
     )
-    ends = counts.cumsum().reshape(counts.shape)
-    starts = ends - counts
+    ends = counts.T.cumsum().reshape(counts.T.shape).T
+    starts = np.ascontiguousarray(ends - counts)
     in_batches(
-        lambda start, stop: _scatter(buckets, starts[:, start // _BATCH_SIZE], order, start, stop),
+        lambda start, stop: _scatter(buckets, starts[start // _BATCH_SIZE], order, start, stop),
         trips,
         _BATCH_SIZE,
     )
-    return np.concatenate([[0], ends[:, -1]]) if batches else np.zeros(1, np.int64)
+    return np.concatenate([[0], ends[-1]]) if batches else np.zeros(1, np.int64)
 
 
 @numba.njit(cache=True, nogil=True)

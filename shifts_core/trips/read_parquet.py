@@ -135,7 +135,7 @@ class _Rows:
 
 
 def load_compiled() -> None:
-    """Reads a row of texts, so that numba compiles the loops over columns of texts."""
+    """Reads rows of texts, so that numba compiles the loops over columns of texts."""
     row = {
         "region": ["a"],
         "origin_coord": ["POINT (1 1)"],
@@ -144,5 +144,6 @@ def load_compiled() -> None:
         "datasource": ["a"],
     }
     file = io.BytesIO()
-    pq.write_table(pa.table(row), file)
+    # Columns of a single row have another memory layout.
+    pq.write_table(pa.table({name: values * 2 for name, values in row.items()}), file)
     list(read_parquet(file, DateRange(date(2018, 1, 1), date(2019, 1, 1))))

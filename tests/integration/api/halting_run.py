@@ -1,19 +1,16 @@
 """A run of the pipeline in a process of its own, which halts before a call of a function until it is killed."""
 
 import importlib
-import multiprocessing
 import os
 import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tests.forks import FORKS
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service
 
-_PROCESSES = multiprocessing.get_context("forkserver")
-# Imported once: each run starts fast, as a fork of a process without threads.
-_PROCESSES.set_forkserver_preload([__name__])
 _LONGEST_S = 120.0
 
 
@@ -36,11 +33,9 @@ class HaltingRun:
         point: str,
         settings: dict[str, str] | None = None,
     ) -> None:
-        self._halts, theirs = _PROCESSES.Pipe()
+        self._halts, theirs = FORKS.Pipe()
         urls = service.database_url, service.dagster_database_url, service.landing, service.log
-        self._process = _PROCESSES.Process(
-            target=_work, args=(*urls, job, tags, point, settings or {}, theirs)
-        )
+        self._process = FORKS.Process(target=_work, args=(*urls, job, tags, point, settings or {}, theirs))
         self._process.start()
         theirs.close()
         assert self._halts.poll(_LONGEST_S), f"the run does not reach {point}"

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +17,12 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from shifts_platform.ports import free_port
+from tests.integration.api.forked import ForkedService
 
 
 @dataclass
 class Service:
-    """`python -m shifts_api` on a free port."""
+    """The service on a free port, in a process of its own."""
 
     database_url: str
     dagster_database_url: str
@@ -30,7 +30,7 @@ class Service:
     log: Path
     more: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    process: ForkedService | subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Service":
         """Starts and waits until it is ready. A restart listens on the same port."""
@@ -44,10 +44,12 @@ class Service:
             "SHIFTS_API_PORT": str(self.port),
             **self.more,
         }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "shifts_api"], env=environment, stderr=log)
+        self.process = self._spawn(environment)
         wait_until(self._is_ready, 30)
         return self
+
+    def _spawn(self, environment: dict[str, str]) -> "ForkedService | subprocess.Popen[bytes]":
+        return ForkedService(environment, self.log)
 
     def _is_ready(self) -> bool:
         assert self.process is not None

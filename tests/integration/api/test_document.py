@@ -19,7 +19,7 @@ from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service
 from tests.integration.pipeline.harness import HEADER, row
 
-CASES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")
+CASES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
 """Random examples per operation, besides those at the limits of the document's schemas."""
 
 # A schema cannot say that a file exists, that south is below north, that a key is new, or that a cookie is sent.

@@ -15,7 +15,7 @@ from tests.integration.api.running import Service, last_id, listening, publish, 
 PAST = 8_000
 _TAIL = 8_192
 """Bytes in which the newest event received begins."""
-CLIENTS = 40
+CLIENTS = 20
 # All but the first accept so few old events that one page reaches the newest event.
 FILTERS: list[tuple[dict[str, str], str]] = [
     ({}, "true"),

@@ -373,14 +373,15 @@ class _Folder(RuleBasedStateMachine):
         self.settle()
 
 
+@pytest.mark.parametrize("folders", [8, pytest.param(40, marks=pytest.mark.soak)])
 def test_whatever_happens_in_the_folder_the_last_good_content_of_each_name_counts_once(
-    loader: Loader,
+    loader: Loader, folders: int
 ) -> None:
     machine = type("Folder", (_Folder,), {"loader": loader})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20,
+            max_examples=folders,
             stateful_step_count=15,
             deadline=None,
             derandomize=True,

@@ -1,6 +1,5 @@
 """Loading workers in processes of their own, which tests watch and kill."""
 
-import multiprocessing
 import os
 import signal
 from multiprocessing.connection import Connection
@@ -13,21 +12,18 @@ from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import database
 from shifts_pipeline.storage.ingest import ingest
 from shifts_pipeline.storage.ledger import FileRecord
+from tests.forks import FORKS
 from tests.integration.loading.loading import Loader
 
 ROWS_A_STEP = 2_000
-
-_PROCESSES = multiprocessing.get_context("forkserver")
-# Imported once: each worker starts fast, as a fork of a process without threads.
-_PROCESSES.set_forkserver_preload([__name__])
 
 
 class Worker:
     """A process that loads one file and reports each step."""
 
     def __init__(self, loader: Loader, name: str, run: str = "run") -> None:
-        self._steps, theirs = _PROCESSES.Pipe(duplex=False)
-        self._process = _PROCESSES.Process(target=_work, args=(loader.url, loader.landing, name, run, theirs))
+        self._steps, theirs = FORKS.Pipe(duplex=False)
+        self._process = FORKS.Process(target=_work, args=(loader.url, loader.landing, name, run, theirs))
         self._process.start()
         theirs.close()
         self.backend = self._receive() or 0

@@ -1,1 +1,1 @@
-"""The planner's page in a real browser, on a real platform."""
+"""The planner's page in a real browser, on a real service."""

@@ -1,19 +1,20 @@
 """What a planner does on the page: draw an area, drop a file, choose a shift, follow a link."""
 
-import os
 import re
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from shifts_platform.feed_client import FeedEvent
+from tests.integration.api.pipeline import pipeline_of
+from tests.integration.api.running import Service, running
 from tests.integration.page.browser import DESKTOP, PHONE, Visit, chromium, eventually, visiting
-from tests.integration.pipeline.harness import HEADER, row
-from tests.integration.platform.running import RunningPlatform, new_environment, running_platform
+from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 ROUTES = [
     ((7.66, 45.04), (7.70, 45.08), 7),
@@ -46,16 +47,24 @@ def trips(days: list[str], riders: int = 6) -> str:
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    """A platform with the shifts of commuters."""
+def service(
+    database_url: str, dagster_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "landing").mkdir()
+    with running(
+        Service(database_url, dagster_database_url, folder / "landing", folder / "api.log")
+    ) as found:
+        yield found
 
+
+@pytest.fixture(scope="module")
+def pipeline(service: Service) -> Iterator[Pipeline]:
+    """The pipeline of the service, which has made the shifts of commuters."""
     days = [f"05-{day}" for day in (14, 15, 16, 17, 18, 21, 22, 23, 24, 25)]
-    with running_platform(new_environment(tmp_path_factory.mktemp("page") / "data")) as found:
-
-        def is_made(event: FeedEvent) -> bool:
-            return event.type == "run.succeeded" and bool(found.query("SELECT FROM shifts.shifts LIMIT 1"))
-
-        found.follow(lambda: (found.landing / "commuters.csv").write_text(trips(days)), is_made)
+    with pipeline_of(service) as found:
+        found.put("commuters.csv", trips(days))
+        assert all(run.success for run in (*found.load(), *found.refresh(), *found.make_shifts()))
         yield found
 
 
@@ -66,8 +75,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(platform: RunningPlatform, browser: Browser) -> Iterator[Visit]:
-    with visiting(browser, platform.api) as found:
+def visit(service: Service, pipeline: Pipeline, browser: Browser) -> Iterator[Visit]:
+    with visiting(browser, service.root) as found:
         wait_for_shifts(found.page)
         yield found
 
@@ -111,33 +120,33 @@ def wait_for_address(page: Page) -> None:
     )
 
 
-def expected_mean(platform: RunningPlatform, page: Page) -> float:
-    wait_for_address(page)
-    answer: dict[str, Any] = platform.get("/trips/weekly", **parameters_of(page))
-    return round(float(answer["mean"]), 2)
+def expected_mean(service: Service, page: Page) -> float:
+    """What the API answers for the area of the page's address."""
+    answer = httpx.get(f"{service.api}/trips/weekly", params=parameters_of(page)).raise_for_status()
+    return round(float(answer.json()["mean"]), 2)
 
 
 def test_the_number_of_a_drawn_box_is_that_of_the_api_and_follows_its_filters(
-    platform: RunningPlatform, visit: Visit
+    service: Service, visit: Visit
 ) -> None:
     page = visit.page
     draw_box(page)
     eventually(lambda: mean_of(page), lambda mean: mean == 90.0)
-    assert expected_mean(platform, page) == 90.0
+    wait_for_address(page)
+    assert expected_mean(service, page) == 90.0
     page.get_by_role("radiogroup", name="Match").get_by_label("either end").check()
     page.get_by_role("checkbox", name="Monday").uncheck()
     eventually(lambda: mean_of(page), lambda mean: mean == 72.0)
     eventually(lambda: "weekdays" in parameters_of(page), bool)
-    assert expected_mean(platform, page) == 72.0
+    assert expected_mean(service, page) == 72.0
     table = page.get_by_role("region", name="Weekly trips").get_by_role("table")
     assert "2018-W20" in (table.text_content() or "")
 
 
-def test_a_link_shows_the_same_to_someone_else(
-    platform: RunningPlatform, browser: Browser, visit: Visit
-) -> None:
+def test_a_link_shows_the_same_to_someone_else(service: Service, browser: Browser, visit: Visit) -> None:
     draw_box(visit.page)
-    eventually(lambda: mean_of(visit.page), lambda mean: mean == expected_mean(platform, visit.page))
+    wait_for_address(visit.page)
+    eventually(lambda: mean_of(visit.page), lambda mean: mean == expected_mean(service, visit.page))
     with visiting(browser, visit.page.evaluate("location.href")) as other:
         eventually(lambda: mean_of(other.page), lambda mean: mean == mean_of(visit.page))
         assert parameters_of(other.page) == parameters_of(visit.page)
@@ -151,7 +160,7 @@ def test_clear_takes_the_area_away(visit: Visit) -> None:
     eventually(lambda: parameters_of(visit.page), lambda found: "bbox" not in found)
 
 
-def test_a_polygon_is_counted_as_well(platform: RunningPlatform, visit: Visit) -> None:
+def test_a_polygon_is_counted_as_well(service: Service, visit: Visit) -> None:
     page = visit.page
     page.get_by_role("button", name="Draw a polygon").click()
     box = page.get_by_role("region", name="Map").bounding_box()
@@ -163,7 +172,7 @@ def test_a_polygon_is_counted_as_well(platform: RunningPlatform, visit: Visit) -
         page.mouse.up()
     eventually(lambda: "polygon" in parameters_of(page), bool)
     mean = eventually(lambda: mean_of(page), lambda found: found is not None)
-    assert platform.get("/trips/weekly", **parameters_of(page))["mean"] == mean
+    assert expected_mean(service, page) == mean
 
 
 def test_the_keyboard_alone_gives_an_area_and_a_number(visit: Visit) -> None:
@@ -190,33 +199,36 @@ def test_a_chosen_shift_shows_its_history(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "theme", "language"),
-    [
-        (DESKTOP, "light", "en-US"),
-        (DESKTOP, "dark", "es-ES"),
-        (PHONE, "light", "es-ES"),
-        (PHONE, "dark", "en-US"),
-    ],
+    ("size", "themes", "language"),
+    [(DESKTOP, ("light", "dark"), "en-US"), (PHONE, ("dark", "light"), "es-ES")],
 )
 def test_axe_finds_nothing_in_any_theme_width_and_language(
-    platform: RunningPlatform, browser: Browser, size: tuple[int, int], theme: Any, language: str
+    service: Service,
+    pipeline: Pipeline,
+    browser: Browser,
+    size: tuple[int, int],
+    themes: tuple[Any, Any],
+    language: str,
 ) -> None:
-    url = f"{platform.api}/?region=Turin&bbox=7.6,45,7.8,45.2"
-    with visiting(browser, url, size=size, theme=theme, language=language) as visit:
+    url = f"{service.root}/?region=Turin&bbox=7.6,45,7.8,45.2"
+    with visiting(browser, url, size=size, theme=themes[0], language=language) as visit:
         page = visit.page
         expect(page.locator("#list tbody tr")).not_to_have_count(0, timeout=30_000)
         expect(page.locator("#mean")).to_have_text("90", timeout=30_000)
         page.locator("#list tbody button").first.click()
         expect(page.locator("#detail h3")).to_be_visible()
-        assert visit.violations() == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        for theme in themes:
+            page.emulate_media(color_scheme=theme)
+            assert visit.violations() == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
-def test_the_feed_resumes_after_the_service_was_away(platform: RunningPlatform, visit: Visit) -> None:
+def test_the_feed_resumes_after_the_service_was_away(service: Service, visit: Visit) -> None:
     connection = visit.page.locator("#connection")
     expect(connection).to_have_text("live")
-    os.kill(platform.pid_of("-m shifts_api"), signal.SIGKILL)
+    service.stop(signal.SIGKILL)
     expect(connection).to_have_text("connection lost, trying again")
+    service.start()
     expect(connection).to_have_text("live again, nothing was missed", timeout=60_000)
     expect(visit.page.locator("#notice")).to_be_hidden()
     # The browser itself reports requests that failed.
@@ -224,7 +236,7 @@ def test_the_feed_resumes_after_the_service_was_away(platform: RunningPlatform, 
 
 
 def test_a_dropped_file_shows_its_progress_its_rejects_and_the_new_number(
-    platform: RunningPlatform, visit: Visit
+    service: Service, pipeline: Pipeline, visit: Visit
 ) -> None:
     page = visit.page
     draw_box(page)
@@ -234,8 +246,13 @@ def test_a_dropped_file_shows_its_progress_its_rejects_and_the_new_number(
     page.evaluate(DROP, text)
     live = page.get_by_role("region", name="Live")
     expect(live.get_by_role("progressbar", name="more.csv")).to_be_visible()
+    # Playwright runs an event loop in this thread, and so does Dagster in its own.
+    with ThreadPoolExecutor(1) as thread:
+        runs = thread.submit(lambda: (*pipeline.load(), *pipeline.refresh())).result()
+    assert all(run.success for run in runs)
     expect(live).to_contain_text("more.csv: 36 trips loaded, 1 rejected", timeout=60_000)
     expect(live.get_by_role("table")).to_contain_text("Turin,nowhere,nowhere,yesterday,x")
     eventually(lambda: mean_of(page), lambda mean: mean == 108.0)
-    assert expected_mean(platform, page) == 108.0
+    wait_for_address(page)
+    assert expected_mean(service, page) == 108.0
     assert page.evaluate("window.stays")

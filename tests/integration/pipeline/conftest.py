@@ -1,11 +1,13 @@
 """The pipeline on emptied databases of the module."""
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.workspace.load_target import GrpcServerTarget
 
 from shifts_pipeline.definitions import build_defs
 from shifts_pipeline.sensors import waiting
@@ -13,6 +15,7 @@ from shifts_pipeline.settings import PipelineSettings
 from tests.integration.pipeline.commuters import commuters, settle
 from tests.integration.pipeline.deleting import GONE, KEPT
 from tests.integration.pipeline.harness import Pipeline
+from tests.integration.pipeline.webserver import code_server
 
 
 @pytest.fixture
@@ -47,6 +50,18 @@ def pipeline(
         first_week=date(2000, 1, 3),
     )
     return Pipeline(instance, build_defs(options), landing, database_url)
+
+
+@pytest.fixture(scope="module")
+def code(database_url: str, dagster_database_url: str) -> Iterator[GrpcServerTarget]:
+    """A code server of the module. It executes no runs, so it needs no landing folder."""
+    settings = {
+        "SHIFTS_DATABASE_URL": database_url,
+        "SHIFTS_DAGSTER_DATABASE_URL": dagster_database_url,
+        "SHIFTS_LANDING_URL": "/nowhere",
+    }
+    with code_server(settings) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The check `audit_finds_no_difference`: whatever is tampered with is found, and named, in bounded time."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +11,10 @@ import pytest
 from shifts_pipeline.checks.audit import NAME
 from shifts_pipeline.jobs.check_jobs import nightly_audit
 from shifts_pipeline.storage import audits
+from shifts_platform.postgres.server import EmbeddedPostgres
+from tests.conftest import copied_database
+from tests.integration.api.pipeline import pipeline_of
+from tests.integration.api.running import Service
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 TRIPS = row("Turin") * 6 + row("Lyon") + row("Lyon", "2018-06-05 09:00:00")
@@ -32,18 +38,38 @@ def figures(check: dg.AssetCheckEvaluation) -> dict[str, Any]:
     return {name: value.value for name, value in check.metadata.items()}
 
 
+@pytest.fixture(scope="module")
+def full(
+    postgres_server: EmbeddedPostgres,
+    trips_template: str,
+    dagster_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """Databases with two loaded files and a failed one; everything is fresh."""
+    folder = tmp_path_factory.mktemp("full")
+    with copied_database(postgres_server, trips_template) as url:
+        service = Service(url, dagster_database_url, folder, folder / "api.log")
+        with pipeline_of(service) as pipeline:
+            pipeline.put("a.csv", HEADER + TRIPS + "bad row\n")
+            pipeline.put("b.csv", HEADER + row("Turin", "2018-05-28 10:00:00"))
+            pipeline.load()
+            pipeline.put("none.csv", HEADER)
+            pipeline.load()
+            assert all(run.success for run in pipeline.refresh() + pipeline.make_shifts())
+            assert pipeline.query("SELECT count(*) FROM shifts_store.trip_clusters") == [(1,)]
+            assert pipeline.query("SELECT count(*) FROM shifts_store.shifts") == [(1,)]
+        yield service
+
+
 @pytest.fixture
-def filled(pipeline: Pipeline) -> Pipeline:
-    """Two loaded files and a failed one; everything is fresh."""
-    pipeline.put("a.csv", HEADER + TRIPS + "bad row\n")
-    pipeline.put("b.csv", HEADER + row("Turin", "2018-05-28 10:00:00"))
-    pipeline.load()
-    pipeline.put("none.csv", HEADER)
-    pipeline.load()
-    assert all(run.success for run in pipeline.refresh() + pipeline.make_shifts())
-    assert pipeline.query("SELECT count(*) FROM shifts_store.trip_clusters") == [(1,)]
-    assert pipeline.query("SELECT count(*) FROM shifts_store.shifts") == [(1,)]
-    return pipeline
+def filled(full: Service, postgres_server: EmbeddedPostgres) -> Iterator[Pipeline]:
+    """The pipeline on a copy of them."""
+    template = full.database_url.rpartition("/")[2]
+    with (
+        copied_database(postgres_server, template) as url,
+        pipeline_of(replace(full, database_url=url)) as found,
+    ):
+        yield found
 
 
 def test_an_empty_platform_passes(pipeline: Pipeline) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from sqlalchemy import make_url
+from dagster._core.workspace.load_target import GrpcServerTarget
 
 from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.partitions import TRIP_FILES, from_key, to_key
+from tests.conftest import dagster_instance
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 from tests.integration.pipeline.webserver import Webserver, webserver
 
@@ -74,18 +75,12 @@ query { assetNodeOrError(assetKey: {path: ["raw_trips"]}) {
 @pytest.fixture
 def instance(dagster_database_url: str) -> Iterator[dg.DagsterInstance]:
     """An instance that executes launched runs in this process."""
-    address = make_url(dagster_database_url).set(drivername="postgresql+psycopg2")
-    url = address.render_as_string(hide_password=False)
     launcher = {
         "module": "dagster._core.launcher.sync_in_memory_run_launcher",
         "class": "SyncInMemoryRunLauncher",
     }
-    overrides = {
-        "storage": {"postgres": {"postgres_url": url}},
-        "run_launcher": launcher,
-        "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
-    }
-    with dg.instance_for_test(overrides=overrides) as found:
+    coordinator = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
+    with dagster_instance(dagster_database_url, run_launcher=launcher, run_coordinator=coordinator) as found:
         yield found
 
 
@@ -111,9 +106,11 @@ def after(pipeline: Pipeline) -> set[str]:
 
 
 @pytest.mark.timeout(300)
-def test_files_of_any_name_are_loaded_by_runs_and_backfills_of_the_ui(loaded: Pipeline) -> None:
+def test_files_of_any_name_are_loaded_by_runs_and_backfills_of_the_ui(
+    loaded: Pipeline, code: GrpcServerTarget
+) -> None:
     single, ranged, picked, everything = NAMES[:8], NAMES[8:12], NAMES[12:18:2], NAMES
-    with webserver(loaded.instance) as ui:
+    with webserver(loaded.instance, code) as ui:
         node = ui.ask(PARTITIONS)["assetNodeOrError"]
         assert {from_key(key) for key in node["partitionKeys"]} == set(NAMES)
         assert node["partitionStats"] == {
@@ -172,14 +169,14 @@ def _backfill(ui: Webserver, keys: list[str]) -> None:
 
 
 def test_retired_partitions_are_not_counted_and_a_backfill_keeps_its_own(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, code: GrpcServerTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shifts_pipeline.sensors.file_partitions.MAX_PARTITIONS", 4)
     monkeypatch.setattr("shifts_pipeline.sensors.file_partitions.RETIRED_AHEAD", 0)
     for number in range(4):
         pipeline.put(f"{number}.csv", HEADER + row(source=f"{number}"))
     pipeline.load()
-    with webserver(pipeline.instance) as ui:
+    with webserver(pipeline.instance, code) as ui:
         parameters = {
             "assetSelection": [{"path": list(RAW_TRIPS.path)}],
             "partitionNames": ["0.csv", "1.csv"],

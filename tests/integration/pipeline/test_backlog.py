@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from shifts_core.trips.batch import Batch
-from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.partitions import TRIP_FILES, WEEKS
 from shifts_pipeline.sensors import load_plan
 from shifts_pipeline.sensors import queued_files as queued_files_module
@@ -60,7 +59,6 @@ def ends(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
 
 def create_run(pipeline: Pipeline, job: str, request: dg.RunRequest) -> dg.DagsterRun:
     """An unfinished run, as the daemon makes one of a request."""
-    pool_connections(pipeline.instance)
     return pipeline.instance.create_run_for_job(
         pipeline.defs.resolve_job_def(job),
         tags=dict(request.tags),

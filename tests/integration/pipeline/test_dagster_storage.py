@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from shifts_platform.dagster_storage import PlatformStorage
+from tests.conftest import NO_LOGS
 from tests.integration.api.running import wait_until
 
 
@@ -28,7 +29,7 @@ def instance(
     named = url.update_query_dict({"application_name": name})
     monkeypatch.setenv("SHIFTS_DAGSTER_DATABASE_URL", named.render_as_string(hide_password=False))
     storage = {"module": PlatformStorage.__module__, "class": PlatformStorage.__name__, "config": {}}
-    with dg.instance_for_test(overrides={"storage": {"custom": storage}}) as found:
+    with dg.instance_for_test(overrides={"storage": {"custom": storage}, "compute_logs": NO_LOGS}) as found:
         yield found
 
 

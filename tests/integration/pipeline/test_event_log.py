@@ -14,6 +14,7 @@ from shifts_pipeline.asset_keys import RAW_TRIPS
 from shifts_pipeline.checks.rows_accounted import NAME
 from shifts_pipeline.event_log_storage import BatchedEventLogStorage
 from shifts_pipeline.partitions import TRIP_FILES
+from tests.conftest import NO_LOGS
 from tests.integration.pipeline.harness import HEADER, Pipeline, row
 
 
@@ -24,7 +25,7 @@ def instance(dagster_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("SHIFTS_DAGSTER_DATABASE_URL", url.render_as_string(hide_password=False))
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
     storage = {"module": "shifts_platform.dagster_storage", "class": "PlatformStorage", "config": {}}
-    with dg.instance_for_test(overrides={"storage": {"custom": storage}}) as found:
+    with dg.instance_for_test(overrides={"storage": {"custom": storage}, "compute_logs": NO_LOGS}) as found:
         assert isinstance(found.event_log_storage, BatchedEventLogStorage)
         yield found
 

@@ -43,10 +43,6 @@ def test_hundreds_of_files_are_loaded_and_ten_invalid_ones_fail_alone_with_their
     for number in range(FILES - len(INVALID)):
         pipeline.put(f"healthy {number}.csv", healthy(number))
     pipeline.tick(landing_zone)
-    # As the asset does for its own events: Dagster writes one for every file before a run begins.
-    pipeline.instance.event_log_storage.optimize_for_webserver(
-        statement_timeout=60_000, pool_recycle=300, max_overflow=4
-    )
     for _ in range(-(-FILES // MAX_NAMES_REQUESTED_PER_TICK)):
         (request,) = pipeline.tick(queued_files).run_requests
         pipeline.run("load_trip_files", dict(request.tags))

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,9 +12,12 @@ from typing import Any
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import ModuleTarget
+from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster_graphql.schema import create_schema
+
+from shifts_platform.ports import free_port, is_listening
+from tests.integration.platform.running import wait_until
 
 
 class Webserver:
@@ -43,12 +49,23 @@ class Webserver:
 
 
 @contextmanager
-def webserver(instance: dg.DagsterInstance) -> Iterator[Webserver]:
-    target = ModuleTarget(
-        module_name="shifts_pipeline.definitions",
-        attribute=None,
-        working_directory=None,
-        location_name="shifts",
+def code_server(settings: dict[str, str]) -> Iterator[GrpcServerTarget]:
+    """A code server with the definitions, for any number of webservers."""
+    port = free_port()
+    where = ["-h", "127.0.0.1", "-p", str(port), "-m", "shifts_pipeline.definitions"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagster", "api", "grpc", *where], env={**os.environ, **settings}
     )
-    with WorkspaceProcessContext(instance, target) as process:
+    try:
+        wait_until(lambda: process.poll() is not None or is_listening("127.0.0.1", port))
+        assert process.poll() is None
+        yield GrpcServerTarget(host="127.0.0.1", port=port, socket=None, location_name="shifts")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def webserver(instance: dg.DagsterInstance, code: GrpcServerTarget) -> Iterator[Webserver]:
+    with WorkspaceProcessContext(instance, code) as process:
         yield Webserver(process)

@@ -19,6 +19,7 @@ import psycopg
 from shifts_platform.feed_client import FeedEvent, follow_feed
 from shifts_platform.ports import free_port
 from tests.database import allow_other_users
+from tests.integration.platform.forked_command import fork_shifts
 
 TIMEOUT_S = 360.0
 _SHIFTS = (sys.executable, "-m", "shifts_platform")
@@ -74,7 +75,7 @@ class RunningPlatform:
 
     def shifts(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs a command beside the running platform."""
-        return run_shifts(self.environment, *arguments)
+        return fork_shifts(self.environment, *arguments, timeout_s=TIMEOUT_S)
 
     def follow(
         self, act: Callable[[], object], until: Callable[[FeedEvent], bool], types: str = ""

@@ -11,6 +11,7 @@ import pytest
 
 from shifts_platform.feed_client import FeedEvent
 from tests.integration.pipeline.harness import HEADER, row
+from tests.integration.platform.dropping import drop, is_loaded, mean
 from tests.integration.platform.running import (
     RunningPlatform,
     answers,
@@ -19,12 +20,12 @@ from tests.integration.platform.running import (
     wait_until,
 )
 
-WHOLE_WORLD = {"nortest": "180,90", "southest": "-180,-90"}
 COMMUTERS = HEADER + "".join(
     row(moment=f"2018-05-{day} 08:0{minute}:00", origin=(7.67, 45.01 + minute * 1e-4))
     for day in (21, 22, 28, 29)
     for minute in range(6)
 )
+RESTARTED = ("shifts_api", "with_code_server webserver", "with_code_server daemon")
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +35,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatfo
         yield found
 
 
-def is_loaded(name: str, event: FeedEvent) -> bool:
-    """Whether the event ends the load of a file."""
-    return event.type in ("file.loaded", "file.failed") and event.data["partition"] == name
-
-
-def drop(platform: RunningPlatform, name: str, text: str) -> list[FeedEvent]:
-    """Copies a file into the landing folder as `cp` does; returns its events."""
-    return platform.follow(
-        lambda: (platform.landing / name).write_text(text), lambda event: is_loaded(name, event)
-    )
+@pytest.fixture
+def _loaded(platform: RunningPlatform) -> None:
+    """A file was loaded at some time."""
+    if not platform.query("SELECT FROM shifts.files WHERE status = 'loaded'"):
+        drop(platform, "first.csv", COMMUTERS)
 
 
 def test_a_dropped_file_is_counted_clustered_and_reported_by_events(
@@ -65,12 +61,13 @@ def test_a_dropped_file_is_counted_clustered_and_reported_by_events(
         own[0].data["run_id"]
     }
     assert len(refreshes) <= 3
-    assert platform.get("/trips/stats", region="Turin", **WHOLE_WORLD) == {"mean": 12.0}
+    assert mean(platform, "Turin") == 12.0
     (group,) = platform.get("/clusters", region="Turin", week="2018-W22")["features"]
     assert group["properties"]["trips"] == 12
     assert group["properties"]["earliest"] == "08:00:00"
 
 
+@pytest.mark.usefixtures("_loaded")
 def test_a_reconnect_with_the_last_event_id_gets_each_later_event_once(platform: RunningPlatform) -> None:
     def events_after(last_id: str, count: int) -> list[str]:
         ids = []
@@ -83,14 +80,12 @@ def test_a_reconnect_with_the_last_event_id_gets_each_later_event_once(platform:
                     break
         return ids
 
-    if not platform.query("SELECT FROM shifts.trips LIMIT 1"):
-        drop(platform, "first.csv", COMMUTERS)
     whole = events_after("0", 6)
     assert events_after(whole[2], 3) == whole[3:]
 
 
 def test_a_file_that_is_written_slowly_is_loaded_once_and_whole(platform: RunningPlatform) -> None:
-    rows = [row("Lyon", f"2018-05-28 10:00:{second:02}") for second in range(8)]
+    rows = [row("Lyon", f"2018-05-28 10:00:{second:02}") for second in range(4)]
 
     def write_slowly() -> None:
         with (platform.landing / "slow.csv").open("w") as file:
@@ -106,40 +101,30 @@ def test_a_file_that_is_written_slowly_is_loaded_once_and_whole(platform: Runnin
     assert ledger == [("loaded", len(rows))]
 
 
-def test_a_bad_file_fails_with_its_reason_and_the_next_is_loaded(platform: RunningPlatform) -> None:
-    events = drop(platform, "sick.csv", "region,origin_coord\nTurin,POINT (1 1)\n")
-    assert events[-1].type == "file.failed"
-    assert "destination_coord" in events[-1].data["message"]
-    assert drop(platform, "healthy.csv", HEADER + row("Nice"))[-1].type == "file.loaded"
-    assert platform.get("/trips/stats", region="Nice", **WHOLE_WORLD) == {"mean": 1.0}
-
-
 def test_drop_copies_files_and_prints_why_one_failed(platform: RunningPlatform, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text(HEADER + row("Bern") + row("Bern", "2018-05-28 11:00:00"))
-    bad.write_text("nothing\n")
-    done = platform.shifts("drop", str(good))
-    assert done.returncode == 0, done.stderr
+    bad.write_text("region,origin_coord\nTurin,POINT (1 1)\n")
+    done = platform.shifts("drop", str(bad), str(good))
+    assert done.returncode == 1
     assert "2 trips loaded" in done.stderr
-    done = platform.shifts("drop", str(bad))
-    assert done.returncode != 0
     assert "missing columns" in done.stderr
     assert "Traceback" not in done.stderr
+    (failed,) = platform.get("/files", status="failed")["files"]
+    assert failed["name"] == "bad.csv"
+    assert "destination_coord" in failed["error"]
+    assert mean(platform, "Bern") == 2.0
 
 
-@pytest.mark.parametrize(
-    ("words", "path"),
-    [("shifts_api", "api"), ("with_code_server webserver", "dagster"), ("with_code_server daemon", None)],
-)
-def test_a_killed_process_is_restarted(platform: RunningPlatform, words: str, path: str | None) -> None:
-    before = platform.pid_of(words)
-    os.kill(before, signal.SIGKILL)
-    wait_until(lambda: _pid_now(platform, words) not in (before, None))
-    if path is not None:
-        url = {"api": f"{platform.api}/ready", "dagster": f"{platform.dagster}/server_info"}[path]
-        wait_until(lambda: answers(url))
-    name = f"after {words}.csv"
-    assert drop(platform, name, HEADER + row("Rome", source=words))[-1].type == "file.loaded"
+def test_killed_processes_are_restarted(platform: RunningPlatform) -> None:
+    before = {words: platform.pid_of(words) for words in RESTARTED}
+    for process in before.values():
+        os.kill(process, signal.SIGKILL)
+    for words, process in before.items():
+        wait_until(lambda words=words, process=process: _pid_now(platform, words) not in (process, None))  # type: ignore[misc]
+    for url in (f"{platform.api}/ready", f"{platform.dagster}/server_info"):
+        wait_until(lambda url=url: answers(url))  # type: ignore[misc]
+    assert drop(platform, "after.csv", HEADER + row("Rome"))[-1].type == "file.loaded"
 
 
 def _pid_now(platform: RunningPlatform, words: str) -> int | None:
@@ -182,8 +167,8 @@ def test_a_second_platform_on_the_same_folder_is_refused_in_one_line(platform: R
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("_loaded")
 def test_status_prints_services_and_totals_of_files(platform: RunningPlatform) -> None:
-    drop(platform, "status.csv", HEADER + row("Oslo"))
     said = platform.shifts("status").stdout
     assert "database   up" in said
     assert "loaded" in said

@@ -1,6 +1,10 @@
 """What is done to a run and after its death: kill it, let the sensors recover, and look for what is left over."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
+import pytest
 
 from shifts_pipeline.sensors.lost_workers import lost_workers
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
@@ -12,6 +16,20 @@ from tests.integration.pipeline.harness import Pipeline
 FILES = ("a.csv", "b.csv")
 TRIPS = 300
 VICTIMS = ("worker", "database")
+
+
+def kills(points: Mapping[str, str], quick: str) -> list[Any]:
+    """Every point with every victim. The database is killed at one of them; at the others in the soak test."""
+    return [
+        pytest.param(
+            point,
+            victim,
+            id=f"{name}, {victim}",
+            marks=() if victim == "worker" or name == quick else pytest.mark.soak,
+        )
+        for name, point in points.items()
+        for victim in VICTIMS
+    ]
 
 
 def drop(work: Work) -> None:

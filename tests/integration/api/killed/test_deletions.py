@@ -10,7 +10,7 @@ from shifts_pipeline.sensors.deleted_files import deleted_files
 from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.queued_files import queued_files
 from tests.integration.api.halting_run import HaltingRun
-from tests.integration.api.killed.recovery import FILES, TRIPS, VICTIMS, kill, leftovers, recover
+from tests.integration.api.killed.recovery import FILES, TRIPS, kill, kills, leftovers, recover
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service
 from tests.integration.api.test_segments import REGION, Work
@@ -61,8 +61,7 @@ def nothing_is_left(pipeline: Pipeline, service: Service, work: Work, ids: Seque
     assert announced == [(name, 1) for name in FILES]
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
-@pytest.mark.parametrize("point", DELETE_POINTS.values(), ids=DELETE_POINTS)
+@pytest.mark.parametrize(("point", "victim"), kills(DELETE_POINTS, "segments subtract the trips"))
 def test_a_killed_deletion_leaves_all_or_nothing_of_a_file_and_is_completed(
     server: Server,
     service: Service,
@@ -93,13 +92,13 @@ def test_a_killed_deletion_leaves_all_or_nothing_of_a_file_and_is_completed(
         nothing_is_left(restarted, service, work, ids)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(("point", "victim"), kills({"a week expires": EXPIRY_POINT}, ""))
 def test_a_killed_retention_leaves_all_or_nothing_of_a_week_and_is_completed(
-    server: Server, service: Service, pipeline: Pipeline, work: Work, victim: str
+    server: Server, service: Service, pipeline: Pipeline, work: Work, point: str, victim: str
 ) -> None:
     ids = trip_ids(pipeline)
     (before,) = pipeline.query("SELECT array_agg(trips ORDER BY week) FROM shifts.weekly")[0]
-    run = HaltingRun(service, "retention", {}, EXPIRY_POINT, RETENTION)
+    run = HaltingRun(service, "retention", {}, point, RETENTION)
     with psycopg.connect(service.database_url, autocommit=True) as connection:
         work.agrees(connection, 4)
         kill(victim, server, run)

@@ -1,7 +1,5 @@
 """Workers and the database are killed between the steps of loads and refreshes; nothing is lost or left over."""
 
-from collections.abc import Callable
-
 import dagster as dg
 import psycopg
 import pytest
@@ -10,7 +8,7 @@ from shifts_pipeline.sensors.landing_zone import landing_zone
 from shifts_pipeline.sensors.queued_files import queued_files
 from shifts_pipeline.sensors.stale_weeks import stale_weeks
 from tests.integration.api.halting_run import HaltingRun
-from tests.integration.api.killed.recovery import FILES, TRIPS, VICTIMS, drop, kill, leftovers, recover
+from tests.integration.api.killed.recovery import FILES, TRIPS, drop, kill, kills, leftovers, recover
 from tests.integration.api.pipeline import pipeline_of
 from tests.integration.api.running import Service
 from tests.integration.api.test_segments import Work
@@ -73,24 +71,19 @@ def is_whole(pipeline: Pipeline, work: Work, service: Service) -> None:
         assert pipeline.instance.get_materialized_partitions(dg.AssetKey(key)) == set(weeks)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize(
-    ("halted", "point"),
-    [
-        *((halted_load, point) for point in LOAD_POINTS.values()),
-        *((halted_refresh, point) for point in REFRESH_POINTS.values()),
-    ],
-    ids=[*LOAD_POINTS, *REFRESH_POINTS],
+    ("point", "victim"),
+    [*kills(LOAD_POINTS, "segments are recorded"), *kills(REFRESH_POINTS, "aggregates are committed")],
 )
 def test_a_killed_load_or_refresh_leaves_each_answer_old_or_new_and_is_completed(
     server: Server,
     service: Service,
     pipeline: Pipeline,
     work: Work,
-    halted: Callable[[Service, Pipeline, Work, str], HaltingRun],
     point: str,
     victim: str,
 ) -> None:
+    halted = halted_load if point in LOAD_POINTS.values() else halted_refresh
     run = halted(service, pipeline, work, point)
     with psycopg.connect(service.database_url, autocommit=True) as connection:
         work.agrees(connection, 4)

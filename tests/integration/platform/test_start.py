@@ -1,16 +1,13 @@
-"""Starting and stopping: invalid settings, no process left behind, data kept, and `shifts demo`."""
+"""Starts that fail, with one line that says why, and `shifts demo`."""
 
 import re
-import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.integration.pipeline.harness import HEADER, row
-from tests.integration.platform.running import new_environment, run_shifts, running_platform
-from tests.integration.platform.test_platform import WHOLE_WORLD, drop
-from tests.stop_signals import ignored_stop_signals
+from tests.integration.platform.forked_command import fork_shifts
+from tests.integration.platform.running import TIMEOUT_S, new_environment, run_shifts
 
 
 @pytest.mark.parametrize(
@@ -27,7 +24,7 @@ from tests.stop_signals import ignored_stop_signals
 def test_an_invalid_setting_is_named_in_one_line_and_a_non_zero_exit(
     tmp_path: Path, name: str, value: str, said: str
 ) -> None:
-    done = run_shifts(new_environment(tmp_path / "data") | {name: value}, "up")
+    done = fork_shifts(new_environment(tmp_path / "data") | {name: value}, "up", timeout_s=TIMEOUT_S)
     assert done.returncode != 0
     assert said in done.stderr.strip().splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -41,22 +38,6 @@ def test_a_busy_port_is_reported_in_one_line_with_its_setting(tmp_path: Path) ->
         done = run_shifts(environment, "up")
     assert done.returncode != 0
     assert "SHIFTS_DAGSTER_PORT" in done.stderr.strip().splitlines()[-1]
-
-
-def test_ctrl_c_ends_every_process_and_a_restart_keeps_all_data(tmp_path: Path) -> None:
-    environment = new_environment(tmp_path / "data")
-    with ignored_stop_signals(), running_platform(environment) as platform:
-        assert (
-            drop(platform, "a.csv", HEADER + row() + row(moment="2018-05-28 12:00:00"))[-1].type
-            == "file.loaded"
-        )
-        assert platform.stop(signal.SIGINT) == 0
-        assert platform.processes() == []
-    with ignored_stop_signals(), running_platform(environment) as platform:
-        assert platform.get("/trips/stats", region="Turin", **WHOLE_WORLD) == {"mean": 2.0}
-        assert platform.get("/files")["files"][0]["status"] == "loaded"
-        assert platform.stop() == 0
-        assert platform.processes() == []
 
 
 def test_demo_prints_right_answers_and_exits_with_0(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
-"""After a SIGKILL of `shifts up` its processes end, and the next start keeps the data and replaces the server."""
+"""The server of a killed platform: the next start finds it and stops it."""
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,24 +11,7 @@ from shifts_platform.postgres.server import EmbeddedPostgres
 from shifts_platform.settings import read_settings
 from tests.conftest import FAST
 from tests.database import allow_other_users, database_answers
-from tests.integration.pipeline.harness import HEADER, row
-from tests.integration.platform.running import new_environment, running_platform, wait_until
-from tests.integration.platform.test_platform import WHOLE_WORLD, drop
-
-
-def test_a_killed_platform_leaves_no_process_and_a_restart_keeps_all_data(tmp_path: Path) -> None:
-    environment = new_environment(tmp_path / "data")
-    with running_platform(environment) as platform:
-        drop(platform, "a.csv", HEADER + row() + row(moment="2018-05-28 12:00:00"))
-        postmaster = int((platform.folder / "postgres/data/postmaster.pid").read_text().split()[0])
-        assert postmaster in platform.processes()
-        platform.stop(signal.SIGKILL)
-        wait_until(lambda: platform.processes() == [])
-    with running_platform(environment) as platform:
-        assert platform.get("/trips/stats", region="Turin", **WHOLE_WORLD) == {"mean": 2.0}
-        assert platform.stop() == 0
-        assert platform.processes() == []
-        assert "exited" not in (platform.folder / "up.log").read_text()
+from tests.integration.platform.running import new_environment
 
 
 @pytest.fixture
