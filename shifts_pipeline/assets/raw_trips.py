@@ -10,7 +10,7 @@ import psycopg
 
 from shifts_core.schema.tables import trips
 from shifts_pipeline.asset_keys import RAW_TRIPS
-from shifts_pipeline.assets.event_log import batch_events
+from shifts_pipeline.assets.event_log import batch_events, pool_connections
 from shifts_pipeline.assets.failures import failure_of
 from shifts_pipeline.assets.progress import ProgressReporter
 from shifts_pipeline.assets.raw_trips_metadata import DESCRIPTION, materialization
@@ -65,6 +65,7 @@ def raw_trips(
     Each file is audited and drawn while the next one is being loaded.
     """
     del worker_lock  # held for the whole run
+    pool_connections(context.instance)
     failures: list[str] = []
     retried: list[Exception] = []
     outage: Exception | None = None

@@ -11,6 +11,7 @@ import psycopg
 from shifts_core.schema import tables
 from shifts_pipeline.asset_keys import SHIFTS, STOPS, TRIP_CLUSTERS
 from shifts_pipeline.assets import shift_metadata
+from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.failures import failure_of
 from shifts_pipeline.assets.metadata import optional_metadata
 from shifts_pipeline.assets.table_schemas import table_metadata
@@ -72,6 +73,7 @@ def shifts(
     from shifts_pipeline.storage.shifts.run import ShiftRequest, refresh_shifts  # noqa: PLC0415
 
     del worker_lock  # held for the whole run
+    pool_connections(context.instance)
     keys = list(context.partition_keys)  # each access queries Dagster's database
     request = ShiftRequest(
         options=shift_making.options(),

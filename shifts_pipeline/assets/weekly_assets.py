@@ -11,6 +11,7 @@ from pydantic import Field
 from shifts_core.schema import tables
 from shifts_pipeline.asset_keys import ASSET_OF, RAW_TRIPS, TRIP_CLUSTERS, WEEKLY_AGGREGATES
 from shifts_pipeline.assets import week_metadata
+from shifts_pipeline.assets.event_log import pool_connections
 from shifts_pipeline.assets.failures import failure_of
 from shifts_pipeline.assets.metadata import optional_metadata
 from shifts_pipeline.assets.table_schemas import table_metadata
@@ -87,6 +88,7 @@ def weekly_assets(
     With the tag `ONLY_STALE`, only pairs that are due. A pair that fails delays no other; the run fails in the end.
     """
     del worker_lock  # held for the whole run
+    pool_connections(context.instance)
     selected = [table for table, key in ASSET_OF.items() if key in context.selected_asset_keys]
     request = RefreshRequest(
         tables=selected,
