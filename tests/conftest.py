@@ -1,6 +1,10 @@
-"""Real servers for the tests: a private PostgreSQL server with PostGIS, and databases on it."""
+"""Real servers for the tests: a private PostgreSQL server with PostGIS, and databases on it.
+
+With `SHIFTS_TEST_CITUS`, the trips databases are on that cluster instead (tests/citus.py).
+"""
 
 import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,7 @@ from sqlalchemy import make_url
 
 from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
 from shifts_platform.postgres.server import EmbeddedPostgres
+from tests.citus import CITUS_URL, cluster_database, freeze
 from tests.database import allow_other_users
 
 _numbers = itertools.count(1)
@@ -33,22 +38,36 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 
 
 @pytest.fixture(scope="session")
-def _template(postgres_server: EmbeddedPostgres) -> str:
-    with _admin(postgres_server) as connection:
+def _template(request: pytest.FixtureRequest) -> Iterator[str]:
+    if CITUS_URL:
+        name = f"template_{os.getpid()}"
+        with cluster_database(name) as url:
+            migrate_trips_database(url)
+            freeze(name)
+            yield name
+        return
+    server: EmbeddedPostgres = request.getfixturevalue("postgres_server")
+    with _admin(server) as connection:
         connection.execute("CREATE DATABASE shifts_template")
-    migrate_trips_database(postgres_server.url("shifts_template"))
-    return "shifts_template"
+    migrate_trips_database(server.url("shifts_template"))
+    yield "shifts_template"
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres_server: EmbeddedPostgres, _template: str) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, _template: str) -> Iterator[str]:
     """A fresh, migrated trips database for a module."""
-    with _database(postgres_server, _template) as url:
+    name = f"db_{os.getpid()}_{next(_numbers)}"
+    found = (
+        cluster_database(name, _template)
+        if CITUS_URL
+        else _database(request.getfixturevalue("postgres_server"), name, _template)
+    )
+    with found as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def _dagster_template(postgres_server: EmbeddedPostgres, _template: str) -> str:
+def _dagster_template(postgres_server: EmbeddedPostgres) -> str:
     name = "dagster_template"
     with _admin(postgres_server) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -61,7 +80,7 @@ def _dagster_template(postgres_server: EmbeddedPostgres, _template: str) -> str:
 @pytest.fixture(scope="module")
 def dagster_database_url(postgres_server: EmbeddedPostgres, _dagster_template: str) -> Iterator[str]:
     """A fresh database for Dagster with its tables and the feed, for a module."""
-    with _database(postgres_server, _dagster_template) as url:
+    with _database(postgres_server, f"dagster_{next(_numbers)}", _dagster_template) as url:
         yield url
 
 
@@ -81,8 +100,7 @@ def dagster_instance(url: str) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def _database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    name = f"db_{next(_numbers)}"
+def _database(server: EmbeddedPostgres, name: str, template: str) -> Iterator[str]:
     with _admin(server) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
