@@ -60,6 +60,7 @@ from shifts_api.openapi import add_docs
 from shifts_api.page import add_page
 from shifts_api.queries.counters import create_counters
 from shifts_api.queries.database import create_feed_engine, create_key_engine, create_pools
+from shifts_api.queries.workers import Workers
 from shifts_api.routes import (
     audit,
     clusters,
@@ -169,6 +170,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.failed_attempts = FailedAttempts()
+    app.state.workers = Workers()
     install_error_handlers(app)
     api = APIRouter(
         prefix=PREFIX,

@@ -1,4 +1,7 @@
-"""Real servers for the tests: a private PostgreSQL server with PostGIS, and databases on it."""
+"""Real servers for the tests: a private PostgreSQL server with PostGIS, and databases on it.
+
+With `SHIFTS_TEST_CITUS`, the trips databases are on that cluster instead (tests/citus.py).
+"""
 
 import itertools
 import os
@@ -15,6 +18,7 @@ from sqlalchemy import make_url
 from shifts_platform.dagster_storage import share_connections
 from shifts_platform.migrations.databases import migrate_dagster_database, migrate_trips_database
 from shifts_platform.postgres.server import EmbeddedPostgres
+from tests.citus import CITUS_URL, cluster_database, freeze
 from tests.database import allow_other_users
 
 _numbers = itertools.count(1)
@@ -46,18 +50,32 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
 
 
 @pytest.fixture(scope="session")
-def trips_template(postgres_server: EmbeddedPostgres) -> str:
+def trips_template(request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a migrated trips database without rows."""
-    with _admin(postgres_server) as connection:
+    if CITUS_URL:
+        name = f"template_{os.getpid()}"
+        with cluster_database(name) as url:
+            migrate_trips_database(url)
+            freeze(name)
+            yield name
+        return
+    server: EmbeddedPostgres = request.getfixturevalue("postgres_server")
+    with _admin(server) as connection:
         connection.execute("CREATE DATABASE shifts_template")
-    migrate_trips_database(postgres_server.url("shifts_template"))
-    return "shifts_template"
+    migrate_trips_database(server.url("shifts_template"))
+    yield "shifts_template"
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres_server: EmbeddedPostgres, trips_template: str) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, trips_template: str) -> Iterator[str]:
     """A fresh, migrated trips database for a module."""
-    with copied_database(postgres_server, trips_template) as url:
+    name = f"db_{os.getpid()}_{next(_numbers)}"
+    found = (
+        cluster_database(name, trips_template)
+        if CITUS_URL
+        else copied_database(request.getfixturevalue("postgres_server"), trips_template)
+    )
+    with found as url:
         yield url
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, NamedTuple, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import ARRAY, Integer, QueuePool, Select, Text, any_, func, literal, select
+from sqlalchemy import ARRAY, QueuePool, Select, Text, func, literal, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -16,7 +16,6 @@ from shifts_api.settings import ApiSettings
 from shifts_api.web.identity import identity_of
 from shifts_core.access.rights import Rights
 from shifts_core.database_url import parse_database_url
-from shifts_core.schema.tables import regions
 
 WRITE_LOCK_TIMEOUT_MS = 2_000
 """How long a write waits for a lock, such as that of a load that replaces the same weeks."""
@@ -117,14 +116,9 @@ async def open_snapshot(request: Request) -> AsyncIterator[AsyncConnection]:
 
 def _limit_to(rights: Rights) -> Select[Any]:
     """Gives the rest of the transaction a role that sees no more than a limited key may see."""
-    ids = select(func.coalesce(func.array_agg(regions.c.region_id), sql_cast(literal("{}"), ARRAY(Integer))))
-    names = literal(sorted(rights.regions or ()), ARRAY(Text))
-    allowed = sql_cast(ids.where(regions.c.name == any_(names)).scalar_subquery(), Text)
+    names = None if rights.regions is None else sorted(rights.regions)
     role = "shifts_api_aggregates" if rights.aggregates_only else "shifts_api_limited"
-    return select(
-        func.set_config("shifts.regions", literal("*") if rights.regions is None else allowed, True),
-        func.set_config("role", role, True),
-    )
+    return select(func.shifts_store.limit_reads(literal(names, ARRAY(Text)), role))
 
 
 async def limit_writes(connection: AsyncConnection, rights: Rights) -> None:

@@ -16,23 +16,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shifts_api.queries.regions import Region
 from shifts_api.queries.tile_cache import binary_cursor
 from shifts_api.queries.tile_source import EXACT, TileSource
+from shifts_api.web.errors import is_worker_away
 
 _MAX_STATEMENTS = 2
 """At a time: a statement that reads from disk does not delay all others."""
 _MAX_REQUESTS = 64
 """In a statement."""
-# One statement has one snapshot. Rows with a name are regions, the others are bytes of tiles; null if a tile is gone.
+# One statement has one snapshot. Rows with a name are regions, the others are bytes of tiles; none if a tile is gone.
 _STATEMENT = """
 SELECT n.name, n.number, NULL::bytea, f.region_id, f.first_at, f.last_at, f.tiles_revision, f.is_pending, now(),
        shifts_store.incarnation()
 FROM unnest(%s::text[]) WITH ORDINALITY AS n (name, number)
 CROSS JOIN LATERAL {find_region} AS f
 UNION ALL
-SELECT NULL, u.number, substring(t.low_bits FROM u.start + 1 FOR u.size), NULL, NULL, NULL, NULL, NULL, NULL, NULL
-FROM unnest(%s::integer[], %s::date[], %s::bigint[], %s::integer[], %s::integer[], %s::integer[]) WITH ORDINALITY
-    AS u (region_id, week, segment, tile, start, size, number)
-LEFT JOIN shifts_store.{table} t
-    ON t.region_id = u.region_id AND t.week = u.week AND t.segment = u.segment AND t.tile = u.tile
+SELECT NULL, b.number, b.bytes, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM shifts_store.low_bits({of_cells}, %s::integer[], %s::date[], %s::bigint[], %s::integer[], %s::integer[],
+                           %s::integer[]) AS b
 """
 
 
@@ -57,6 +56,8 @@ class _Request:
     name: str
     low_bits: LowBits | None
     answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    is_alone: bool = False
+    """Whether it has a statement of its own."""
 
 
 class SharedReads:
@@ -69,7 +70,9 @@ class SharedReads:
 
     def __init__(self, pool: AsyncEngine, source: TileSource = EXACT) -> None:
         self._pool = pool
-        self._statement = _STATEMENT.format(find_region=source.find_region("n.name"), table=source.table)
+        self._statement = _STATEMENT.format(
+            find_region=source.find_region("n.name"), of_cells=source.min_count is not None
+        )
         self._waiting: deque[_Request] = deque()
         self._readers = 0
         """Readers at work."""
@@ -107,9 +110,7 @@ class SharedReads:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 async with binary_cursor(connection) as cursor:
                     while self._waiting:
-                        requests = [
-                            self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_REQUESTS))
-                        ]
+                        requests = self._next()
                         await cursor.execute(self._statement, _parameters(requests))
                         self._deliver(requests, await cursor.fetchall())
                         requests = ()
@@ -119,13 +120,34 @@ class SharedReads:
                 # There is no connection, and no other reader that has one.
                 requests = [*self._waiting]
                 self._waiting.clear()
-            for request in requests:
-                if not request.answer.done():
-                    request.answer.set_exception(error)
+            self._fail(requests, error)
+            self._start_reader()
         else:
             self._readers -= 1
             # A request that arrived while the connection was given back found no reader that would look again.
             self._start_reader()
+
+    def _fail(self, requests: Sequence[_Request], error: Exception) -> None:
+        """Fails requests; those that shared a statement which needs a worker that is away are repeated one by one."""
+        is_repeated = len(requests) > 1 and is_worker_away(error)
+        for request in requests:
+            if request.answer.done():
+                continue
+            if is_repeated:
+                request.is_alone = True
+                self._waiting.append(request)
+            else:
+                request.answer.set_exception(error)
+
+    def _next(self) -> list[_Request]:
+        """The requests of the next statement."""
+        first = self._waiting.popleft()
+        found = [first]
+        while (
+            self._waiting and len(found) < _MAX_REQUESTS and not (first.is_alone or self._waiting[0].is_alone)
+        ):
+            found.append(self._waiting.popleft())
+        return found
 
     @staticmethod
     def _deliver(requests: Sequence[_Request], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -141,7 +163,7 @@ class SharedReads:
         for request in requests:
             size = 0 if request.low_bits is None else len(request.low_bits.parameters[0])
             if not request.answer.done():
-                own = [chunks[number] for number in range(first, first + size)]
+                own = [chunks.get(number) for number in range(first, first + size)]
                 request.answer.set_result(Answer(regions.get(request.name), own))
             first += size
 

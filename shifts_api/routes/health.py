@@ -14,16 +14,25 @@ from shifts_api.feed.broadcaster import Broadcaster
 from shifts_api.queries.counters import AllCounters
 from shifts_api.queries.database import Pools, is_exhausted
 from shifts_api.queries.metrics import read_database_metrics
+from shifts_api.queries.workers import Workers
 from shifts_api.web.metrics import RequestMetrics
 from shifts_core.schema.tables import regions
 
 router = APIRouter(tags=["operations"])
+
+WORKERS = Field(
+    None,
+    examples=["ok"],
+    description="Of a database on several servers: which do not answer. Requests for their regions get 503, which"
+    " does not affect `ready`: the others are served.",
+)
 
 
 class Health(BaseModel):
     """The process is alive."""
 
     status: str = Field("ok", examples=["ok"])
+    workers: str | None = WORKERS
 
 
 class Readiness(BaseModel):
@@ -37,15 +46,17 @@ class Readiness(BaseModel):
         examples=["ok"],
         description="`busy` while every connection for writes is in use, which does not affect `ready`.",
     )
+    workers: str | None = WORKERS
 
 
 _NOT_READY = Readiness(ready=False, database="ok", feed="not connected", statistics="ok", writes="ok")
 
 
-@router.get("/health", summary="Liveness of the process")
-async def get_health() -> Health:
-    """Liveness only: a restart cannot fix a database outage."""
-    return Health()
+@router.get("/health", summary="Liveness of the process", response_model_exclude_none=True)
+async def get_health(request: Request) -> Health:
+    """Liveness only: a restart cannot fix a database outage. What it says of workers is what `/ready` found last."""
+    workers: Workers = request.app.state.workers
+    return Health(workers=workers.state)
 
 
 @router.get(
@@ -56,7 +67,7 @@ async def get_health() -> Health:
         503: {
             "model": Readiness,
             "description": "At least one part is not ready",
-            "content": {"application/json": {"example": _NOT_READY.model_dump()}},
+            "content": {"application/json": {"example": _NOT_READY.model_dump(exclude_none=True)}},
         }
     },
 )
@@ -65,10 +76,12 @@ async def get_readiness(request: Request) -> JSONResponse:
     pools: Pools = request.app.state.pools
     feed: Broadcaster = request.app.state.feed
     counters: AllCounters = request.app.state.counters
+    workers: Workers = request.app.state.workers
     failure = next((each.tiles.failure for each in counters.present if each.tiles.failure), None)
     try:
         async with pools.probes.connect() as connection:
             await connection.execute(select(regions.c.region_id).limit(1))
+            await workers.check(connection)
         database = "ok"
     except SQLAlchemyError as error:
         database = f"not reachable ({type(error).__name__})"
@@ -78,8 +91,9 @@ async def get_readiness(request: Request) -> JSONResponse:
         feed="ok" if feed.connected else "not connected",
         writes="busy" if is_exhausted(pools.writes) else "ok",
         statistics="ok" if failure is None else f"tiles are not readable ({failure})",
+        workers=workers.state,
     )
-    return JSONResponse(state.model_dump(), 200 if state.ready else 503)
+    return JSONResponse(state.model_dump(exclude_none=True), 200 if state.ready else 503)
 
 
 @router.get(

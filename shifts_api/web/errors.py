@@ -41,6 +41,8 @@ _DOCUMENTED = {
     507: ("The landing zone is full", "The landing zone is full"),
 }
 """Description and example message by status."""
+_CONNECTION_CLASS = "08"
+"""Of SQLSTATEs."""
 _TYPE_MESSAGES = {
     "missing": "is missing",
     "int_parsing": "a whole number is needed",
@@ -73,6 +75,11 @@ class ApiError(Exception):
         self.status = status
         self.message = message
         self.headers = headers
+
+
+def is_worker_away(error: BaseException | None) -> bool:
+    """Whether the database answers, and its worker that holds what an error is about does not."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_CONNECTION_CLASS)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -114,6 +121,9 @@ def install_error_handlers(app: FastAPI) -> None:
             return answer(409, f"copies: {cause.diag.message_primary}")
         if not isinstance(cause, (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)):
             raise error
+        if is_worker_away(cause):
+            _log.warning("a worker of the database does not answer", extra={"error": type(error).__name__})
+            return answer(503, "The server that holds the region is away, try again", {"Retry-After": "5"})
         _log.warning("the database does not answer", extra={"error": type(error).__name__})
         return answer(503, "The database is busy or away, try again", {"Retry-After": "2"})
 

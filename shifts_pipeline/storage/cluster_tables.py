@@ -119,6 +119,10 @@ def _days(week: date) -> int:
 
 def _unused_ids(connection: psycopg.Connection, week: date, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the ids, changed where another region's cluster of the week has the same one by chance."""
+    # One writer of a week at a time: on several servers, no constraint sees the rows of all regions.
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('shifts_store.cluster_ids'), %s)", [_days(week)]
+    )
     ids = ids.copy()
     used = set(ids.tolist())
     first_of_its_id = np.zeros(len(ids), np.bool_)

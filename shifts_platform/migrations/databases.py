@@ -9,6 +9,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from shifts_platform.errors import PlatformError, one_line
+from shifts_platform.migrations.citus import is_distributed
 from shifts_platform.migrations.dagster_tables import (
     dagster_script,
     migrate_dagster_tables,
@@ -31,13 +32,17 @@ class _Database:
     folder: str
     schemas: Sequence[str]
     """Those whose functions and views all come from the folder."""
+    placement: str | None = None
+    """The folder with the placement of its tables on several servers."""
 
     @property
     def files(self) -> SqlFiles:
-        return read_sql_files(project_file(self.folder))
+        return read_sql_files(
+            project_file(self.folder), None if self.placement is None else project_file(self.placement)
+        )
 
 
-_TRIPS = _Database("sql/trips_db", ("shifts_store", "shifts"))
+_TRIPS = _Database("sql/trips_db", ("shifts_store", "shifts"), "sql/citus")
 _DAGSTER = _Database("sql/dagster_db", ("shifts_feed",))
 
 
@@ -73,7 +78,7 @@ def find_pending(environment: Mapping[str, str]) -> list[str]:
     return [
         step
         for url, database in zip(_urls(environment), (_TRIPS, _DAGSTER), strict=True)
-        for step in _steps(database, _read_history_of(url))
+        for step in _steps(database, *_read_state(url))
     ]
 
 
@@ -140,22 +145,22 @@ def ensure_database(url: str) -> None:
             ) from error
 
 
-def _read_history_of(url: str) -> dict[str, str] | None:
-    """The history of a database; None for one that does not exist."""
+def _read_state(url: str) -> tuple[dict[str, str] | None, bool]:
+    """The history of a database, and whether it has workers; None for one that does not exist."""
     if not database_exists(url):
-        return None
+        return None, False
     with _connect(url) as connection:
         connection.execute("SET default_transaction_read_only = on")
-        return read_history(connection)
+        return read_history(connection), is_distributed(connection)
 
 
-def _steps(database: _Database, history: dict[str, str] | None) -> list[str]:
+def _steps(database: _Database, history: dict[str, str] | None, has_workers: bool = False) -> list[str]:
     files = database.files
     steps = [f"create the database of {database.folder}"] if history is None else []
     history = history or {}
     if database is _DAGSTER and dagster_script().name not in history:
         steps.append(f"tables of {dagster_script().name}")
-    return steps + [script.name for script in pending_scripts(files, history)]
+    return steps + [script.name for script in pending_scripts(files, history, has_workers=has_workers)]
 
 
 def _urls(environment: Mapping[str, str]) -> tuple[str, str]:

@@ -34,6 +34,8 @@ class SqlFiles:
     """Functions and views: replaced when one of them, or a table, changed."""
     grants: tuple[Script, ...]
     """Applied at every upgrade: roles belong to the server and are not part of a dump."""
+    placement: tuple[Script, ...] = ()
+    """Keys and distribution of the tables, for a database that Citus spreads over several servers."""
 
     @property
     def all_definitions(self) -> Script:
@@ -41,13 +43,22 @@ class SqlFiles:
         return _join(f"{self.database}/functions and views", self.definitions)
 
     @property
+    def all_placement(self) -> Script:
+        """The placement as one script: it leaves tables alone that are distributed already."""
+        return _join(f"{self.database}/placement", self.placement)
+
+    @property
     def all_grants(self) -> Script:
         """The grants as one script."""
         return _join(f"{self.database}/grants", self.grants)
 
 
-def read_sql_files(folder: Path) -> SqlFiles:
+def read_sql_files(folder: Path, placement: Path | None = None) -> SqlFiles:
     """Reads the sub-folders `migrations`, `functions`, `views` and `grants`, and the grants in `shared` beside it.
+
+    Args:
+        folder: of the database.
+        placement: the folder with its placement, if it may be distributed.
 
     Raises:
         PlatformError: migrations are not numbered without gaps.
@@ -63,6 +74,7 @@ def read_sql_files(folder: Path) -> SqlFiles:
         tuple(
             _read(path) for parent in (folder.parent / "shared", folder) for path in _paths(parent / "grants")
         ),
+        tuple(map(_read, _paths(placement))) if placement is not None else (),
     )
 
 

@@ -35,16 +35,30 @@ def pending_migrations(files: SqlFiles, history: Mapping[str, str]) -> Sequence[
     return files.migrations[len(applied) :]
 
 
-def pending_scripts(files: SqlFiles, history: Mapping[str, str]) -> list[Script]:
-    """Everything that the next upgrade changes: migrations, then functions and views, then grants.
+def pending_scripts(
+    files: SqlFiles, history: Mapping[str, str], *, has_workers: bool = False
+) -> list[Script]:
+    """Everything that the next upgrade changes: migrations, placement, functions and views, grants.
+
+    Args:
+        files: of this version of the program.
+        history: checksums of the applied scripts by name.
+        has_workers: whether Citus spreads the database over other servers. Then its tables are placed, and functions
+            and views defined again once tables are distributed: their definition brings them to the workers.
 
     Raises:
         PlatformError: as for `pending_migrations`.
     """
+
+    def has_changed(script: Script) -> bool:
+        return history.get(script.name) != script.checksum
+
     migrations = pending_migrations(files, history)
-    definitions, grants = files.all_definitions, files.all_grants
+    placement, definitions, grants = files.all_placement, files.all_definitions, files.all_grants
+    is_placed = bool(files.placement) and has_workers and bool(migrations or has_changed(placement))
     return [
         *migrations,
-        *([definitions] if migrations or history.get(definitions.name) != definitions.checksum else []),
-        *([grants] if history.get(grants.name) != grants.checksum else []),
+        *([placement] if is_placed else []),
+        *([definitions] if migrations or is_placed or has_changed(definitions) else []),
+        *([grants] if has_changed(grants) else []),
     ]

@@ -7,6 +7,7 @@ from functools import partial
 import psycopg
 
 from shifts_platform.errors import PlatformError, one_line
+from shifts_platform.migrations.citus import is_distributed
 from shifts_platform.migrations.definitions import replace_definitions
 from shifts_platform.migrations.files import Script, SqlFiles
 from shifts_platform.migrations.history import create_history, read_history, record
@@ -52,8 +53,14 @@ def _upgrade(connection: psycopg.Connection, files: SqlFiles, schemas: Sequence[
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
     create_history(connection)
-    pending = pending_scripts(files, read_history(connection))
+    has_workers = is_distributed(connection)
+    if has_workers:
+        # Statements that follow each other in a transaction need the same connections to the workers.
+        connection.execute("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
+    pending = pending_scripts(files, read_history(connection), has_workers=has_workers)
     _execute_all(connection, [script for script in pending if script in files.migrations])
+    if files.all_placement in pending:
+        _execute_all(connection, files.placement)
     if files.all_definitions in pending:
         replace_definitions(connection, schemas, partial(_execute_all, connection, files.definitions))
     _execute_all(connection, files.grants)

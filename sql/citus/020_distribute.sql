@@ -1,4 +1,4 @@
--- Distributed tables, by region, and reference tables, on every node. Run it on the coordinator after adding the workers.
+-- Distributed tables, by region, and reference tables, on every node. Tables that have their place are left alone.
 -- All other tables stay on the coordinator: the ledger and its totals, rejects, audits, idempotency keys, stops, zones, the
 -- setting of cells, and what is recorded of expired weeks.
 --
@@ -25,30 +25,20 @@ DECLARE
         'shifts_store.shift_attempts'];
     name       text;
 BEGIN
+    -- docs/scaling.md says why so few: each is a table for every week.
+    SET LOCAL citus.shard_count = 12;
     FOREACH name IN ARRAY everywhere LOOP
-        IF NOT EXISTS (SELECT FROM citus_tables
-                       WHERE table_name = name::regclass AND citus_table_type = 'reference') THEN
+        IF NOT EXISTS (SELECT FROM pg_dist_partition
+                       WHERE logicalrelid = name::regclass AND partmethod = 'n' AND repmodel = 't') THEN
             PERFORM create_reference_table(name);
         END IF;
     END LOOP;
     FOREACH name IN ARRAY by_region LOOP
-        IF NOT EXISTS (SELECT FROM citus_tables
-                       WHERE table_name = name::regclass AND citus_table_type = 'distributed') THEN
+        -- A local table that refers to a reference table is listed, too.
+        IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = name::regclass AND partmethod = 'h') THEN
             PERFORM create_distributed_table(name, 'region_id', colocate_with =>
                 CASE WHEN name = by_region[1] THEN 'none' ELSE by_region[1] END);
         END IF;
     END LOOP;
 END
 $$;
-
--- Asset checks set planner options for joins with trips that are not analyzed yet; workers need these options too.
-DO $$
-BEGIN
-    EXECUTE format('ALTER DATABASE %I SET citus.propagate_set_commands = local', current_database());
-END
-$$;
-
--- Workers get the web service's statements under the names of its roles.
-ALTER ROLE shifts_api LOGIN;
-ALTER ROLE shifts_api_limited LOGIN;
-ALTER ROLE shifts_api_aggregates LOGIN;

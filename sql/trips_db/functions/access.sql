@@ -43,6 +43,18 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_tem
             record_access.target, record_access.region, record_access.request_id)
 $$;
 
+-- Gives the rest of the transaction a role that sees no more than a limited key may see. Null regions stand for all.
+CREATE OR REPLACE FUNCTION shifts_store.limit_reads(region_names text[], limited_role text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    ids integer[] := ARRAY(SELECT r.region_id FROM shifts_store.regions r WHERE r.name = ANY (region_names));
+BEGIN
+    -- A statement, because Citus does not tell its workers of settings by `set_config`.
+    EXECUTE format('SET LOCAL shifts.regions = %L', CASE WHEN region_names IS NULL THEN '*' ELSE ids::text END);
+    PERFORM set_config('role', limited_role, true);
+END
+$$;
+
 -- Refuses to write into regions that are not in the setting `shifts.writable_regions`, which a request with a limited key has.
 -- A null stands for all regions.
 CREATE OR REPLACE FUNCTION shifts_store.check_writable(regions text[]) RETURNS void

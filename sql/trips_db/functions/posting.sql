@@ -69,10 +69,11 @@ CREATE OR REPLACE FUNCTION shifts_store.post_trips(
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
-    list_id  bigint := shifts_store.claim_key(idempotency_key, post_trips.fingerprint);
-    task     text := replace(gen_random_uuid()::text, '-', '');
-    name     text := format('posted/%s', task);
-    recorded text;
+    list_id    bigint := shifts_store.claim_key(idempotency_key, post_trips.fingerprint);
+    task       text := replace(gen_random_uuid()::text, '-', '');
+    name       text := format('posted/%s', task);
+    region_ids integer[];
+    source_ids integer[];
 BEGIN
     PERFORM shifts_store.check_writable(regions);
     IF list_id IS NOT NULL THEN
@@ -85,33 +86,38 @@ BEGIN
             cardinality(regions), task, clock_timestamp(), clock_timestamp(), clock_timestamp())
     RETURNING file_id INTO list_id;
 
-    WITH given AS MATERIALIZED (
-        SELECT r.region_id, s.source_id, u.started_at, shifts_store.week_of(u.started_at) AS week, u.number,
-               public.ST_SetSRID(public.ST_MakePoint(u.ox, u.oy), 4326) AS origin,
-               public.ST_SetSRID(public.ST_MakePoint(u.dx, u.dy), 4326) AS destination
-        FROM unnest(post_trips.regions, post_trips.sources, post_trips.started_at, origin_x, origin_y,
-                    destination_x, destination_y)
-             WITH ORDINALITY AS u (region, source, started_at, ox, oy, dx, dy, number)
-        JOIN shifts_store.region_ids(ARRAY(SELECT DISTINCT unnest(post_trips.regions))) AS r ON r.name = u.region
-        JOIN shifts_store.source_ids(ARRAY(SELECT DISTINCT unnest(post_trips.sources))) AS s ON s.name = u.source
-    ), stored AS (
-        INSERT INTO shifts_store.trips
-            (trip_id, started_at, region_id, source_id, file_id, origin, destination)
-        SELECT shifts_store.first_id_of_week(g.week) + first_number + g.number - 1,
-               g.started_at, g.region_id, g.source_id, list_id, g.origin, g.destination
-        FROM given g
-        ORDER BY g.week, g.number
-    ), pairs AS (
-        SELECT g.region_id, g.week, count(*) AS trips, min(g.started_at) AS first_at, max(g.started_at) AS last_at
-        FROM given g GROUP BY g.region_id, g.week
-    )
-    SELECT shifts_store.record_file(list_id, array_agg(p.region_id), array_agg(p.week), array_agg(p.trips),
-                                  array_agg(p.first_at), array_agg(p.last_at))
-    FROM pairs p INTO recorded;
+    SELECT array_agg(r.region_id ORDER BY u.number), array_agg(s.source_id ORDER BY u.number) INTO region_ids, source_ids
+    FROM unnest(post_trips.regions, post_trips.sources) WITH ORDINALITY AS u (region, source, number)
+    JOIN shifts_store.region_ids(ARRAY(SELECT DISTINCT unnest(post_trips.regions))) AS r ON r.name = u.region
+    JOIN shifts_store.source_ids(ARRAY(SELECT DISTINCT unnest(post_trips.sources))) AS s ON s.name = u.source;
+    -- Not part of a larger statement, whose parts Citus would send to all workers.
+    INSERT INTO shifts_store.trips (trip_id, started_at, region_id, source_id, file_id, origin, destination)
+    SELECT shifts_store.first_id_of_week(shifts_store.week_of(u.started_at)) + first_number + u.number - 1,
+           u.started_at, u.region_id, u.source_id, list_id,
+           public.ST_SetSRID(public.ST_MakePoint(u.ox, u.oy), 4326),
+           public.ST_SetSRID(public.ST_MakePoint(u.dx, u.dy), 4326)
+    FROM unnest(region_ids, source_ids, post_trips.started_at, origin_x, origin_y, destination_x, destination_y)
+         WITH ORDINALITY AS u (region_id, source_id, started_at, ox, oy, dx, dy, number)
+    ORDER BY shifts_store.week_of(u.started_at), u.number;
+    PERFORM shifts_store.record_file(list_id, array_agg(p.region_id), array_agg(p.week), array_agg(p.trips),
+                                     array_agg(p.first_at), array_agg(p.last_at))
+    FROM (SELECT u.region_id, shifts_store.week_of(u.started_at) AS week, count(*) AS trips,
+                 min(u.started_at) AS first_at, max(u.started_at) AS last_at
+          FROM unnest(region_ids, post_trips.started_at) AS u (region_id, started_at) GROUP BY 1, 2) AS p;
     PERFORM shifts_store.post_segments(list_id, tile_regions, tile_weeks, tiles, tile_trips, leaves, high_bits, low_bits);
 
     UPDATE shifts_store.idempotency_keys k SET file_id = list_id WHERE k.key = idempotency_key;
     RETURN list_id;
+END
+$$;
+
+-- Returns the counts of a file in a region.
+CREATE OR REPLACE FUNCTION shifts_store.counts_of_file(region integer, file bigint)
+RETURNS TABLE (region_id integer, week date, trips bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT f.region_id, f.week, f.trips FROM shifts_store.file_week_counts f
+                 WHERE f.region_id = region AND f.file_id = file;
 END
 $$;
 
@@ -128,12 +134,14 @@ BEGIN
     SELECT array_agg(r.region_id ORDER BY u.number) INTO region_ids
     FROM unnest(post_segments.regions) WITH ORDINALITY AS u (name, number)
     JOIN shifts_store.regions r ON r.name = u.name;
-    -- The counts of the list, which its trips were just recorded with, have one row for each of its pairs.
+    -- The counts of the list, which its trips were just recorded with, have one row for each of its pairs. They are read
+    -- region by region, so that no other server than theirs is needed.
     SELECT array_agg(p.region_id) AS region_ids, array_agg(p.week) AS weeks, array_agg(p.segment) AS segments,
            array_agg(list_id) AS file_ids, array_agg(p.trips) AS trips
     INTO pairs
     FROM (SELECT f.region_id, f.week, f.trips, nextval('shifts_store.segment_numbers') AS segment
-          FROM shifts_store.file_week_counts f WHERE f.file_id = list_id) AS p;
+          FROM unnest(ARRAY(SELECT DISTINCT unnest(region_ids))) AS r (id)
+          CROSS JOIN LATERAL shifts_store.counts_of_file(r.id, list_id) AS f) AS p;
     IF EXISTS (SELECT FROM unnest(pairs.region_ids, pairs.weeks, pairs.trips) AS p (region_id, week, trips)
                FULL JOIN (SELECT u.region_id, u.week, sum(u.trips) AS trips
                           FROM unnest(region_ids, post_segments.weeks, post_segments.trips)

@@ -41,6 +41,14 @@ BEGIN
 END
 $$;
 
+-- How long a pair or a region pauses after an attempt that fails: doubled by each attempt since the last success.
+CREATE OR REPLACE FUNCTION shifts_store.refresh_pause(attempts integer, first_pause interval, longest_pause interval)
+RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN attempts = 0 THEN first_pause
+                ELSE least(first_pause * 2 ^ least(attempts, 20), longest_pause) END
+$$;
+
 -- Locks a pair for this session and records that the refresh of some of its derived tables begins. The first pause is
 -- doubled by each attempt since the last success. Returns the tables; none, and no lock, if another worker holds the pair,
 -- or if `only_due` and they are fresh, paused or blocked by now.
@@ -50,9 +58,11 @@ RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    pair  shifts_store.region_weeks;
-    begun text[] := '{}';
-    one   text;
+    pair     shifts_store.region_weeks;
+    begun    text[] := '{}';
+    one      text;
+    before   integer;
+    resumes  timestamptz;
 BEGIN
     IF only_due THEN
         IF NOT pg_try_advisory_lock(shifts_store.pair_lock(begin_refresh.region_id, begin_refresh.week)) THEN
@@ -72,15 +82,18 @@ BEGIN
                          AND a.derived_table = one AND a.retry_at > now())
             OR EXISTS (SELECT FROM shifts_store.blocked_pairs b
                        WHERE b.region_id = begin_refresh.region_id AND b.week = begin_refresh.week));
+        -- Computed before, because Citus evaluates no function of a column while it writes. The lock keeps others out.
+        before := coalesce((SELECT a.attempts FROM shifts_store.refresh_attempts a
+                            WHERE a.region_id = begin_refresh.region_id AND a.week = begin_refresh.week
+                              AND a.derived_table = one), 0);
+        resumes := now() + shifts_store.refresh_pause(before, first_pause, longest_pause);
         INSERT INTO shifts_store.refresh_attempts AS a
             (region_id, week, derived_table, attempts, run_id, started_at, retry_at, error)
-        VALUES (begin_refresh.region_id, begin_refresh.week, one, 1, begin_refresh.run_id, now(),
-                now() + begin_refresh.first_pause, shifts_store.unfinished_refresh_error())
+        VALUES (begin_refresh.region_id, begin_refresh.week, one, 1, begin_refresh.run_id, now(), resumes,
+                shifts_store.unfinished_refresh_error())
         ON CONFLICT (region_id, week, derived_table) DO UPDATE
         SET attempts = a.attempts + 1, run_id = excluded.run_id, started_at = excluded.started_at,
-            retry_at = excluded.started_at + least(
-                (excluded.retry_at - excluded.started_at) * 2 ^ least(a.attempts, 20), begin_refresh.longest_pause),
-            error = excluded.error;
+            retry_at = excluded.retry_at, error = excluded.error;
         begun := begun || one;
     END LOOP;
     IF begun = '{}' THEN
@@ -96,14 +109,19 @@ CREATE OR REPLACE FUNCTION shifts_store.end_refresh(
     region_id integer, week date, succeeded text[], failed text[], error text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    one record;
 BEGIN
     DELETE FROM shifts_store.refresh_attempts a
     WHERE a.region_id = end_refresh.region_id AND a.week = end_refresh.week AND a.derived_table = ANY (succeeded);
-    IF cardinality(failed) > 0 THEN
-        UPDATE shifts_store.refresh_attempts a
-        SET error = end_refresh.error, retry_at = now() + (a.retry_at - a.started_at)
-        WHERE a.region_id = end_refresh.region_id AND a.week = end_refresh.week AND a.derived_table = ANY (failed);
-    END IF;
+    FOR one IN
+        SELECT a.derived_table, a.retry_at - a.started_at AS pause FROM shifts_store.refresh_attempts a
+        WHERE a.region_id = end_refresh.region_id AND a.week = end_refresh.week AND a.derived_table = ANY (failed)
+    LOOP
+        UPDATE shifts_store.refresh_attempts a SET error = end_refresh.error, retry_at = now() + one.pause
+        WHERE a.region_id = end_refresh.region_id AND a.week = end_refresh.week
+          AND a.derived_table = one.derived_table;
+    END LOOP;
     PERFORM pg_advisory_unlock(shifts_store.pair_lock(end_refresh.region_id, end_refresh.week));
 END
 $$;

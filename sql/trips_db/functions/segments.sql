@@ -15,15 +15,20 @@ LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 DECLARE
     -- Drawn after the pairs are locked, so that it is higher than all before.
     version bigint := nextval('shifts_store.revisions');
+    one     record;
 BEGIN
     INSERT INTO shifts_store.tile_segments (region_id, week, revision, segment, file_id, trips)
     SELECT u.region_id, u.week, version, u.segment, u.file_id, u.trips
     FROM unnest(record_segments.region_ids, record_segments.weeks, record_segments.segments,
                 record_segments.file_ids, record_segments.trips) AS u (region_id, week, segment, file_id, trips);
-    UPDATE shifts_store.region_weeks w SET tiles_revision = version
-    FROM (SELECT DISTINCT p.region_id, p.week
-          FROM unnest(record_segments.region_ids, record_segments.weeks) AS p (region_id, week)) AS u
-    WHERE w.region_id = u.region_id AND w.week = u.week;
+    FOR one IN
+        SELECT p.region_id, array_agg(DISTINCT p.week) AS weeks
+        FROM unnest(record_segments.region_ids, record_segments.weeks) AS p (region_id, week)
+        GROUP BY p.region_id ORDER BY p.region_id
+    LOOP
+        UPDATE shifts_store.region_weeks w SET tiles_revision = version
+        WHERE w.region_id = one.region_id AND w.week = ANY (one.weeks);
+    END LOOP;
 END
 $$;
 
@@ -77,5 +82,37 @@ BEGIN
     JOIN shifts_store.region_weeks w ON w.region_id = region AND w.week = u.week
     JOIN shifts_store.tile_segments s ON s.region_id = region AND s.week = u.week AND s.revision > u.since
     JOIN shifts_store.weekly_trip_tiles t ON t.region_id = region AND t.week = u.week AND t.segment = s.segment;
+END
+$$;
+
+-- Returns byte ranges of the low bits of tiles, or of tiles of cells, by their number in the arrays, which have equal
+-- lengths; no row for a tile that does not exist. Each region is read by a statement of its own, which needs no other server.
+CREATE OR REPLACE FUNCTION shifts_store.low_bits(
+    of_cells boolean, region_ids integer[], weeks date[], segments bigint[], tiles integer[], starts integer[],
+    sizes integer[])
+RETURNS TABLE (number bigint, bytes bytea)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    one integer;
+BEGIN
+    FOR one IN SELECT DISTINCT u.id FROM unnest(region_ids) AS u (id) LOOP
+        IF of_cells THEN
+            RETURN QUERY
+            SELECT u.number, substring(t.low_bits FROM u.start + 1 FOR u.size)
+            FROM unnest(region_ids, low_bits.weeks, low_bits.segments, low_bits.tiles, low_bits.starts, low_bits.sizes)
+                WITH ORDINALITY AS u (region_id, week, segment, tile, start, size, number)
+            JOIN shifts_store.cell_tiles t
+                ON t.week = u.week AND t.segment = u.segment AND t.tile = u.tile
+            WHERE u.region_id = one AND t.region_id = one;
+        ELSE
+            RETURN QUERY
+            SELECT u.number, substring(t.low_bits FROM u.start + 1 FOR u.size)
+            FROM unnest(region_ids, low_bits.weeks, low_bits.segments, low_bits.tiles, low_bits.starts, low_bits.sizes)
+                WITH ORDINALITY AS u (region_id, week, segment, tile, start, size, number)
+            JOIN shifts_store.weekly_trip_tiles t
+                ON t.week = u.week AND t.segment = u.segment AND t.tile = u.tile
+            WHERE u.region_id = one AND t.region_id = one;
+        END IF;
+    END LOOP;
 END
 $$;

@@ -64,7 +64,8 @@ RETURNS TABLE (region_id integer, attempt integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    one integer;
+    one     integer;
+    resumes timestamptz;
 BEGIN
     FOR one IN SELECT u.id FROM unnest(region_ids) AS u (id) ORDER BY 1 LOOP
         IF NOT only_due THEN
@@ -77,14 +78,14 @@ BEGIN
             PERFORM pg_advisory_unlock(shifts_store.shift_lock(one));
             CONTINUE;
         END IF;
+        resumes := now() + shifts_store.refresh_pause(
+            coalesce((SELECT a.attempts FROM shifts_store.shift_attempts a WHERE a.region_id = one), 0),
+            first_pause, longest_pause);
         INSERT INTO shifts_store.shift_attempts AS a (region_id, attempts, run_id, started_at, retry_at, error)
-        VALUES (one, 1, begin_shifts.run_id, now(), now() + begin_shifts.first_pause,
-                shifts_store.unfinished_refresh_error())
+        VALUES (one, 1, begin_shifts.run_id, now(), resumes, shifts_store.unfinished_refresh_error())
         ON CONFLICT (region_id) DO UPDATE
         SET attempts = a.attempts + 1, run_id = excluded.run_id, started_at = excluded.started_at,
-            retry_at = excluded.started_at + least(
-                (excluded.retry_at - excluded.started_at) * 2 ^ least(a.attempts, 20), begin_shifts.longest_pause),
-            error = excluded.error
+            retry_at = excluded.retry_at, error = excluded.error
         RETURNING a.region_id, a.attempts INTO region_id, attempt;
         RETURN NEXT;
     END LOOP;
@@ -103,9 +104,11 @@ $$;
 -- Unlocks a region and records why its refresh failed: its pause begins now, however long the refresh took.
 CREATE OR REPLACE FUNCTION shifts_store.fail_shifts(region_id integer, error text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    pause interval := (SELECT a.retry_at - a.started_at FROM shifts_store.shift_attempts a
+                       WHERE a.region_id = fail_shifts.region_id);
 BEGIN
-    UPDATE shifts_store.shift_attempts a
-    SET error = fail_shifts.error, retry_at = now() + (a.retry_at - a.started_at)
+    UPDATE shifts_store.shift_attempts a SET error = fail_shifts.error, retry_at = now() + pause
     WHERE a.region_id = fail_shifts.region_id;
     PERFORM pg_advisory_unlock(shifts_store.shift_lock(fail_shifts.region_id));
 END

@@ -70,7 +70,15 @@ BEGIN
     END IF;
     IF to_regclass('shifts_store.' || index_name) IS NOT NULL THEN
         SET LOCAL lock_timeout = '100ms';
-        PERFORM brin_summarize_new_values(index_name::regclass);
+        IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+            -- The rows are in the shards. Not planned on a server without the extension.
+            EXECUTE $run$
+                SELECT run_command_on_shards($1::regclass,
+                    'SELECT brin_summarize_new_values(indexrelid) FROM pg_index WHERE indrelid = ''%s''::regclass')
+            $run$ USING 'shifts_store.' || partition_name;
+        ELSE
+            PERFORM brin_summarize_new_values(index_name::regclass);
+        END IF;
     ELSIF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
         EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON shifts_store.%I USING brin (file_id, trip_id, region_id)'
             ' WITH (pages_per_range = 32)', index_name, partition_name);

@@ -4,23 +4,31 @@
 CREATE OR REPLACE FUNCTION shifts_store.mark_stale(region_ids integer[], weeks date[], deleted boolean)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    one record;
 BEGIN
-    INSERT INTO shifts_store.region_weeks AS w (region_id, week, revision, changed_at, stale_since, deletion_count)
-    SELECT p.region_id, p.week, nextval('shifts_store.revisions'), clock_timestamp(), clock_timestamp(),
-           mark_stale.deleted::integer
-    FROM (SELECT DISTINCT u.region_id, u.week
-          FROM unnest(mark_stale.region_ids, mark_stale.weeks) AS u (region_id, week)
-          ORDER BY u.region_id, u.week) AS p
-    -- The revision is drawn before the row is locked, so a change that waited may get a smaller one than the change
-    -- before it. Revisions of a pair are compared for equality only.
-    ON CONFLICT (region_id, week) DO UPDATE
-    SET revision = excluded.revision,
-        changed_at = excluded.changed_at,
-        stale_since = CASE WHEN w.aggregates_revision = w.revision AND w.clusters_revision = w.revision
-                           THEN excluded.changed_at ELSE w.stale_since END,
-        shifts_stale_since = CASE WHEN w.shifts_revision = w.revision
-                                  THEN excluded.changed_at ELSE w.shifts_stale_since END,
-        deletion_count = w.deletion_count + excluded.deletion_count;
+    -- One region a statement: it needs only the server of that region.
+    FOR one IN
+        SELECT u.region_id, array_agg(DISTINCT u.week ORDER BY u.week) AS weeks
+        FROM unnest(mark_stale.region_ids, mark_stale.weeks) AS u (region_id, week)
+        GROUP BY u.region_id ORDER BY u.region_id
+    LOOP
+        INSERT INTO shifts_store.region_weeks AS w
+            (region_id, week, revision, changed_at, stale_since, deletion_count)
+        SELECT one.region_id, p.week, nextval('shifts_store.revisions'), clock_timestamp(), clock_timestamp(),
+               mark_stale.deleted::integer
+        FROM unnest(one.weeks) AS p (week)
+        -- The revision is drawn before the row is locked, so a change that waited may get a smaller one than the
+        -- change before it. Revisions of a pair are compared for equality only.
+        ON CONFLICT (region_id, week) DO UPDATE
+        SET revision = excluded.revision,
+            changed_at = excluded.changed_at,
+            stale_since = CASE WHEN w.aggregates_revision = w.revision AND w.clusters_revision = w.revision
+                               THEN excluded.changed_at ELSE w.stale_since END,
+            shifts_stale_since = CASE WHEN w.shifts_revision = w.revision
+                                      THEN excluded.changed_at ELSE w.shifts_stale_since END,
+            deletion_count = w.deletion_count + excluded.deletion_count;
+    END LOOP;
     PERFORM pg_notify('shifts_weeks', '');
 END
 $$;

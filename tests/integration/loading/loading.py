@@ -110,12 +110,16 @@ class Loader:
             name: (in_table, recorded, in_ledger)
             for name, in_table, recorded, in_ledger in self.query(
                 """
-                SELECT f.name,
-                    sum((SELECT count(*) FROM shifts_store.trips t WHERE t.file_id = f.file_id))::bigint,
-                    sum((SELECT coalesce(sum(trips), 0) FROM shifts_store.file_week_counts w
-                         WHERE w.file_id = f.file_id))::bigint,
+                WITH stored AS MATERIALIZED (
+                    SELECT file_id, count(*) AS trips FROM shifts_store.trips GROUP BY file_id
+                ), recorded AS MATERIALIZED (
+                    SELECT file_id, sum(trips) AS trips FROM shifts_store.file_week_counts GROUP BY file_id
+                )
+                SELECT f.name, sum(coalesce(s.trips, 0))::bigint, sum(coalesce(r.trips, 0))::bigint,
                     sum(CASE f.status WHEN 'loaded' THEN f.rows_loaded ELSE 0 END)::bigint
-                FROM shifts_store.trip_files f GROUP BY f.name
+                FROM shifts_store.trip_files f
+                LEFT JOIN stored s USING (file_id) LEFT JOIN recorded r USING (file_id)
+                GROUP BY f.name
                 """
             )
         }

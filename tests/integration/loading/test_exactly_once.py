@@ -15,6 +15,7 @@ from shifts_core.trips.report import Progress
 from shifts_pipeline.storage import ledger, transitions
 from shifts_pipeline.storage.ledger import FileRecord
 from shifts_pipeline.storage.load_errors import MAX_ATTEMPTS
+from tests.citus import is_waiting_for_lock
 from tests.integration.loading.loading import Loader
 from tests.integration.loading.server import Server
 from tests.integration.loading.worker import ROWS_A_STEP, Worker
@@ -147,10 +148,13 @@ def test_a_file_in_place_of_another_locks_all_its_regions_and_weeks_in_one_order
     loader.put("a.csv", HEADER + early * 2)
     with psycopg.connect(loader.url) as other:
         # Whoever has the first pair and waits for the last one must find it free.
-        other.execute("SELECT FROM shifts_store.region_weeks ORDER BY week LIMIT 1 FOR UPDATE")
+        # By region: Citus locks rows of one shard only.
+        lock = "SELECT FROM shifts_store.region_weeks WHERE region_id = %s AND week = %s FOR UPDATE"
+        pairs = loader.query("SELECT region_id, week FROM shifts_store.region_weeks ORDER BY week")
+        other.execute(lock, pairs[0])
         worker = Worker(loader, "a.csv")
-        wait_until(lambda: bool(loader.query("SELECT FROM pg_locks WHERE NOT granted")))
-        other.execute("SELECT FROM shifts_store.region_weeks ORDER BY week DESC LIMIT 1 FOR UPDATE NOWAIT")
+        wait_until(lambda: is_waiting_for_lock(loader.url))
+        other.execute(f"{lock} NOWAIT", pairs[-1])
     assert worker.end() == 0
     assert loader.counts() == {"a.csv": (2, 2, 2), "b.csv": (1, 1, 1)}
 

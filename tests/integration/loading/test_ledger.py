@@ -8,6 +8,7 @@ import pytest
 
 from shifts_core.landing.zone import LandedFile
 from shifts_pipeline.storage import ledger, locks, transitions
+from tests.citus import is_waiting_for_lock
 from tests.integration.loading.loading import Loader
 from tests.integration.platform.running import wait_until
 
@@ -55,7 +56,7 @@ def test_two_that_register_a_version_at_the_same_time_queue_it_once(
         assert transitions.register(first, [A]) == 1
         second = Thread(target=lambda: counts.append(transitions.register(connection, [A])))
         second.start()
-        wait_until(lambda: bool(loader.query("SELECT FROM pg_locks WHERE NOT granted")))
+        wait_until(lambda: is_waiting_for_lock(loader.url))
     second.join()
     assert counts == [0]
     assert loader.statuses() == {"a.csv": ["queued"]}
@@ -189,6 +190,6 @@ def test_versions_are_locked_from_the_oldest_to_the_newest(
         other.execute("SELECT FROM shifts_store.trip_files WHERE file_id = %s FOR UPDATE", ids[:1])
         worker = Thread(target=lock)
         worker.start()
-        wait_until(lambda: bool(loader.query("SELECT FROM pg_locks WHERE NOT granted")))
+        wait_until(lambda: is_waiting_for_lock(loader.url))
         other.execute("SELECT FROM shifts_store.trip_files WHERE file_id = %s FOR UPDATE NOWAIT", ids[1:])
     worker.join()

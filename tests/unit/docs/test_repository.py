@@ -10,6 +10,7 @@ from tests.unit.docs.test_readme import ROOT
 
 SCHEMAS = {
     ".github/workflows/ci.yaml": "vendor.github-workflows",
+    ".github/workflows/citus.yaml": "vendor.github-workflows",
     ".github/dependabot.yml": "vendor.dependabot",
     ".github/ISSUE_TEMPLATE/bug.yaml": "vendor.github-issue-forms",
     ".github/ISSUE_TEMPLATE/feature.yaml": "vendor.github-issue-forms",
