@@ -116,12 +116,14 @@ class SharedReads:
                         requests = ()
         except Exception as error:  # any: the requests that wait for the result raise it
             self._readers -= 1
-            if not requests and self._readers == 0:
+            if requests:
+                self._fail(requests, error)
+                self._start_reader()
+            elif self._readers == 0:
                 # There is no connection, and no other reader that has one.
                 requests = [*self._waiting]
                 self._waiting.clear()
-            self._fail(requests, error)
-            self._start_reader()
+                self._fail(requests, error)
         else:
             self._readers -= 1
             # A request that arrived while the connection was given back found no reader that would look again.

@@ -24,6 +24,8 @@ _COUNT = """
           FROM shifts.trips WHERE region = %s) AS t
     WHERE ({match}) AND {times} GROUP BY {columns} ORDER BY {columns}
 """
+# Digits after the point: with fewer, and with its default, shapely does not write every float64 exactly.
+_EXACT = 20
 _WEEK = "date_trunc('week', started_at)::date"
 _HOUR = "extract(isodow FROM started_at)::integer - 1, extract(hour FROM started_at)::integer"
 
@@ -109,7 +111,7 @@ def agrees(client: httpx.Client, database: psycopg.Connection, trips: Trips, are
             question: dict[str, Any] = {"region": REGION, "match": match, **times}
             if number % 3:
                 response = client.get(
-                    "/trips/weekly", params=question | {"polygon": shapely.to_wkt(area, 17)}
+                    "/trips/weekly", params=question | {"polygon": shapely.to_wkt(area, _EXACT)}
                 )
             else:
                 response = client.post("/trips/weekly", json=question | {"geometry": to_geojson(area)})
