@@ -44,16 +44,7 @@ def weeks_to_audit(connection: psycopg.Connection) -> list[date]:
     Args:
         connection: in autocommit mode.
     """
-    connection.execute(
-        "DELETE FROM shifts_store.week_audits a"
-        " WHERE NOT EXISTS (SELECT FROM shifts_store.region_weeks w WHERE w.week = a.week)"
-        " AND a.week NOT IN (SELECT * FROM shifts_store.weeks_with_trips())"
-    )
-    rows = connection.execute(
-        "SELECT w.week FROM (SELECT week FROM shifts_store.region_weeks UNION"
-        " SELECT * FROM shifts_store.weeks_with_trips()) AS w LEFT JOIN shifts_store.week_audits a USING (week)"
-        " ORDER BY a.audited_at NULLS FIRST, w.week"
-    )
+    rows = connection.execute("SELECT * FROM shifts_store.weeks_to_audit()")
     return [week for (week,) in rows]
 
 

@@ -27,11 +27,7 @@ def delete_rows(connection: psycopg.Connection) -> int:
     Raises:
         psycopg.Error: the database failed; the rows of some files may be gone, each file's as a whole.
     """
-    found = connection.execute(
-        "SELECT f.file_id FROM shifts_store.trip_files f WHERE f.status = 'deleting' AND EXISTS ("
-        " SELECT FROM shifts_store.file_week_counts c WHERE c.file_id = f.file_id"
-        " UNION ALL SELECT FROM shifts_store.rejected_rows r WHERE r.file_id = f.file_id) ORDER BY f.file_id"
-    ).fetchall()
+    found = connection.execute("SELECT * FROM shifts_store.deleting_files_with_rows()").fetchall()
     connection.commit()
     for (file_id,) in found:
         _delete_rows(connection, file_id)

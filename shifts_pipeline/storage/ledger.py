@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from sqlalchemy import BigInteger, Select, Text, any_, bindparam, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from shifts_core.schema.tables import file_week_counts, trip_files
+from shifts_core.schema.tables import trip_files
 from shifts_pipeline.storage.statements import CompiledStatement, execute, is_any_of
 
 FileStatus = Literal[
@@ -143,7 +143,7 @@ def refusal(connection: psycopg.Connection, content_hash: str) -> str | None:
 
 def deleting(connection: psycopg.Connection) -> list[FileRecord]:
     """The files that are to be deleted and have no rows any more."""
-    has_rows = exists().where(file_week_counts.c.file_id == _FILE.file_id)
+    has_rows = _FILE.file_id.in_(select(func.shifts_store.deleting_files_with_rows()))
     return _fetch(connection, _RECORDS.where(is_any_of(_FILE.status, "deleting"), ~has_rows))
 
 

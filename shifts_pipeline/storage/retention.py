@@ -66,7 +66,7 @@ def drop_empty_partitions(connection: psycopg.Connection) -> Iterator[date]:
 def expired_weeks(connection: psycopg.Connection) -> list[date]:
     """The weeks that have expired and hold nothing, in order."""
     rows = connection.execute(
-        "SELECT e.week FROM shifts_store.expired_weeks e WHERE NOT EXISTS ("
-        " SELECT FROM shifts_store.file_week_counts c WHERE c.week = e.week) ORDER BY e.week"
+        "SELECT e.week FROM shifts_store.expired_weeks e"
+        " WHERE e.week NOT IN (SELECT shifts_store.weeks_with_trips()) ORDER BY e.week"
     )
     return [week for (week,) in rows]

@@ -79,20 +79,27 @@ SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     setting text := coalesce(current_setting('shifts.regions', true), '');
     allowed integer[] := CASE WHEN setting = '*' THEN NULL WHEN setting = '' THEN '{}' ELSE setting::integer[] END;
+    file    shifts_store.trip_files;
+    found   integer := 0;
 BEGIN
-    RETURN QUERY
-    SELECT f.file_id, f.name, f.uri, f.status, f.rows_loaded, f.rows_rejected, f.task_id, f.run_id, f.queued_at,
-           f.finished_at, CASE WHEN f.error IS NOT NULL THEN 'withheld, because it may quote a row' END,
-           NULL::text
-    FROM shifts_store.trip_files f
-    WHERE (wanted IS NULL OR f.file_id = wanted)
-      AND (wanted_status IS NULL OR f.status = wanted_status)
-      AND (wanted_task IS NULL OR f.task_id = wanted_task)
-      AND (wanted_name IS NULL OR f.name = wanted_name)
-      AND (before IS NULL OR f.file_id < before)
-      AND (allowed IS NULL
-           OR (SELECT bool_and(c.region_id = ANY (allowed)) FROM shifts_store.file_week_counts c
-               WHERE c.file_id = f.file_id))
-    ORDER BY f.file_id DESC LIMIT size;
+    -- File by file, because Citus joins no distributed table with the ledger.
+    FOR file IN
+        SELECT f.* FROM shifts_store.trip_files f
+        WHERE (wanted IS NULL OR f.file_id = wanted)
+          AND (wanted_status IS NULL OR f.status = wanted_status)
+          AND (wanted_task IS NULL OR f.task_id = wanted_task)
+          AND (wanted_name IS NULL OR f.name = wanted_name)
+          AND (before IS NULL OR f.file_id < before)
+        ORDER BY f.file_id DESC
+    LOOP
+        EXIT WHEN found = size;
+        CONTINUE WHEN allowed IS NOT NULL
+                  AND (SELECT bool_and(c.region_id = ANY (allowed)) FROM shifts_store.file_week_counts c
+                       WHERE c.file_id = file.file_id) IS NOT TRUE;
+        found := found + 1;
+        RETURN QUERY SELECT file.file_id, file.name, file.uri, file.status, file.rows_loaded, file.rows_rejected,
+                            file.task_id, file.run_id, file.queued_at, file.finished_at,
+                            CASE WHEN file.error IS NOT NULL THEN 'withheld, because it may quote a row' END, NULL::text;
+    END LOOP;
 END
 $$;

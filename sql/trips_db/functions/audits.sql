@@ -206,3 +206,17 @@ BEGIN
            (SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.what), '[]') FROM listed l);
 END
 $$;
+
+-- Returns all weeks that ever had trips, the least recently audited first, and forgets the audits of other weeks.
+CREATE OR REPLACE FUNCTION shifts_store.weeks_to_audit() RETURNS SETOF date
+LANGUAGE plpgsql SET search_path = pg_catalog, shifts_store, pg_temp AS $$
+DECLARE
+    known date[] := ARRAY(SELECT DISTINCT w.week FROM shifts_store.region_weeks w);
+BEGIN
+    known := ARRAY(SELECT u.week FROM unnest(known) AS u (week) UNION SELECT * FROM shifts_store.weeks_with_trips());
+    DELETE FROM shifts_store.week_audits a WHERE a.week <> ALL (known);
+    RETURN QUERY
+    SELECT u.week FROM unnest(known) AS u (week) LEFT JOIN shifts_store.week_audits a ON a.week = u.week
+    ORDER BY a.audited_at NULLS FIRST, u.week;
+END
+$$;

@@ -68,6 +68,21 @@ BEGIN
 END
 $$;
 
+-- Returns the files that are to be deleted and still have trips or rejects.
+CREATE OR REPLACE FUNCTION shifts_store.deleting_files_with_rows() RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp
+SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    marked  bigint[] := ARRAY(SELECT f.file_id FROM shifts_store.trip_files f WHERE f.status = 'deleting');
+    counted bigint[] := ARRAY(SELECT DISTINCT c.file_id FROM shifts_store.file_week_counts c WHERE c.file_id = ANY (marked));
+BEGIN
+    RETURN QUERY
+    SELECT m.file_id FROM unnest(marked) AS m (file_id)
+    WHERE m.file_id = ANY (counted) OR EXISTS (SELECT FROM shifts_store.rejected_rows r WHERE r.file_id = m.file_id)
+    ORDER BY 1;
+END
+$$;
+
 -- Why bytes are refused that have been deleted; null if they are not.
 CREATE OR REPLACE FUNCTION shifts_store.refusal(content_hash text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, shifts_store, pg_temp AS $$

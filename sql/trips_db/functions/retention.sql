@@ -11,19 +11,29 @@ BEGIN
     WITH counts AS MATERIALIZED (
         SELECT c.week, c.file_id, sum(c.trips) AS trips FROM shifts_store.file_week_counts c
         WHERE c.week < before GROUP BY c.week, c.file_id
+    ), younger AS MATERIALIZED (
+        SELECT DISTINCT y.file_id FROM shifts_store.file_week_counts y WHERE y.week >= before
     ), ends AS (
-        SELECT c.file_id, max(c.week) AS week FROM counts c GROUP BY c.file_id
-        HAVING NOT EXISTS (SELECT FROM shifts_store.file_week_counts y WHERE y.file_id = c.file_id AND y.week >= before)
+        SELECT c.file_id, max(c.week) AS week FROM counts c
+        WHERE c.file_id NOT IN (SELECT y.file_id FROM younger y) GROUP BY c.file_id
+    ), clusters AS MATERIALIZED (
+        SELECT c.week, count(*) AS rows FROM shifts_store.trip_clusters c WHERE c.week < before GROUP BY c.week
+    ), made AS MATERIALIZED (
+        SELECT s.week, count(*) AS rows FROM shifts_store.shifts s WHERE s.week < before GROUP BY s.week
+    ), segments AS MATERIALIZED (
+        SELECT DISTINCT s.week FROM shifts_store.tile_segments s WHERE s.week < before
+    ), makings AS MATERIALIZED (
+        SELECT DISTINCT m.week FROM shifts_store.shift_makings m WHERE m.week < before
     ), weeks AS (
         SELECT c.week FROM counts c
-        UNION SELECT s.week FROM shifts_store.tile_segments s WHERE s.week < before
-        UNION SELECT c.week FROM shifts_store.trip_clusters c WHERE c.week < before
-        UNION SELECT m.week FROM shifts_store.shift_makings m WHERE m.week < before
+        UNION SELECT s.week FROM segments s
+        UNION SELECT c.week FROM clusters c
+        UNION SELECT m.week FROM makings m
     )
     SELECT w.week,
            (SELECT coalesce(sum(c.trips), 0)::bigint FROM counts c WHERE c.week = w.week),
-           (SELECT count(*) FROM shifts_store.trip_clusters c WHERE c.week = w.week),
-           (SELECT count(*) FROM shifts_store.shifts s WHERE s.week = w.week),
+           coalesce((SELECT c.rows FROM clusters c WHERE c.week = w.week), 0),
+           coalesce((SELECT m.rows FROM made m WHERE m.week = w.week), 0),
            (SELECT count(*) FROM counts c WHERE c.week = w.week),
            (SELECT count(*) FROM ends e WHERE e.week = w.week)
     FROM weeks w ORDER BY w.week;
@@ -41,6 +51,7 @@ DECLARE
     since          timestamptz := clock_timestamp();
     pair           record;
     touched        bigint[];
+    kept           bigint[];
 BEGIN
     -- Unlike DROP, it locks no other week.
     IF to_regclass('shifts_store.' || partition_name) IS NOT NULL THEN
@@ -99,8 +110,8 @@ BEGIN
         changed_at = since
     WHERE w.week = expire_week.week;
 
-    touched := ARRAY(SELECT u.id FROM unnest(touched) AS u (id) WHERE NOT EXISTS (
-        SELECT FROM shifts_store.file_week_counts c WHERE c.file_id = u.id));
+    kept := ARRAY(SELECT DISTINCT c.file_id FROM shifts_store.file_week_counts c WHERE c.file_id = ANY (touched));
+    touched := ARRAY(SELECT u.id FROM unnest(touched) AS u (id) WHERE u.id <> ALL (kept));
     PERFORM shifts_store.mark_deleting(
         ARRAY(SELECT f.file_id FROM shifts_store.trip_files f
               WHERE f.file_id = ANY (touched) OR f.duplicate_of = ANY (touched) AND f.status = 'duplicate'
@@ -143,7 +154,7 @@ BEGIN
     END IF;
     LOCK TABLE ONLY shifts_store.trips IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('LOCK TABLE shifts_store.%I IN ACCESS EXCLUSIVE MODE', partition_name);
-    EXECUTE format('SELECT EXISTS (SELECT FROM shifts_store.%I)', partition_name) INTO has_trips;
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM shifts_store.%I)', partition_name) INTO has_trips;
     IF has_trips THEN
         RETURN false;
     END IF;
