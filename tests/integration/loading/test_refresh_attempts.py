@@ -245,9 +245,12 @@ def test_each_refresh_that_does_not_succeed_doubles_the_pause_up_to_the_longest(
 def test_the_pause_begins_when_a_refresh_fails_however_long_it_took(connection: psycopg.Connection) -> None:
     begin(connection)
     assert {error for _, error in attempts(connection, "error")} == {"its run ended without a message"}
+    ((started_at, retry_at),) = connection.execute(
+        "SELECT DISTINCT started_at - interval '1 hour', retry_at - interval '1 hour'"
+        " FROM shifts_store.refresh_attempts"
+    ).fetchall()
     connection.execute(
-        "UPDATE shifts_store.refresh_attempts"
-        " SET started_at = started_at - interval '1 hour', retry_at = retry_at - interval '1 hour'"
+        "UPDATE shifts_store.refresh_attempts SET started_at = %s, retry_at = %s", [started_at, retry_at]
     )
     stale_pairs.end(connection, turin(connection), succeeded=(), failed=DERIVED_TABLES, error="no room")
     for _, error, pause in attempts(connection, "error, retry_at - started_at"):
@@ -276,15 +279,14 @@ def test_weeks_have_trips_until_their_last_trip_is_deleted(
 
 
 def test_weeks_are_stale_since_their_oldest_stale_pair_became_stale(connection: psycopg.Connection) -> None:
-    connection.execute(
-        "UPDATE shifts_store.region_weeks SET stale_since = '2026-01-02' WHERE week = %s", [EARLY]
-    )
-    connection.execute(
-        "UPDATE shifts_store.region_weeks w SET stale_since ="
-        " CASE r.name WHEN 'Turin' THEN '2026-01-01 00:00Z' ELSE '2026-01-03 00:00Z' END::timestamptz"
-        " FROM shifts_store.regions r WHERE r.region_id = w.region_id AND week = %s",
-        [MONDAY],
-    )
+    for moment, rows in (
+        ("2026-01-02", f"week = '{EARLY}'"),
+        ("2026-01-03", f"week = '{MONDAY}'"),
+        ("2026-01-01", f"week = '{MONDAY}' AND region_id = {turin(connection).region_id}"),
+    ):
+        connection.execute(
+            f"UPDATE shifts_store.region_weeks SET stale_since = '{moment} 00:00Z' WHERE {rows}".encode()
+        )
     found = stale_pairs.weeks_with_stale_pairs(connection)
     assert list(found) == [EARLY, MONDAY]
     assert found[MONDAY].isoformat().startswith("2026-01-01")

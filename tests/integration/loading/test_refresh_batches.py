@@ -19,6 +19,7 @@ from shifts_pipeline.storage.cluster_violations import MEMBERS_BELONG, WITHIN_RA
 from shifts_pipeline.storage.refresh_week import RefreshedWeek, RefreshRequest, refresh_week
 from shifts_pipeline.storage.region_week import PairTrips
 from shifts_pipeline.storage.stale_pairs import Pair
+from tests.citus import not_on_citus
 from tests.integration.loading.loading import Loader
 from tests.unit.core.trips.reading import HEADER
 
@@ -409,6 +410,7 @@ def test_clusters_of_a_batch_with_equal_ids_get_others(
     assert loader.query(members) == loader.query(same_region) == [(48,)]
 
 
+@not_on_citus  # Distributed tables have no triggers.
 def test_failed_checks_of_a_batch_are_recorded_for_their_pairs(
     loader: Loader, connection: psycopg.Connection
 ) -> None:
